@@ -1,0 +1,2 @@
+//! The `langevin` program.
+fn main() {}

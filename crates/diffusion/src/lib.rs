@@ -1,0 +1,1 @@
+//! Two diffusions built from langevin's kernels: the heat equation and a diffusion transformer.

@@ -1,0 +1,1 @@
+//! The thin wgpu layer of langevin: adapter and tier, shader composition, pipelines, errors, transfers, timing.

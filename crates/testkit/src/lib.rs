@@ -1,0 +1,1 @@
+//! What langevin's tests share: device or skip, poisoned buffers, generators.
