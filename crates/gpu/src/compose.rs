@@ -1,0 +1,212 @@
+//! Joins WGSL parts into one module: enables, constants, parameters, bindings, then the parts in order.
+//!
+//! Every part is a plain file that is valid WGSL by itself: what it expects of its surroundings is declared between
+//! [`STAND_IN_BEGIN`] and [`STAND_IN_END`], and the composer leaves those lines out. A part may be an accessor template
+//! for one tensor: `TENSOR` and `FORMAT` in it stand for the names of the tensor and of its storage format.
+
+use std::fmt::Write as _;
+
+/// The line that starts what a part declares only to be valid by itself.
+pub const STAND_IN_BEGIN: &str = "// @stand-in begin";
+/// The line that ends it.
+pub const STAND_IN_END: &str = "// @stand-in end";
+
+/// Whether a shader writes a tensor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Only reads it.
+    Read,
+    /// Writes it, and may read it.
+    ReadWrite,
+}
+
+/// The WGSL element type of a storage binding.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Element {
+    /// `u32`: every format, packed.
+    #[default]
+    Word,
+    /// `vec4<u32>`: every format, 16 bytes at a time; the binding's size is rounded up.
+    Vec4Word,
+    /// `f16`; needs the feature.
+    F16,
+    /// `vec4<f16>`; needs the feature.
+    Vec4F16,
+    /// `f32`.
+    F32,
+}
+
+impl Element {
+    const fn wgsl(self) -> &'static str {
+        match self {
+            Self::Word => "u32",
+            Self::Vec4Word => "vec4<u32>",
+            Self::F16 => "f16",
+            Self::Vec4F16 => "vec4<f16>",
+            Self::F32 => "f32",
+        }
+    }
+}
+
+/// One storage buffer of a shader, bound from 1 on in order; binding 0 is the parameters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Binding {
+    /// The tensor's name, also the variable's.
+    pub name: &'static str,
+    /// How it is typed.
+    pub element: Element,
+    /// How it is used.
+    pub access: Access,
+}
+
+/// A size or a factor that the host hands to a shader at run time.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum ParamValue {
+    /// An index or a size.
+    U32(u32),
+    /// A position that may be negative.
+    I32(i32),
+    /// A factor.
+    F32(f32),
+}
+
+impl ParamValue {
+    const fn wgsl(self) -> &'static str {
+        match self {
+            Self::U32(_) => "u32",
+            Self::I32(_) => "i32",
+            Self::F32(_) => "f32",
+        }
+    }
+
+    const fn word(self) -> u32 {
+        match self {
+            Self::U32(value) => value,
+            Self::I32(value) => value as u32,
+            Self::F32(value) => value.to_bits(),
+        }
+    }
+}
+
+/// A piece of WGSL.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ShaderPart {
+    name: String,
+    text: String,
+}
+
+impl ShaderPart {
+    /// A part as it stands in its file; a second part of the same name is left out.
+    pub fn new(name: impl Into<String>, text: &str) -> Self {
+        Self { name: name.into(), text: without_stand_ins(text) }
+    }
+
+    /// An accessor template made for one tensor.
+    pub fn accessor(template_name: &str, template: &str, tensor: &str, format: &str) -> Self {
+        let text = without_stand_ins(template).replace("TENSOR", tensor).replace("FORMAT", format);
+        Self { name: format!("{template_name} of {tensor}: {format}"), text }
+    }
+}
+
+/// A shader before it is text: what the composer joins.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Shader {
+    /// Extensions to enable (`f16`, ..).
+    pub enables: Vec<&'static str>,
+    /// Values fixed when the shader is made: flags and tile sizes. A bool's value is `true` or `false`.
+    pub constants: Vec<(&'static str, String)>,
+    /// Values read from the uniform buffer at binding 0, as fields of `p`.
+    pub params: Vec<(&'static str, ParamValue)>,
+    /// The storage buffers.
+    pub bindings: Vec<Binding>,
+    /// The parts, helpers first.
+    pub parts: Vec<ShaderPart>,
+}
+
+impl Shader {
+    /// The whole module.
+    pub fn compose(&self) -> String {
+        let mut text = String::new();
+        for enable in &self.enables {
+            _ = writeln!(text, "enable {enable};");
+        }
+        for (name, value) in &self.constants {
+            _ = writeln!(text, "const {name} = {value};");
+        }
+        if !self.params.is_empty() {
+            text.push_str("struct Params {\n");
+            for (name, value) in &self.params {
+                _ = writeln!(text, "  {name}: {},", value.wgsl());
+            }
+            text.push_str("}\n@group(0) @binding(0) var<uniform> p: Params;\n");
+        }
+        for (i, binding) in self.bindings.iter().enumerate() {
+            let access = match binding.access {
+                Access::Read => "read",
+                Access::ReadWrite => "read_write",
+            };
+            let (index, name, element) = (i + 1, binding.name, binding.element.wgsl());
+            _ = writeln!(text, "@group(0) @binding({index}) var<storage, {access}> {name}: array<{element}>;");
+        }
+        let mut seen = Vec::new();
+        for part in &self.parts {
+            if !seen.contains(&&part.name) {
+                seen.push(&part.name);
+                _ = writeln!(text, "\n// ---- {}\n{}", part.name, part.text.trim_matches('\n'));
+            }
+        }
+        text
+    }
+
+    /// The uniform buffer's contents, padded to 16 bytes.
+    pub fn param_words(&self) -> Vec<u32> {
+        let mut words: Vec<u32> = self.params.iter().map(|(_, value)| value.word()).collect();
+        words.resize(words.len().max(1).next_multiple_of(4), 0);
+        words
+    }
+}
+
+fn without_stand_ins(text: &str) -> String {
+    let mut inside = false;
+    let mut kept = String::with_capacity(text.len());
+    for line in text.lines() {
+        inside |= line.starts_with(STAND_IN_BEGIN);
+        if !inside {
+            kept.push_str(line);
+            kept.push('\n');
+        }
+        inside &= !line.starts_with(STAND_IN_END);
+    }
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_lose_their_stand_ins_and_repeat_once() {
+        let part = "// @stand-in begin: for editors\nvar<private> x: f32;\n// @stand-in end\nfn twice() {}\n";
+        let shader = Shader {
+            enables: vec!["f16"],
+            constants: vec![("WIDTH", "4u".into())],
+            params: vec![("rows", ParamValue::U32(7)), ("dt", ParamValue::F32(0.5))],
+            bindings: vec![
+                Binding { name: "a", element: Element::Word, access: Access::Read },
+                Binding { name: "out", element: Element::Word, access: Access::ReadWrite },
+            ],
+            parts: vec![
+                ShaderPart::new("helper", part),
+                ShaderPart::new("helper", part),
+                ShaderPart::accessor("load", "fn load_TENSOR() { decode_FORMAT(); }", "a", "f32"),
+            ],
+        };
+        let text = shader.compose();
+        assert!(text.starts_with("enable f16;\nconst WIDTH = 4u;\nstruct Params {\n  rows: u32,\n  dt: f32,\n}"));
+        assert!(text.contains("@binding(2) var<storage, read_write> out: array<u32>;"));
+        assert!(text.contains("fn load_a() { decode_f32(); }"));
+        assert!(!text.contains("private"));
+        assert_eq!(text.matches("fn twice").count(), 1);
+        assert_eq!(shader.param_words(), [7, 0.5f32.to_bits(), 0, 0]);
+    }
+}

@@ -1,0 +1,122 @@
+use crate::bound::{Rounded, TINY, U_ACC};
+
+/// An element-wise function, fused into the end of a matmul or run by itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
+#[non_exhaustive]
+pub enum Activation {
+    /// `x`
+    #[default]
+    Identity,
+    /// `max(x, 0)`
+    Relu,
+    /// `x / 2 (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3)))` (Hendrycks and Gimpel, arXiv 1606.08415)
+    GeluTanh,
+    /// `x / (1 + exp(-x))`
+    Silu,
+}
+
+impl Activation {
+    /// Every activation.
+    pub const ALL: [Self; 4] = [Self::Identity, Self::Relu, Self::GeluTanh, Self::Silu];
+
+    /// The function, in f64.
+    pub fn apply(self, x: f64) -> f64 {
+        match self {
+            Self::Identity => x,
+            Self::Relu => x.max(0.0),
+            Self::GeluTanh => x / (1.0 + (-2.0 * gelu_argument(x)).exp()),
+            Self::Silu => x / (1.0 + (-x).exp()),
+        }
+    }
+
+    /// The largest slope anywhere: an error in the argument grows by at most this factor.
+    ///
+    /// SiLU's steepest slope is 1.0998 (at x = 2.3994), GELU's 1.1290 (at x = 1.4618); both are rounded up.
+    pub const fn lipschitz(self) -> f64 {
+        match self {
+            Self::Identity | Self::Relu => 1.0,
+            Self::GeluTanh => 1.13,
+            Self::Silu => 1.1,
+        }
+    }
+
+    /// The function of a value that carries an error.
+    pub fn apply_rounded(self, x: Rounded) -> Rounded {
+        let value = self.apply(x.value);
+        let carried = self.lipschitz() * x.error;
+        let own = match self {
+            Self::Identity | Self::Relu => 0.0,
+            Self::GeluTanh => x_sigmoid_error(x, 2.0 * gelu_argument(x.value), gelu_argument_error(x)),
+            Self::Silu => x_sigmoid_error(x, x.value, 0.0),
+        };
+        Rounded { value, error: carried + own }
+    }
+}
+
+/// `sqrt(2 / pi) (x + 0.044715 x^3)`
+fn gelu_argument(x: f64) -> f64 {
+    (2.0 / std::f64::consts::PI).sqrt() * (x + 0.044715 * x * x * x)
+}
+
+/// The rounding of twice [`gelu_argument`] in f32: six operations and two rounded constants, all of one sign.
+fn gelu_argument_error(x: Rounded) -> f64 {
+    let largest = x.value.abs() + x.error;
+    8.0 * U_ACC * 2.0 * gelu_argument(largest).abs() + 8.0 * TINY
+}
+
+/// The error that evaluating `x / (1 + exp(-t))` in f32 adds, where `t` itself carries `t_error`.
+///
+/// With s = sigmoid(t), a relative error d of exp(-t) changes s by s (1 - s) d, and so does an absolute error of t; the
+/// addition, division and clamp of `t` to +-80 follow.
+fn x_sigmoid_error(x: Rounded, t: f64, t_error: f64) -> f64 {
+    let magnitude = x.value.abs() + x.error;
+    // The slope is largest at t = 0 and falls as |t| grows: take it at the nearest point the error allows.
+    let nearest = (t.abs() - t_error).max(0.0);
+    let sigmoid = 1.0 / (1.0 + (-nearest).exp());
+    let slope = sigmoid * (1.0 - sigmoid);
+    let exp = (Rounded { value: -(t.abs().min(80.0)), error: t_error }).exp();
+    let relative = if exp.value > 0.0 { (exp.error / exp.value).min(1.0) } else { 1.0 };
+    let division = 4.5 * U_ACC / (1.0 + (-t).exp()).max(1.0);
+    let clamp = (-80.0f64).exp();
+    magnitude * (slope * relative + division + clamp) + 4.0 * TINY
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use approx::assert_relative_eq;
+
+    #[test]
+    fn known_values() {
+        // From jax.nn.gelu(approximate=True) and jax.nn.silu in f64.
+        assert_relative_eq!(Activation::GeluTanh.apply(1.0), 0.841_191_990_608_276_8, max_relative = 1e-15);
+        assert_relative_eq!(Activation::GeluTanh.apply(-0.5), -0.154_285_989_508_764_96, max_relative = 1e-14);
+        assert_relative_eq!(Activation::Silu.apply(2.0), 1.761_594_155_955_764_8, max_relative = 1e-15);
+        assert_eq!(Activation::Relu.apply(-3.0), 0.0);
+        assert_eq!(Activation::Identity.apply(-3.0), -3.0);
+    }
+
+    #[test]
+    fn the_lipschitz_constants_bound_every_slope() {
+        for activation in Activation::ALL {
+            let slope = (-80_000..80_000)
+                .map(|i| f64::from(i) * 1e-4)
+                .map(|x| (activation.apply(x + 1e-4) - activation.apply(x)).abs() / 1e-4)
+                .fold(0.0, f64::max);
+            assert!(slope <= activation.lipschitz(), "{activation:?} has slope {slope}");
+            assert!(slope > 0.99 * activation.lipschitz(), "{activation:?}'s constant is loose: {slope}");
+        }
+    }
+
+    #[test]
+    fn f32_evaluation_on_the_host_stays_within_the_bound() {
+        for i in -4000..4000 {
+            let x = i as f32 * 0.01;
+            let silu = x / (1.0 + (-x).exp());
+            let bound = Activation::Silu.apply_rounded(Rounded::exact(f64::from(x)));
+            assert!((f64::from(silu) - bound.value).abs() <= bound.error, "silu({x})");
+            assert!(bound.error <= 1e-5 * (1.0 + f64::from(x.abs())), "silu({x}) has a loose bound {}", bound.error);
+        }
+    }
+}

@@ -1,0 +1,195 @@
+use crate::{DescError, Role, Tensor, TensorSpec, Tensors};
+use ndarray::ArrayD;
+use std::fmt::Debug;
+
+/// What one scale, or one zero point, is shared by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
+#[non_exhaustive]
+pub enum Granularity {
+    /// The whole tensor.
+    PerTensor,
+    /// Each row: the elements along the last axis (a token of an activation).
+    PerRow,
+    /// Each column: the elements that share an index on the last axis (an output channel of a `[k, n]` weight).
+    PerColumn,
+}
+
+/// Columns `start..` of a matrix that is `width` wide: how a chunk of a wider projection is read in place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
+pub struct Columns {
+    /// The first column.
+    pub start: usize,
+    /// The width of the whole matrix.
+    pub width: usize,
+}
+
+impl Columns {
+    /// All columns of a matrix that wide.
+    pub const fn all(width: usize) -> Self {
+        Self { start: 0, width }
+    }
+}
+
+/// What an operation costs, from its formula: the floor of what any kernel must do.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Cost {
+    /// Floating-point (or integer) operations; a fused multiply-add counts as two.
+    pub flops: f64,
+    /// Bytes of every input, each read once.
+    pub bytes_read: f64,
+    /// Bytes of every output, each written once.
+    pub bytes_written: f64,
+}
+
+impl Cost {
+    /// The cost of `flops` operations over the given tensors.
+    pub fn of(flops: f64, tensors: &[TensorSpec]) -> Self {
+        let bytes = |spec: &TensorSpec| spec.gpu_bytes().unwrap_or(u64::MAX) as f64;
+        let sum = |skip: Role| tensors.iter().filter(|spec| spec.role != skip).map(bytes).sum();
+        Self { flops, bytes_read: sum(Role::Output), bytes_written: sum(Role::Input) }
+    }
+
+    /// FLOPs per byte moved.
+    pub fn arithmetic_intensity(&self) -> f64 {
+        self.flops / (self.bytes_read + self.bytes_written)
+    }
+}
+
+/// What an output must be.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Answer {
+    /// Each element within its bound of the f64 value.
+    Bounded {
+        /// The values.
+        value: ArrayD<f64>,
+        /// The largest error allowed, per element; the rounding of the output format is part of it.
+        bound: ArrayD<f64>,
+    },
+    /// These bits.
+    Exact(Tensor),
+}
+
+/// One output of an operation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Expected {
+    /// The output's name.
+    pub name: &'static str,
+    /// What it must be.
+    pub answer: Answer,
+}
+
+impl Expected {
+    /// An output known up to a bound.
+    pub fn bounded(name: &'static str, value: ArrayD<f64>, bound: ArrayD<f64>) -> Self {
+        Self { name, answer: Answer::Bounded { value, bound } }
+    }
+
+    /// An output known to the bit.
+    pub fn exact(name: &'static str, tensor: Tensor) -> Self {
+        Self { name, answer: Answer::Exact(tensor) }
+    }
+
+    /// The values in f64.
+    pub fn values(&self) -> ArrayD<f64> {
+        match &self.answer {
+            Answer::Bounded { value, .. } => value.clone(),
+            Answer::Exact(tensor) => tensor.to_f64(),
+        }
+    }
+}
+
+/// An operation: a descriptor that knows its rules, its tensors and its answer.
+pub trait Op: Clone + Debug + PartialEq + Send + Sync + 'static {
+    /// The name, the stem of every file about it.
+    const NAME: &'static str;
+
+    /// Checks the descriptor's own rules.
+    ///
+    /// # Errors
+    /// [`DescError::Field`] or [`DescError::TooLarge`] for the first rule broken.
+    fn validate(&self) -> Result<(), DescError>;
+
+    /// The tensors of a valid descriptor: inputs, then outputs. Those a descriptor leaves out are absent.
+    fn tensors(&self) -> Vec<TensorSpec>;
+
+    /// What it costs.
+    fn cost(&self) -> Cost;
+
+    /// The answer and its bound, from inputs that [`check_inputs`](Op::check_inputs) accepts.
+    fn answer(&self, inputs: &Tensors) -> Vec<Expected>;
+
+    /// Checks that the inputs are exactly those of [`Op::tensors`], with their shapes and types.
+    ///
+    /// # Errors
+    /// [`DescError`] for the first tensor that is missing, unexpected, or of another shape or type.
+    fn check_inputs(&self, inputs: &Tensors) -> Result<(), DescError> {
+        let specs = self.tensors();
+        let inputs_of_op = || specs.iter().filter(|spec| spec.role != Role::Output);
+        for (name, _) in inputs.iter() {
+            if !inputs_of_op().any(|spec| spec.name == name) {
+                return Err(DescError::Unexpected { op: Self::NAME, tensor: name.to_owned() });
+            }
+        }
+        for spec in inputs_of_op() {
+            let tensor = inputs.get(spec.name).ok_or_else(|| DescError::Missing {
+                op: Self::NAME,
+                tensor: spec.name.to_owned(),
+                dtype: spec.dtype,
+                shape: spec.shape.clone(),
+            })?;
+            if tensor.dtype() != spec.dtype {
+                return Err(DescError::Dtype {
+                    op: Self::NAME,
+                    tensor: spec.name.to_owned(),
+                    expected: spec.dtype.to_string(),
+                    got: tensor.dtype(),
+                });
+            }
+            if tensor.shape() != spec.shape {
+                return Err(DescError::Shape {
+                    op: Self::NAME,
+                    tensor: spec.name.to_owned(),
+                    expected: format!("{:?}", spec.shape),
+                    got: tensor.shape().to_vec(),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks everything, then computes the answer.
+    ///
+    /// # Errors
+    /// Those of [`Op::validate`] and [`Op::check_inputs`].
+    fn evaluate(&self, inputs: &Tensors) -> Result<Vec<Expected>, DescError> {
+        self.validate()?;
+        self.check_inputs(inputs)?;
+        Ok(self.answer(inputs))
+    }
+
+    /// A broken rule of one field.
+    fn field_error(field: &'static str, expected: impl ToString, got: impl ToString) -> DescError {
+        DescError::Field { op: Self::NAME, field, expected: expected.to_string(), got: got.to_string() }
+    }
+
+    /// Checks that every tensor can be indexed by u32, the integer of the shaders.
+    ///
+    /// # Errors
+    /// [`DescError::TooLarge`] names the tensor.
+    fn check_index_range(&self) -> Result<(), DescError> {
+        for spec in self.tensors() {
+            let padded = spec.dtype.padded_row_len(spec.row_len()) as u128;
+            let rows = &spec.shape[..spec.shape.len().saturating_sub(1)];
+            let got = rows.iter().fold(padded, |product, &extent| product.saturating_mul(extent as u128));
+            // Kernels step past the end by less than one tile of 256 rows or columns before they check.
+            let limit = u64::from(u32::MAX) - (1 << 16);
+            if got > u128::from(limit) || spec.shape.iter().any(|&extent| extent as u128 > u128::from(limit)) {
+                let what = format!("the number of elements of `{}`", spec.name);
+                return Err(DescError::TooLarge { op: Self::NAME, what, limit, got });
+            }
+        }
+        Ok(())
+    }
+}
