@@ -159,7 +159,8 @@ proptest! {
     fn encoding_is_the_nearest_code_by_search((format, value, _) in per_format()) {
         let model = Model::new(format);
         for mode in MODES {
-            prop_assert_eq!(format.encode(value, mode), model.search(value, mode), "{} {:?} {:e}", format, mode, value);
+            let (got, expected) = (format.encode(value, mode), model.search(value, mode));
+            prop_assert_eq!(got, expected, "{} {:?} {:e}", format, mode, value);
         }
     }
 
@@ -185,7 +186,8 @@ proptest! {
         if value.is_finite() {
             prop_assert_eq!(stored.is_finite(), bound.is_finite(), "{} {:e}", format, value);
             let error = (f64::from(stored) - f64::from(value)).abs();
-            prop_assert!(!stored.is_finite() || error <= bound, "{} {:e}: {:e} > {:e}", format, value, error, bound);
+            let inside = !stored.is_finite() || error <= bound;
+            prop_assert!(inside, "{} {:e}: {:e} > {:e}", format, value, error, bound);
         }
     }
 
@@ -193,8 +195,9 @@ proptest! {
     fn slices_agree_with_single_values((format, one, other) in per_format()) {
         for mode in MODES {
             let dense = encode(format, &[one, other], mode);
-            let codes = [one, other].map(|value| format.decode(format.encode(value, mode)).to_bits());
-            prop_assert_eq!(decode(format, &dense).unwrap().iter().map(|value| value.to_bits()).collect::<Vec<_>>(), codes);
+            let stored: Vec<u32> = decode(format, &dense).unwrap().into_iter().map(f32::to_bits).collect();
+            let expected = [one, other].map(|value| format.decode(format.encode(value, mode)).to_bits());
+            prop_assert_eq!(stored, expected);
         }
     }
 }

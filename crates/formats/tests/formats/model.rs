@@ -1,4 +1,5 @@
-//! An independent model of the floating formats narrower than F32: the list of their values in f64, from the formula.
+//! An independent model of the floating formats narrower than F32: the list of their values in f64, from the
+//! formula.
 
 use langevin_formats::{Format, Overflow};
 
@@ -101,7 +102,8 @@ impl Model {
     }
 }
 
-/// `fraction * 2^(1 - bias - fraction_bits)` for exponent 0, else `(1 + fraction / 2^fraction_bits) * 2^(exponent - bias)`.
+/// `fraction * 2^(1 - bias - fraction_bits)` for exponent 0, else `(1 + fraction / 2^fraction_bits) *
+/// 2^(exponent - bias)`.
 fn magnitude(code: u32, fraction_bits: u32, bias: i32) -> f64 {
     let exponent = (code >> fraction_bits) as i32;
     let fraction = f64::from(code & ((1 << fraction_bits) - 1)) / f64::from(1 << fraction_bits);

@@ -118,11 +118,13 @@ proptest! {
             let code = quantize(amax, scale::inverse(scale), format, Overflow::NonSaturating);
             let stored = f64::from(format.decode(code));
             prop_assert!(stored <= format.max_finite());
-            prop_assert!(scale == scale::MIN || stored == format.max_finite(), "{} {:e}: {}", format, amax, stored);
+            let is_reached = scale == scale::MIN || stored == format.max_finite();
+            prop_assert!(is_reached, "{} {:e}: {}", format, amax, stored);
         }
     }
 
-    /// Every finite value comes back within half a step of the code, plus the roundings of scale, inverse and products.
+    /// Every finite value comes back within half a step of the code, plus the roundings of scale, inverse and
+    /// products.
     #[test]
     fn i8_round_trip_stays_within_half_a_step(values in proptest::collection::vec(-1e3_f32..1e3, 1..50)) {
         let scale = scale::symmetric(scale::amax(&values), Format::I8);

@@ -94,10 +94,11 @@ fn any_format() -> impl Strategy<Value = Format> {
 proptest! {
     #[test]
     fn packing_round_trips_and_places_every_element(
-        format in any_format(), row_len in 0..40_usize, rows in 0..6_usize, pad in any::<u8>(), seed in any::<u8>(),
+        format in any_format(), row_len in 0..40_usize, rows in 0..6_usize, pad in any::<u8>(),
     ) {
         let bytes = format.bytes();
-        let dense: Vec<u8> = (0..row_len * rows * bytes).map(|index| (index as u8).wrapping_mul(37) ^ seed).collect();
+        // 37 is odd, so that neighbouring bytes differ and the pattern repeats only after 256.
+        let dense: Vec<u8> = (0..row_len * rows * bytes).map(|index| (index as u8).wrapping_mul(37)).collect();
         let words = pack_rows_with(format, &dense, row_len, pad).unwrap();
         prop_assert_eq!(words.len(), rows * row_words(format, row_len));
         prop_assert_eq!(&unpack_rows(format, &words, row_len, rows).unwrap(), &dense);

@@ -11,7 +11,8 @@ use crate::model::{MODES, Model, NARROW};
 /// A prime, so that every pattern of low bits occurs.
 const STRIDE: usize = 4099;
 
-/// Compares the encoder with the model on every `stride`-th magnitude in both signs; the count, or the first mismatch.
+/// Compares the encoder with the model on every `stride`-th magnitude in both signs; the count, or the first
+/// mismatch.
 fn sweep(
     model: &Model,
     overflow: Overflow,
