@@ -87,7 +87,7 @@ fn sweep_finds_the_usual_mistakes() {
     assert!(fails(Format::F16, saturate, &no_subnormals), "flushed subnormals");
 }
 
-/// All 2^32 values, a minute or two for each format on one core.
+/// All 2^32 values, about a minute for each format on one core.
 fn exhaust(format: Format) {
     if std::env::var_os("LANGEVIN_EXHAUSTIVE").is_none_or(|value| value != "1") {
         // Written past the capture of the test runner, so that the skip shows.
