@@ -9,8 +9,9 @@ const LAYOUT: Layout = Layout { fraction_bits: 3, bias: 7, max: 0x7e, overflow: 
 
 /// The code of the value nearest to `value`, ties to even.
 ///
-/// Magnitudes above 464, infinity included, overflow: to 448 (`Saturate`) or to NaN (`NonSaturating`), of the same
-/// sign. NaN becomes `7f` with the sign of `value`. Magnitudes up to 2^-10 become a zero of the same sign.
+/// Magnitudes above 464, infinity included, overflow: to 448 (`Saturate`) or to NaN (`NonSaturating`), of the
+/// same sign. NaN becomes `7f` with the sign of `value`. Magnitudes up to 2^-10 become a zero of the same
+/// sign.
 ///
 /// ```
 /// use langevin_formats::{Overflow, e4m3};

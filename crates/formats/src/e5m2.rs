@@ -9,9 +9,9 @@ const LAYOUT: Layout = Layout { fraction_bits: 2, bias: 15, max: 0x7b, overflow:
 
 /// The code of the value nearest to `value`, ties to even.
 ///
-/// Magnitudes from 61440, infinity included, overflow: to 57344 (`Saturate`) or to infinity (`NonSaturating`), of the
-/// same sign. NaN becomes `7f` with the sign of `value`; other libraries write `7e`. Magnitudes up to 2^-17 become a
-/// zero of the same sign.
+/// Magnitudes from 61440, infinity included, overflow: to 57344 (`Saturate`) or to infinity
+/// (`NonSaturating`), of the same sign. NaN becomes `7f` with the sign of `value`; other libraries write
+/// `7e`. Magnitudes up to 2^-17 become a zero of the same sign.
 ///
 /// ```
 /// use langevin_formats::{Overflow, e5m2};

@@ -48,15 +48,17 @@ impl fmt::Display for LengthError {
                 write!(formatter, "dense {format} data: expected a multiple of {each} bytes, got {bytes}")
             }
             Self::Rows { format, row_len, bytes } => {
-                let each = format.bytes();
+                let row_bytes = row_len.saturating_mul(format.bytes());
                 write!(
                     formatter,
-                    "dense {format} data: expected whole rows of {row_len} elements of {each} bytes, got {bytes} bytes"
+                    "dense {format} data: expected a multiple of {row_bytes} bytes for rows of {row_len} \
+                     elements, got {bytes}"
                 )
             }
             Self::Words { format, row_len, rows, expected, got } => write!(
                 formatter,
-                "padded {format} data: expected {expected} words for {rows} rows of {row_len} elements, got {got}"
+                "padded {format} data: expected {expected} words for {rows} rows of {row_len} elements, \
+                 got {got}"
             ),
         }
     }

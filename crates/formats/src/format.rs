@@ -61,8 +61,8 @@ impl Format {
         4 / self.bytes()
     }
 
-    /// The name that [`Display`](fmt::Display), [`FromStr`] and serde use: `"f32"`, `"f16"`, `"bf16"`, `"e4m3"`,
-    /// `"e5m2"`, `"i8"`.
+    /// The name that [`Display`](fmt::Display), [`FromStr`] and serde use: `"f32"`, `"f16"`, `"bf16"`,
+    /// `"e4m3"`, `"e5m2"`, `"i8"`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::F32 => "f32",
@@ -79,8 +79,8 @@ impl Format {
         !matches!(self, Self::I8)
     }
 
-    /// The unit roundoff `u = 2^-p` for `p` significant bits: rounding a value in the normal range moves it by at
-    /// most `u * |value|`.
+    /// The unit roundoff `u = 2^-p` for `p` significant bits: rounding a value in the normal range moves it
+    /// by at most `u * |value|`.
     ///
     /// 0 for [`I8`](Self::I8), which is no float: its error is absolute, half a step, and
     /// [`rounding_error`](Self::rounding_error) gives it.
@@ -132,8 +132,9 @@ impl Format {
     /// A bound of `|round(value) - value|` for one rounding to nearest:
     /// `max(unit_roundoff * |value|, min_positive / 2)`; 0.5 for [`I8`](Self::I8).
     ///
-    /// Infinity where `value` overflows, whatever the [`Overflow`] mode: the rounding of a value beyond the midpoint
-    /// of the largest finite value and its would-be successor has no useful bound (I8: beyond 127.5). NaN for NaN.
+    /// Infinity where `value` overflows, whatever the [`Overflow`] mode: the rounding of a value beyond the
+    /// midpoint of the largest finite value and its would-be successor has no useful bound (I8: beyond
+    /// 127.5). NaN for NaN.
     ///
     /// Flushing of subnormals, which GPUs may do to F32 values, is not included.
     pub fn rounding_error(self, value: f64) -> f64 {

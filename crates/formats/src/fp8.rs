@@ -55,7 +55,7 @@ impl Layout {
     const fn encode_subnormal(&self, magnitude: u32) -> u8 {
         let exponent = magnitude >> F32_FRACTION_BITS;
         let shift = F32_FRACTION_BITS - self.fraction_bits + self.rebias() + 1 - exponent;
-        // The significand has 24 bits: beyond this shift it is less than half a unit. F32 subnormals end here too.
+        // Shifted further, the 24 bits of the significand are less than half a unit; so is an F32 subnormal.
         if shift > F32_FRACTION_BITS + 1 {
             return 0;
         }

@@ -26,8 +26,9 @@ impl Range {
 
 /// The code of a value: `clamp(round(value * inverse_scale) + zero_point, range)`, ties to even.
 ///
-/// Formats and rounding: the product is one f32 multiplication. Subnormal `value` and `inverse_scale` count as zero,
-/// since GPUs may flush them. A NaN product counts as 0 and so gives the clamped zero point; an infinite one saturates.
+/// Formats and rounding: the product is one f32 multiplication. Subnormal `value` and `inverse_scale` count
+/// as zero, since GPUs may flush them. A NaN product counts as 0 and so gives the clamped zero point; an
+/// infinite one saturates.
 ///
 /// ```
 /// use langevin_formats::i8::{self, Range};
@@ -51,9 +52,11 @@ pub const fn quantize(value: f32, inverse_scale: f32, zero_point: i32, range: Ra
     clamped as i8
 }
 
-/// The value of a code: `(code - zero_point) * scale`, the difference exact, the product one f32 multiplication.
+/// The value of a code: `(code - zero_point) * scale`, the difference exact, the product one f32
+/// multiplication.
 ///
-/// Exact zero for `code == zero_point` with any finite scale. The difference is exact for zero points within 2^23.
+/// Exact zero for `code == zero_point` with any finite scale. The difference is exact for zero points within
+/// 2^23.
 pub const fn dequantize(code: i8, scale: f32, zero_point: i32) -> f32 {
     (code as i64 - zero_point as i64) as f32 * scale
 }

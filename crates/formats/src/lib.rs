@@ -1,7 +1,8 @@
 //! Number formats of the langevin kernels on the CPU: bit-exact F16, BF16, FP8 and INT8 codecs.
 //!
-//! Every function here is exact: it is defined by one rounding to nearest, ties to even, and is computed
-//! with integer operations, so its result is the same on every host and can be compared with a GPU bit by bit.
+//! Every function here is exact: it is defined by one rounding to nearest, ties to even, and is computed with
+//! integer operations (scales and quantizers: one f32 multiplication or division), so its result is the same
+//! on every host and can be compared with a GPU bit by bit.
 //!
 //! # Formats
 //!
@@ -14,29 +15,32 @@
 //! | E5M2 | 8 | 57344 = `7b` | 2^-14 | 2^-16 | 2^-3 | `7c` | `7d` `7e` `7f` | `7f`, sign kept |
 //! | I8 | 8 | 127 | 1 | 1 | none: half a step, 0.5 | none | none | 0 |
 //!
-//! E4M3 is the FN variant of the OCP 8-bit specification (bias 7), not FNUZ, whose codes differ. E5M2 has bias 15.
-//! Subnormals and signed zeros are kept by every floating format. What happens above the largest finite value
-//! is a parameter, [`Overflow`]. Libraries disagree on which NaN code of E5M2 (and which payload of F16 and BF16)
-//! they write, so compare NaN as NaN, not by its code.
+//! E4M3 is the FN variant of the OCP 8-bit specification (bias 7), not FNUZ, whose codes differ. E5M2 has
+//! bias 15. Subnormals and signed zeros are kept by every floating format. What happens above the largest
+//! finite value is a parameter, [`Overflow`]. Libraries disagree on which NaN code of E5M2 (and which payload
+//! of F16 and BF16) they write, so compare NaN as NaN, not by its code.
 //!
 //! # Layout of a GPU tensor
 //!
 //! Two layouts of the same codes, both little-endian:
 //! - *dense* bytes: element `i` at byte `i * bytes`, no padding, as in a file ([`encode`], [`decode`]);
-//! - *rows* of 32-bit words: the last axis of a tensor ("row") starts on a word, element `i` of a row is in word
-//!   `i / per_word`, the first element in the lowest bits, and the pad bytes that fill a row's last word are zero
-//!   ([`pack_rows`], [`unpack_rows`]). A GPU invocation so writes whole words and never shares one with another row.
+//! - *rows* of 32-bit words: the last axis of a tensor ("row") starts on a word, element `i` of a row is in
+//!   word `i / per_word`, the first element in the lowest bits, and the pad bytes that fill a row's last word
+//!   are zero ([`pack_rows`], [`unpack_rows`]). A GPU invocation so writes whole words and never shares one
+//!   with another row.
 //!
 //! # Quantizing
 //!
-//! A scale is the value of code 1 ([`scale`]). The quantizer multiplies by the *inverse* scale, an f32 that CPU and GPU
-//! share, and encodes the product ([`quantize()`]); it never divides, since GPU division is not correctly rounded.
+//! A scale is the value of code 1 ([`scale`]). The quantizer multiplies by the *inverse* scale, an f32 that
+//! CPU and GPU share, and encodes the product ([`quantize()`]); it never divides, since GPU division is not
+//! correctly rounded.
 //!
 //! ```
 //! use langevin_formats::{Format, Overflow, decode, encode, pack_rows, quantize, scale};
 //!
 //! let values = [0.1, -3.0, 500.0];
-//! assert_eq!(decode(Format::E4m3, &encode(Format::E4m3, &values, Overflow::Saturate))?, [0.1015625, -3.0, 448.0]);
+//! let stored = encode(Format::E4m3, &values, Overflow::Saturate);
+//! assert_eq!(decode(Format::E4m3, &stored)?, [0.1015625, -3.0, 448.0]);
 //!
 //! let inverse = scale::inverse(scale::symmetric(scale::amax(&values), Format::I8));
 //! assert_eq!(quantize(500.0, inverse, Format::I8, Overflow::Saturate), 127);

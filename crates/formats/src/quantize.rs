@@ -2,13 +2,14 @@
 
 use crate::{Format, Overflow, i8};
 
-/// The code of `value * inverse_scale` in the low [`bits`](Format::bits) of a word: one f32 multiplication, then
-/// [`Format::encode`].
+/// The code of `value * inverse_scale` in the low [`bits`](Format::bits) of a word: one f32 multiplication,
+/// then [`Format::encode`].
 ///
-/// Formats and rounding: meant for E4M3, E5M2 and symmetric I8, and defined for all. The product is rounded to f32,
-/// then to the format, ties to even both times. Subnormal `value` and `inverse_scale` count as signed zero, since GPUs
-/// may flush them. A NaN product gives NaN with the sign of `value` (I8: 0); an infinite one overflows as `overflow` says (I8 saturates).
-/// The asymmetric form of I8 is [`i8::quantize`](crate::i8::quantize()).
+/// Formats and rounding: meant for E4M3, E5M2 and symmetric I8, and defined for all. The product is rounded
+/// to f32, then to the format, ties to even both times. Subnormal `value` and `inverse_scale` count as signed
+/// zero, since GPUs may flush them. A NaN product gives NaN with the sign of `value` (I8: 0); an infinite one
+/// overflows as `overflow` says (I8 saturates). The asymmetric form of I8 is
+/// [`i8::quantize`](crate::i8::quantize()).
 ///
 /// ```
 /// use langevin_formats::{Format, Overflow, quantize};

@@ -21,8 +21,8 @@ pub const fn padded_row_len(format: Format, row_len: usize) -> usize {
 ///
 /// Rows of no elements take no words: `row_len = 0` with no bytes gives no words.
 ///
-/// The memory of the words is the bytes a GPU buffer holds; on a little-endian host element 0 of a row is in the lowest
-/// bits of its first word.
+/// The memory of the words is the bytes a GPU buffer holds; on a little-endian host element 0 of a row is in
+/// the lowest bits of its first word.
 ///
 /// # Errors
 /// [`LengthError::Rows`] when the bytes are not a whole number of rows.

@@ -7,8 +7,8 @@ pub const MIN: f32 = f32::MIN_POSITIVE;
 
 /// The largest magnitude among the finite values; 0 when there is none.
 ///
-/// The maximum is taken of the bits with the sign cleared, which order like the magnitudes. NaN and infinities are left
-/// out. Subnormals count as 0, since GPUs may flush them.
+/// The maximum is taken of the bits with the sign cleared, which order like the magnitudes. NaN and
+/// infinities are left out. Subnormals count as 0, since GPUs may flush them.
 ///
 /// ```
 /// use langevin_formats::scale::amax;
@@ -21,14 +21,15 @@ pub fn amax(values: &[f32]) -> f32 {
     f32::from_bits(magnitudes.map(f32::to_bits).max().unwrap_or(0))
 }
 
-/// The scale that takes `amax` to the largest finite value of the format: `amax / max_finite`, correctly rounded.
+/// The scale that takes `amax` to the largest finite value of the format: `amax / max_finite`, correctly
+/// rounded.
 ///
 /// - `amax = 0` (and a subnormal, and NaN): 1, so that the codes of an all-zero tensor are 0.
 /// - At least [`MIN`], so that the [`inverse`] is finite; the codes then do not reach `max_finite`.
 /// - The sign of `amax` is ignored, and infinity counts as the largest f32. [`amax`] returns neither.
 ///
-/// Meant for E4M3, E5M2 and I8. `amax` times the [`inverse`] may exceed `max_finite` by the three roundings of scale,
-/// inverse and product; that is far below half a step of these formats, so `amax` never overflows.
+/// Meant for E4M3, E5M2 and I8. `amax` times the [`inverse`] may exceed `max_finite` by the three roundings
+/// of scale, inverse and product; that is far below half a step of these formats, so `amax` never overflows.
 ///
 /// ```
 /// use langevin_formats::{Format, scale::symmetric};
@@ -47,8 +48,9 @@ pub fn symmetric(amax: f32, format: Format) -> f32 {
 
 /// The f32 that the quantizer multiplies by: `1 / scale`, correctly rounded.
 ///
-/// Finite for every scale but NaN: magnitudes below [`MIN`] count as [`MIN`] of the same sign. Scales above 2^126 have
-/// a subnormal inverse, which quantizers count as 0; no scale that [`symmetric`] makes for an 8-bit format is so large.
+/// Finite for every scale but NaN: magnitudes below [`MIN`] count as [`MIN`] of the same sign. Scales above
+/// 2^126 have a subnormal inverse, which quantizers count as 0; no scale that [`symmetric`] makes for an
+/// 8-bit format is so large.
 pub fn inverse(scale: f32) -> f32 {
     let clamped = if scale.abs() < MIN { MIN.copysign(scale) } else { scale };
     1.0 / clamped
