@@ -1,1 +1,42 @@
-//! Portable GPU compute kernels.
+//! Portable GPU compute kernels in WGSL on wgpu, each verified against a CPU reference.
+//!
+//! Every kernel has the same three steps: a descriptor says *what* to compute, a plan is the descriptor checked and
+//! compiled for a device, a call is a plan bound to buffers, ready to be recorded.
+//!
+//! ```no_run
+//! use langevin::{Format, Matmul, MatmulBuffers, MatmulDesc};
+//! # fn f(device: &wgpu::Device, pass: &mut wgpu::ComputePass, a: &wgpu::Buffer, b: &wgpu::Buffer, out: &wgpu::Buffer)
+//! # -> Result<(), Box<dyn std::error::Error>> {
+//! let desc = MatmulDesc { m: 64, k: 128, n: 32, a: Format::F16, out: Format::BF16, ..Default::default() };
+//! let matmul = Matmul::new(device, &desc)?;
+//! let [a, b, out] = [a, b, out].map(wgpu::Buffer::as_entire_buffer_binding);
+//! let call = matmul.bind(device, MatmulBuffers::new(a, b, out))?;
+//! call.record(pass);
+//! # Ok(()) }
+//! ```
+//!
+//! - The device is borrowed and never stored. Nothing is submitted, awaited or read back here.
+//! - Everything that can be wrong is found by `new` and `bind`, as a typed error; recording cannot fail.
+//! - Rows of every tensor (its last axis) start on a 4-byte word; see [`formats`]. Strides follow from that.
+//! - Rounding is to nearest, ties to even. Arithmetic is f32. Each descriptor documents its error bound, and the
+//!   reference crate computes it: [`reference`].
+//! - Which shader runs is a pure function of the descriptor and the [`Capabilities`]; [`PlanOptions::tier`] forces one.
+#![forbid(unsafe_code)]
+
+mod bind;
+mod error;
+mod kernel;
+mod matmul;
+mod plan;
+mod recipe;
+pub mod verify;
+
+pub use bind::Call;
+pub use error::{BindError, PlanError};
+pub use kernel::{Buffers, Kernel, Variant};
+pub use langevin_gpu::{self as gpu, Capabilities, Gpu, Tier};
+pub use langevin_reference::formats::{self, Format, Overflow};
+pub use langevin_reference::{self as reference, Activation, Columns, Cost, DescError, Granularity, MatmulDesc};
+pub use matmul::{Matmul, MatmulBuffers};
+pub use plan::{Plan, PlanOptions, StageSource};
+pub use wgpu;

@@ -21,6 +21,7 @@ mod activation;
 mod bound;
 mod compare;
 mod error;
+pub mod generate;
 mod matmul;
 mod op;
 mod tensor;

@@ -1,1 +1,78 @@
-//! What langevin's tests share: device or skip, poisoned buffers, generators.
+//! What langevin's tests share: a device or a reason to skip, and the conformance check of one descriptor on every
+//! variant the adapter can run.
+#![forbid(unsafe_code)]
+
+use langevin::verify::{self, RunOptions};
+use langevin::{Gpu, Kernel, PlanOptions, Variant};
+use langevin_gpu::{GpuError, OpenOptions};
+use langevin_reference::{Comparison, Tensors, generate};
+use std::sync::{Mutex, MutexGuard, OnceLock};
+
+/// The process's one device, locked: software drivers dislike submissions from many threads.
+///
+/// `None` without an adapter, after saying so; a panic instead where `REQUIRE_GPU` is set to anything but 0.
+/// `LANGEVIN_ADAPTER` picks an adapter by a part of its name, `LANGEVIN_MINIMAL=1` opens it with WebGPU's defaults.
+pub fn gpu() -> Option<MutexGuard<'static, Gpu>> {
+    static GPU: OnceLock<Result<Mutex<Gpu>, GpuError>> = OnceLock::new();
+    let opened = GPU.get_or_init(|| {
+        let minimal = is_set("LANGEVIN_MINIMAL");
+        let options =
+            OpenOptions { adapter: std::env::var("LANGEVIN_ADAPTER").ok(), minimal, cooperative: true };
+        let gpu = Gpu::open(&options)?;
+        println!("testing on {}", gpu.capabilities());
+        Ok(Mutex::new(gpu))
+    });
+    match opened {
+        // A test that failed while it held the device left it as usable as before.
+        Ok(gpu) => Some(gpu.lock().unwrap_or_else(std::sync::PoisonError::into_inner)),
+        Err(error) if is_set("REQUIRE_GPU") => panic!("{error}, and REQUIRE_GPU is set"),
+        Err(error) => {
+            println!("skipped: {error}");
+            None
+        }
+    }
+}
+
+fn is_set(variable: &str) -> bool {
+    std::env::var(variable).is_ok_and(|value| !value.is_empty() && value != "0")
+}
+
+/// Checks a descriptor on ordinary random inputs with every variant the adapter has.
+///
+/// # Panics
+/// When a variant fails, names the descriptor, the variant and the worst element.
+pub fn conform<D: Kernel>(gpu: &Gpu, desc: &D, seed: u64) {
+    conform_on(gpu, desc, &generate::inputs(desc, seed));
+}
+
+/// Checks a descriptor on the given inputs with every variant the adapter has.
+///
+/// # Panics
+/// When a variant fails, and when the comparison would accept an output of zeros for an answer that is not zero.
+pub fn conform_on<D: Kernel>(gpu: &Gpu, desc: &D, inputs: &Tensors) {
+    let variants = desc.variants(gpu.capabilities());
+    assert!(!variants.is_empty(), "{desc:?} has no variant on {}", gpu.capabilities());
+    for variant in variants {
+        for comparison in compare_variant(gpu, desc, inputs, variant) {
+            assert!(comparison.passed(), "{desc:?}\n{} {comparison}", variant.name);
+            let unbounded = comparison.elements > 0 && comparison.unbounded == comparison.elements;
+            assert!(!unbounded, "{desc:?}\n{} has no bound: {comparison}", variant.name);
+            let vacuous = !comparison.rejects_zeros && answer_is_not_zero(&comparison);
+            assert!(!vacuous, "{desc:?}\n{} would accept zeros: {comparison}", variant.name);
+        }
+    }
+}
+
+/// The comparisons of one variant.
+///
+/// # Panics
+/// When it does not run.
+pub fn compare_variant<D: Kernel>(gpu: &Gpu, desc: &D, inputs: &Tensors, variant: Variant) -> Vec<Comparison> {
+    let plan = PlanOptions { tier: Some(variant.tier), ..Default::default() };
+    verify::check(gpu, desc, inputs, &RunOptions { plan })
+        .unwrap_or_else(|error| panic!("{desc:?}\n{}: {error}", variant.name))
+}
+
+fn answer_is_not_zero(comparison: &Comparison) -> bool {
+    comparison.worst.as_ref().is_some_and(|worst| worst.expected != 0.0)
+}

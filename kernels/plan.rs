@@ -1,0 +1,217 @@
+use crate::bind::{Call, Memory, bind_stages};
+use crate::kernel::{Buffers, Kernel, Variant};
+use crate::recipe::{Recipe, SCRATCH, Stage};
+use crate::{BindError, PlanError};
+use langevin_gpu::{Capabilities, ComputeStage, StageDesc, Tier, with_scopes};
+use langevin_reference::{Cost, TensorSpec};
+
+/// How to make a plan, beyond what it computes.
+#[derive(Clone, Debug, Default)]
+pub struct PlanOptions {
+    /// Forces a tier; without it the kernel's first variant that the device can run is taken.
+    pub tier: Option<Tier>,
+    /// What the device can do; taken from the device where absent. A device does not know its cooperative-matrix sizes:
+    /// give [`Capabilities::with_adapter`] for that tier.
+    pub capabilities: Option<Capabilities>,
+    /// Keeps wgpu's run-time checks of loops and zeroes workgroup memory: slower, for hunting defects.
+    pub checked: bool,
+}
+
+/// One dispatch as text: all that another WebGPU host needs to run it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StageSource {
+    /// What it is.
+    pub label: &'static str,
+    /// The WGSL module; its entry point is `main`.
+    pub wgsl: String,
+    /// The contents of the uniform buffer at binding 0.
+    pub params: Vec<u32>,
+    /// The tensors (or `scratch`) at the storage bindings from 1 on.
+    pub bindings: Vec<&'static str>,
+    /// The workgroups to dispatch.
+    pub workgroups: [u32; 3],
+}
+
+/// A descriptor that has been checked and compiled for a device. Immutable, and usable from many threads.
+///
+/// The kernels' plans are aliases of it: `Matmul` is `Plan<MatmulDesc>`.
+#[derive(Debug)]
+pub struct Plan<D: Kernel> {
+    desc: D,
+    variant: Variant,
+    stages: Vec<(Stage, ComputeStage, [u32; 3])>,
+    memory: Memory,
+}
+
+impl<D: Kernel> Plan<D> {
+    /// Checks a descriptor and compiles it for `device`.
+    ///
+    /// # Errors
+    /// [`PlanError`]: a broken rule, a device limit, or what the driver said.
+    pub fn new(device: &wgpu::Device, desc: &D) -> Result<Self, PlanError> {
+        Self::with_options(device, desc, &PlanOptions::default())
+    }
+
+    /// The same with a tier forced, or with checks.
+    ///
+    /// # Errors
+    /// [`PlanError`]; [`PlanError::Tier`] where the device or the kernel lacks the tier.
+    pub fn with_options(device: &wgpu::Device, desc: &D, options: &PlanOptions) -> Result<Self, PlanError> {
+        let capabilities = options.capabilities.clone().unwrap_or_else(|| Capabilities::of(device));
+        desc.validate()?;
+        let variant = choose(desc, &capabilities, options.tier)?;
+        let recipe = desc.recipe(variant, &capabilities);
+        let memory = memory(device, desc, &recipe, &capabilities)?;
+        let mut stages = Vec::new();
+        for stage in recipe.stages {
+            let grid = fold::<D>(&stage, &capabilities)?;
+            let bytes: Vec<u64> = stage.shader.bindings.iter().map(|b| memory.bytes(b.name)).collect();
+            check_bindings::<D>(&stage, &bytes, &capabilities)?;
+            let compiled = ComputeStage::new(
+                device,
+                &StageDesc {
+                    label: stage.label,
+                    shader: &stage.shader,
+                    binding_bytes: &bytes,
+                    checked: options.checked,
+                },
+            )?;
+            stages.push((stage, compiled, grid));
+        }
+        Ok(Self { desc: desc.clone(), variant, stages, memory })
+    }
+
+    /// Binds buffers. Offsets must be multiples of the device's `min_storage_buffer_offset_alignment`; larger buffers
+    /// than needed are fine.
+    ///
+    /// # Errors
+    /// [`BindError`] names the tensor, what was expected and what was given.
+    pub fn bind(&self, device: &wgpu::Device, buffers: D::Buffers<'_>) -> Result<Call, BindError> {
+        let given = buffers.named().into_iter().filter_map(|(name, binding)| Some((name, binding?)));
+        self.bind_named(device, &given.collect::<Vec<_>>())
+    }
+
+    /// Binds buffers by tensor name; for hosts that know the tensors only at run time.
+    ///
+    /// # Errors
+    /// Those of [`Plan::bind`].
+    pub fn bind_named(
+        &self,
+        device: &wgpu::Device,
+        buffers: &[(&str, wgpu::BufferBinding<'_>)],
+    ) -> Result<Call, BindError> {
+        let bound = self.memory.check(D::NAME, device, buffers)?;
+        let stages = self.stages.iter().map(|(stage, compiled, grid)| (stage, compiled, *grid));
+        Ok(with_scopes(device, D::NAME, || bind_stages(device, stages, &bound))?)
+    }
+
+    /// What it computes.
+    pub fn desc(&self) -> &D {
+        &self.desc
+    }
+
+    /// Which shader was chosen, and why.
+    pub fn variant(&self) -> Variant {
+        self.variant
+    }
+
+    /// FLOPs and bytes, from the formula.
+    pub fn cost(&self) -> Cost {
+        self.desc.cost()
+    }
+
+    /// Bytes the caller must lend as `scratch`; 0 when none. Its contents do not matter before, and mean nothing after.
+    pub fn scratch_bytes(&self) -> u64 {
+        self.memory.bytes_or_zero(SCRATCH)
+    }
+
+    /// The tensors, in the order of the descriptor's table.
+    pub fn tensors(&self) -> &[TensorSpec] {
+        self.memory.specs()
+    }
+
+    /// The final WGSL of every dispatch, with its bindings.
+    pub fn sources(&self) -> Vec<StageSource> {
+        let source = |(stage, _, grid): &(Stage, ComputeStage, [u32; 3])| StageSource {
+            label: stage.label,
+            wgsl: stage.shader.compose(),
+            params: stage.shader.param_words(),
+            bindings: stage.shader.bindings.iter().map(|binding| binding.name).collect(),
+            workgroups: *grid,
+        };
+        self.stages.iter().map(source).collect()
+    }
+}
+
+/// The first variant of the tier asked for, or the first of all.
+fn choose<D: Kernel>(desc: &D, capabilities: &Capabilities, tier: Option<Tier>) -> Result<Variant, PlanError> {
+    let variants = desc.variants(capabilities);
+    let wanted = |variant: &&Variant| tier.is_none_or(|tier| variant.tier == tier);
+    variants.iter().find(wanted).copied().ok_or_else(|| PlanError::Tier {
+        op: D::NAME,
+        tier: tier.unwrap_or(Tier::Portable),
+        available: variants.iter().map(|variant| variant.tier.name()).collect::<Vec<_>>().join(", "),
+    })
+}
+
+fn memory<D: Kernel>(
+    device: &wgpu::Device,
+    desc: &D,
+    recipe: &Recipe,
+    capabilities: &Capabilities,
+) -> Result<Memory, PlanError> {
+    let alignment = capabilities.limits.min_storage_buffer_offset_alignment;
+    let memory = Memory::new(desc.tensors(), recipe.scratch_bytes, alignment);
+    if !memory.needs_stand_in() {
+        return Ok(memory);
+    }
+    let stand_in = with_scopes(device, "a stand-in for empty tensors", || {
+        device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some("stand-in for an empty tensor"),
+            size: 16,
+            usage: wgpu::BufferUsages::STORAGE,
+            mapped_at_creation: false,
+        })
+    })?;
+    Ok(memory.with_stand_in(stand_in))
+}
+
+/// Workgroups in at most two dimensions.
+fn fold<D: Kernel>(stage: &Stage, capabilities: &Capabilities) -> Result<[u32; 3], PlanError> {
+    let per_dimension = capabilities.limits.max_compute_workgroups_per_dimension;
+    let x = stage.groups.min(u64::from(per_dimension));
+    let y = stage.groups.div_ceil(x.max(1));
+    let limit = |limit, allowed: u64| PlanError::Limit {
+        op: D::NAME,
+        what: format!("the dispatch of {}", stage.label),
+        limit,
+        asked: stage.groups,
+        allowed,
+    };
+    if y > u64::from(per_dimension) {
+        return Err(limit("max_compute_workgroups_per_dimension", u64::from(per_dimension).pow(2)));
+    }
+    if x * y > u64::from(u32::MAX) {
+        return Err(limit("u32 range of workgroup indices", u64::from(u32::MAX)));
+    }
+    Ok([x as u32, y as u32, 1])
+}
+
+fn check_bindings<D: Kernel>(stage: &Stage, bytes: &[u64], capabilities: &Capabilities) -> Result<(), PlanError> {
+    let limits = &capabilities.limits;
+    let limit = |what: String, limit, asked: u64, allowed: u64| {
+        if asked > allowed { Err(PlanError::Limit { op: D::NAME, what, limit, asked, allowed }) } else { Ok(()) }
+    };
+    limit(
+        format!("the set of tensors of {}", stage.label),
+        "max_storage_buffers_per_shader_stage",
+        bytes.len() as u64,
+        u64::from(limits.max_storage_buffers_per_shader_stage),
+    )?;
+    for (binding, &size) in stage.shader.bindings.iter().zip(bytes) {
+        let what = format!("`{}`", binding.name);
+        limit(what, "max_storage_buffer_binding_size", size, limits.max_storage_buffer_binding_size)?;
+    }
+    Ok(())
+}
+

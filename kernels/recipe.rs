@@ -1,0 +1,163 @@
+use langevin_gpu::{Access, Binding, Element, ParamValue, Shader, ShaderPart};
+use langevin_reference::{Dtype, Format, Op, TensorSpec};
+
+/// The name under which a stage binds the memory that the caller lends.
+pub(crate) const SCRATCH: &str = "scratch";
+
+/// What a variant dispatches, in order.
+#[derive(Clone, Debug, Default)]
+pub struct Recipe {
+    /// The dispatches; none where the output is empty.
+    pub stages: Vec<Stage>,
+    /// Bytes of scratch they share.
+    pub scratch_bytes: u64,
+}
+
+impl Recipe {
+    /// One dispatch, or none where there is nothing to write.
+    pub(crate) fn single(stage: Stage) -> Self {
+        let stages = if stage.groups == 0 { Vec::new() } else { vec![stage] };
+        Self { stages, scratch_bytes: 0 }
+    }
+}
+
+/// One dispatch: a shader and how many workgroups of it. The groups may be folded into two dimensions.
+#[derive(Clone, Debug)]
+pub struct Stage {
+    /// What it is, for labels and errors.
+    pub label: &'static str,
+    /// The shader.
+    pub shader: Shader,
+    /// The number of workgroups.
+    pub groups: u64,
+}
+
+/// Builds a stage's shader from a descriptor's tensors, so that names, formats and bindings cannot disagree.
+#[derive(Debug)]
+pub(crate) struct StageBuilder {
+    label: &'static str,
+    specs: Vec<TensorSpec>,
+    shader: Shader,
+}
+
+impl StageBuilder {
+    pub(crate) fn new<O: Op>(label: &'static str, op: &O) -> Self {
+        let parts = vec![ShaderPart::new("grid", include_str!("../shaders/shared/grid.wgsl"))];
+        Self { label, specs: op.tensors(), shader: Shader { parts, ..Default::default() } }
+    }
+
+    /// A flag or a code, fixed when the shader is compiled.
+    pub(crate) fn flag(mut self, name: &'static str, value: bool) -> Self {
+        self.shader.constants.push((name, value.to_string()));
+        self
+    }
+
+    /// An unsigned size, fixed when the shader is compiled.
+    pub(crate) fn constant(mut self, name: &'static str, value: u32) -> Self {
+        self.shader.constants.push((name, format!("{value}u")));
+        self
+    }
+
+    /// A size that the host has checked to fit.
+    pub(crate) fn size(self, name: &'static str, value: usize) -> Self {
+        self.param(name, ParamValue::U32(u32::try_from(value).unwrap_or(u32::MAX)))
+    }
+
+    /// A parameter read at run time.
+    pub(crate) fn param(mut self, name: &'static str, value: ParamValue) -> Self {
+        self.shader.params.push((name, value));
+        self
+    }
+
+    /// Gives the shader `load_NAME` and `load4_NAME` of a tensor; zeros where the descriptor leaves it out.
+    pub(crate) fn reads(mut self, name: &'static str) -> Self {
+        let Some(dtype) = self.dtype(name) else {
+            let absent = include_str!("../shaders/shared/load_absent.wgsl");
+            self.shader.parts.push(ShaderPart::accessor("load_absent", absent, name, "none"));
+            return self;
+        };
+        let (template_name, template) = match dtype.bytes() {
+            4 => ("load32", include_str!("../shaders/shared/load32.wgsl")),
+            2 => ("load16", include_str!("../shaders/shared/load16.wgsl")),
+            _ => ("load8", include_str!("../shaders/shared/load8.wgsl")),
+        };
+        self.binds(name, Access::Read, dtype, template_name, template)
+    }
+
+    /// Gives the shader `store4_NAME` of a tensor, if the descriptor has it.
+    pub(crate) fn writes(self, name: &'static str) -> Self {
+        let Some(dtype) = self.dtype(name) else { return self };
+        let (template_name, template) = match dtype.bytes() {
+            4 => ("store32", include_str!("../shaders/shared/store32.wgsl")),
+            2 => ("store16", include_str!("../shaders/shared/store16.wgsl")),
+            _ => ("store8", include_str!("../shaders/shared/store8.wgsl")),
+        };
+        self.binds(name, Access::ReadWrite, dtype, template_name, template)
+    }
+
+    /// Binds a tensor, or the scratch, as plain words under its name, with the codec of its format.
+    pub(crate) fn words(mut self, name: &'static str, access: Access) -> Self {
+        if let Some(dtype) = self.dtype(name) {
+            self.shader.parts.push(codec(dtype));
+        } else if name != SCRATCH {
+            return self;
+        }
+        self.shader.bindings.push(Binding { name, element: Element::Word, access });
+        self
+    }
+
+    /// Appends a part.
+    pub(crate) fn part(mut self, name: &'static str, text: &str) -> Self {
+        self.shader.parts.push(ShaderPart::new(name, text));
+        self
+    }
+
+    /// The stage, over that many workgroups; the shader finds the number as `p.groups`.
+    pub(crate) fn groups(self, groups: u64) -> Stage {
+        let label = self.label;
+        let builder = self.param("groups", ParamValue::U32(u32::try_from(groups).unwrap_or(u32::MAX)));
+        Stage { label, shader: builder.shader, groups }
+    }
+
+    fn dtype(&self, name: &str) -> Option<Dtype> {
+        self.specs.iter().find(|spec| spec.name == name).map(|spec| spec.dtype)
+    }
+
+    fn binds(
+        mut self,
+        name: &'static str,
+        access: Access,
+        dtype: Dtype,
+        template_name: &str,
+        template: &str,
+    ) -> Self {
+        self.shader.bindings.push(Binding { name, element: Element::Word, access });
+        self.shader.parts.push(codec(dtype));
+        let format = codec_name(dtype);
+        self.shader.parts.push(ShaderPart::accessor(template_name, template, name, format));
+        self
+    }
+}
+
+fn codec_name(dtype: Dtype) -> &'static str {
+    match dtype {
+        Dtype::Number(format) => format.name(),
+        Dtype::I32 => "i32",
+        _ => "bool",
+    }
+}
+
+/// The `decode_*` and `encode_*` functions of a format.
+fn codec(dtype: Dtype) -> ShaderPart {
+    let text = match dtype {
+        Dtype::Number(Format::F16) => include_str!("../shaders/format/f16.wgsl"),
+        Dtype::Number(Format::BF16) => include_str!("../shaders/format/bf16.wgsl"),
+        Dtype::Number(Format::E4m3) => include_str!("../shaders/format/e4m3.wgsl"),
+        Dtype::Number(Format::E5m2) => include_str!("../shaders/format/e5m2.wgsl"),
+        Dtype::Number(Format::I8) => include_str!("../shaders/format/i8.wgsl"),
+        Dtype::Number(_) => include_str!("../shaders/format/f32.wgsl"),
+        Dtype::I32 => include_str!("../shaders/format/i32.wgsl"),
+        _ => include_str!("../shaders/format/bool.wgsl"),
+    };
+    ShaderPart::new(format!("format {}", codec_name(dtype)), text)
+}

@@ -1,0 +1,13 @@
+// BF16: the upper half of an f32.
+fn decode_bf16(code: u32) -> f32 {
+  return bitcast<f32>(code << 16u);
+}
+
+// Rounds to nearest, ties to even; overflow becomes infinity.
+fn encode_bf16(x: f32) -> u32 {
+  let bits = bitcast<u32>(x);
+  if ((bits & 0x7fffffffu) > 0x7f800000u) {
+    return (bits >> 16u) | 0x40u;
+  }
+  return (bits + 0x7fffu + ((bits >> 16u) & 1u)) >> 16u;
+}

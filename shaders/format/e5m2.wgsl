@@ -1,0 +1,41 @@
+// E5M2 (OCP 8-bit floating point): bias 15, infinity is 0x7c, NaN is written 0x7f, the largest number 57344 is 0x7b.
+fn decode_e5m2(code: u32) -> f32 {
+  let sign = (code & 0x80u) << 24u;
+  let magnitude = code & 0x7fu;
+  if (magnitude >= 0x7cu) {
+    return bitcast<f32>(sign | select(0x7fc00000u, 0x7f800000u, magnitude == 0x7cu));
+  }
+  if (magnitude < 4u) {
+    // Subnormal: units of 2^-16.
+    return bitcast<f32>(sign | bitcast<u32>(f32(magnitude) * 0.0000152587890625));
+  }
+  return bitcast<f32>(sign | ((magnitude << 21u) + 0x38000000u));
+}
+
+// Rounds the f32 of these bits to nearest, ties to even. Finite overflow and infinity become the largest number, or infinity.
+fn encode_e5m2_bits(bits: u32, saturate_overflow: bool) -> u32 {
+  let sign = (bits >> 24u) & 0x80u;
+  let magnitude = bits & 0x7fffffffu;
+  if (magnitude > 0x7f800000u) {
+    return sign | 0x7fu;
+  }
+  if (magnitude < 0x38800000u) {
+    // Below 2^-14: subnormal, units of 2^-16.
+    let shift = 134u - (magnitude >> 23u);
+    if (shift > 24u) {
+      return sign;
+    }
+    let mantissa = (magnitude & 0x7fffffu) | 0x800000u;
+    let quotient = mantissa >> shift;
+    let remainder = mantissa & ((1u << shift) - 1u);
+    let half = 1u << (shift - 1u);
+    let up = remainder > half || (remainder == half && (quotient & 1u) == 1u);
+    return sign | (quotient + select(0u, 1u, up));
+  }
+  let rounded = ((magnitude + 0xfffffu + ((magnitude >> 21u) & 1u)) >> 21u) - 448u;
+  return sign | select(rounded, select(0x7cu, 0x7bu, saturate_overflow), rounded > 0x7bu);
+}
+
+fn encode_e5m2(x: f32) -> u32 {
+  return encode_e5m2_bits(bitcast<u32>(x), true);
+}
