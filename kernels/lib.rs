@@ -38,5 +38,5 @@ pub use langevin_gpu::{self as gpu, Capabilities, Gpu, Tier};
 pub use langevin_reference::formats::{self, Format, Overflow};
 pub use langevin_reference::{self as reference, Activation, Columns, Cost, DescError, Granularity, MatmulDesc};
 pub use matmul::{Matmul, MatmulBuffers};
-pub use plan::{Plan, PlanOptions, StageSource};
+pub use plan::{Plan, PlanOptions, StageSource, sources};
 pub use wgpu;
