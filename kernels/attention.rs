@@ -9,6 +9,7 @@ use langevin_reference::{Dtype, Format};
 /// | variant | tier | for |
 /// |---|---|---|
 /// | `tiled` | portable | every GPU: 32 queries and 32 keys at a time in workgroup memory |
+/// | `broadcast` | software | adapters that are CPUs: no barriers, keys and values read by broadcast |
 ///
 /// Needs scratch only with mask, bias, scales, sinks and `lse` all at once: their nine tensors are one more than the
 /// storage buffers WebGPU promises, so the scales and the sinks are joined there first.
@@ -44,9 +45,14 @@ buffers! {
 
 const TILED: Variant = Variant { name: "tiled", tier: Tier::Portable, reason: "runs everywhere" };
 
-/// Queries of a workgroup, and columns of their values; as in the shader.
-const TILE_Q: usize = 32;
-const TILE_V: usize = 64;
+const BROADCAST: Variant = Variant {
+    name: "broadcast",
+    tier: Tier::Software,
+    reason: "the adapter is a CPU, where barriers cost more than re-reading",
+};
+
+/// The most columns of the values that a workgroup mixes, as in the shaders; more recompute the scores.
+const SLICE: usize = 64;
 
 impl sealed::Sealed for AttentionDesc {}
 
@@ -54,7 +60,7 @@ impl Kernel for AttentionDesc {
     type Buffers<'a> = AttentionBuffers<'a>;
 
     fn variants(&self, capabilities: &Capabilities) -> Vec<Variant> {
-        [TILED].into_iter().filter(|variant| capabilities.has(variant.tier)).collect()
+        [BROADCAST, TILED].into_iter().filter(|variant| capabilities.has(variant.tier)).collect()
     }
 
     fn recipe(&self, variant: Variant, _: &Capabilities) -> Recipe {
@@ -84,8 +90,18 @@ fn pack_stage(desc: &AttentionDesc) -> Stage {
 fn attention_stage(desc: &AttentionDesc, variant: Variant) -> Stage {
     let AttentionDesc { batch, heads, kv_heads, seq_q, seq_kv, head_dim, v_dim, .. } = *desc;
     let [q_on_words, k_on_words, v_on_words, _] = desc.starts_on_words();
-    let (tiles_q, slices) = (seq_q.div_ceil(TILE_Q), v_dim.div_ceil(TILE_V));
-    let builder = StageBuilder::new("attention", desc)
+    let builder = StageBuilder::new("attention", desc);
+    let (builder, text, tile_q) = match variant.tier {
+        Tier::Software => {
+            let builder = builder
+                .constant("COLUMN_GROUPS", v_dim.min(SLICE).div_ceil(16) as u32)
+                .flag("HEAD_HAS_TAIL", !head_dim.is_multiple_of(4));
+            (builder, include_str!("../shaders/attention_broadcast.wgsl"), 8)
+        }
+        _ => (builder, include_str!("../shaders/attention_tiled.wgsl"), 32),
+    };
+    let (tiles_q, slices) = (seq_q.div_ceil(tile_q), v_dim.div_ceil(SLICE));
+    let builder = builder
         .flag("CAUSAL", desc.causal != Causal::None)
         .flag("HIDES", desc.causal != Causal::None || desc.mask.is_some() || desc.bias.is_some())
         .flag("HAS_MASK", desc.mask.is_some())
@@ -106,7 +122,6 @@ fn attention_stage(desc: &AttentionDesc, variant: Variant) -> Stage {
         .size("tiles_q", tiles_q)
         .size("slices", slices);
     let builder = with_tensors(with_numbers(with_strides(builder, desc), desc), desc);
-    let text = include_str!("../shaders/attention_tiled.wgsl");
     builder.part(variant.name, text).groups((batch * heads * tiles_q * slices) as u64)
 }
 

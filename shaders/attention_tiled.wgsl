@@ -16,6 +16,7 @@ fn unfold(group: vec3<u32>, groups: vec3<u32>) -> u32 { return group.x; }
 fn q_start(item: u32, head: u32) -> u32 { return 0u; }
 fn k_start(item: u32, head: u32) -> u32 { return 0u; }
 fn v_start(item: u32, head: u32) -> u32 { return 0u; }
+fn within_head(dim: u32, loaded: vec4<f32>) -> vec4<f32> { return loaded; }
 fn q4(row_start: u32, dim: u32) -> vec4<f32> { return vec4<f32>(0.0); }
 fn k4(row_start: u32, dim: u32) -> vec4<f32> { return vec4<f32>(0.0); }
 fn v4(row_start: u32, column: u32) -> vec4<f32> { return vec4<f32>(0.0); }
@@ -103,10 +104,12 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
       // Rows past the end count as zero.
       let dim = dim0 + staged_part * 4u;
       var q = vec4<f32>(0.0);
-      if (row0 + staged_row < p.seq_q && dim < p.head_dim) { q = q4(q_row_start, dim); }
+      if (row0 + staged_row < p.seq_q && dim < p.head_dim) { q = within_head(dim, q4(q_row_start, dim)); }
       var k = vec4<f32>(0.0);
       let staged_key = key0 + staged_row;
-      if (staged_key < key_end && dim < p.head_dim) { k = k4(k_head_start + staged_key * p.k_seq, dim); }
+      if (staged_key < key_end && dim < p.head_dim) {
+        k = within_head(dim, k4(k_head_start + staged_key * p.k_seq, dim));
+      }
       // Publishes nothing: waits until what was staged before has been read.
       workgroupBarrier();
       staged[staged_to] = q;

@@ -62,6 +62,12 @@ fn weight(x: f32, largest: f32) -> f32 {
   return exp(max(x - largest, -100.0));
 }
 
+// Whether the queries from `row` on may see every key before `end`, by their places.
+fn sees_all(row: u32, end: u32) -> bool {
+  if (CAUSAL && i32(end) > i32(row) + p.causal_offset + 1) { return false; }
+  return end <= p.seq_kv;
+}
+
 // The keys that some query before `row_end` may see are those before this one.
 fn visible_end(row_end: u32) -> u32 {
   if (CAUSAL) {

@@ -29,14 +29,14 @@ fn within_head(dim: u32, loaded: vec4<f32>) -> vec4<f32> {
 
 fn q4(row_start: u32, dim: u32) -> vec4<f32> {
   let i = row_start + dim;
-  if (Q_ON_WORDS) { return within_head(dim, load4_q(i)); }
-  return within_head(dim, vec4<f32>(load_q(i), load_q(i + 1u), load_q(i + 2u), load_q(i + 3u)));
+  if (Q_ON_WORDS) { return load4_q(i); }
+  return vec4<f32>(load_q(i), load_q(i + 1u), load_q(i + 2u), load_q(i + 3u));
 }
 
 fn k4(row_start: u32, dim: u32) -> vec4<f32> {
   let i = row_start + dim;
-  if (K_ON_WORDS) { return within_head(dim, load4_k(i)); }
-  return within_head(dim, vec4<f32>(load_k(i), load_k(i + 1u), load_k(i + 2u), load_k(i + 3u)));
+  if (K_ON_WORDS) { return load4_k(i); }
+  return vec4<f32>(load_k(i), load_k(i + 1u), load_k(i + 2u), load_k(i + 3u));
 }
 
 // Columns from v_dim on hold whatever lies there; their sums are never stored.

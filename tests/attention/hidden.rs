@@ -59,13 +59,13 @@ fn every_alignment_and_length() {
 #[test]
 fn hidden_keys_and_values_may_hold_anything() {
     let (seq_q, seq_kv, dim) = (34, 100, 8);
-    let mask = Some([1, 1, 1, seq_kv]);
+    let mask = [1, 1, 1, seq_kv];
     let full = [1, 2, seq_q, seq_kv];
-    let desc = AttentionDesc { mask, bias: Some(full), ..two_heads(seq_q, seq_kv, dim, dim) };
+    let desc = AttentionDesc { mask: Some(mask), bias: Some(full), ..two_heads(seq_q, seq_kv, dim, dim) };
     let mut inputs = generate::inputs(&desc, 9);
     // Keys 0 to 40 are hidden, then every other one; the masked pairs' bias is NaN.
     let seen: Vec<bool> = (0..seq_kv).map(|j| j > 40 && j % 2 == 0).collect();
-    inputs.insert("mask", Tensor::from_bools(&mask.unwrap(), &seen).unwrap());
+    inputs.insert("mask", Tensor::from_bools(&mask, &seen).unwrap());
     for garbage in [f32::NAN, f32::INFINITY, f32::MAX] {
         for name in ["k", "v"] {
             let mut rows = f32s(&inputs, name);

