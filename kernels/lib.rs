@@ -24,19 +24,29 @@
 #![forbid(unsafe_code)]
 
 mod bind;
+mod conv;
 mod error;
+mod heat;
 mod kernel;
+mod laplacian;
 mod matmul;
 mod plan;
 mod recipe;
+mod stencil;
 pub mod verify;
 
 pub use bind::Call;
+pub use conv::{Conv, ConvBuffers};
 pub use error::{BindError, PlanError};
+pub use heat::{Heat, HeatBuffers};
 pub use kernel::{Buffers, Kernel, Variant};
 pub use langevin_gpu::{self as gpu, Capabilities, Gpu, Tier};
 pub use langevin_reference::formats::{self, Format, Overflow};
-pub use langevin_reference::{self as reference, Activation, Columns, Cost, DescError, Granularity, MatmulDesc};
+pub use langevin_reference::{
+    self as reference, Activation, Boundary, Columns, ConvDesc, Cost, DescError, Edge, Granularity, HeatDesc,
+    LaplacianDesc, MatmulDesc,
+};
+pub use laplacian::{Laplacian, LaplacianBuffers};
 pub use matmul::{Matmul, MatmulBuffers};
 pub use plan::{Plan, PlanOptions, StageSource};
 pub use wgpu;

@@ -91,7 +91,11 @@ mod tests {
     fn known_values() {
         // From jax.nn.gelu(approximate=True) and jax.nn.silu in f64.
         assert_relative_eq!(Activation::GeluTanh.apply(1.0), 0.841_191_990_608_276_8, max_relative = 1e-15);
-        assert_relative_eq!(Activation::GeluTanh.apply(-0.5), -0.154_285_989_508_764_96, max_relative = 1e-14);
+        assert_relative_eq!(
+            Activation::GeluTanh.apply(-0.5),
+            -0.154_285_989_508_764_96,
+            max_relative = 1e-14
+        );
         assert_relative_eq!(Activation::Silu.apply(2.0), 1.761_594_155_955_764_8, max_relative = 1e-15);
         assert_eq!(Activation::Relu.apply(-3.0), 0.0);
         assert_eq!(Activation::Identity.apply(-3.0), -3.0);
@@ -116,7 +120,11 @@ mod tests {
             let silu = x / (1.0 + (-x).exp());
             let bound = Activation::Silu.apply_rounded(Rounded::exact(f64::from(x)));
             assert!((f64::from(silu) - bound.value).abs() <= bound.error, "silu({x})");
-            assert!(bound.error <= 1e-5 * (1.0 + f64::from(x.abs())), "silu({x}) has a loose bound {}", bound.error);
+            assert!(
+                bound.error <= 1e-5 * (1.0 + f64::from(x.abs())),
+                "silu({x}) has a loose bound {}",
+                bound.error
+            );
         }
     }
 }

@@ -19,18 +19,31 @@
 
 mod activation;
 mod bound;
+mod boundary;
 mod compare;
+mod conv;
+mod conv_axis;
 mod error;
 pub mod generate;
+mod heat;
+mod laplacian;
 mod matmul;
 mod op;
+mod per_axis;
+mod stencil;
 mod tensor;
 
 pub use activation::Activation;
 pub use bound::{EXP_ULP_BASE, EXP_ULP_SLOPE, Rounded, TINY, U_ACC};
+pub use boundary::Boundary;
 pub use compare::{Comparison, Worst, compare};
+pub use conv::{ConvDesc, conv};
+pub use conv_axis::ConvAxis;
 pub use error::DescError;
+pub use heat::{HeatDesc, heat_step};
 pub use langevin_formats::{self as formats, Format, Overflow};
+pub use laplacian::{LaplacianDesc, laplacian};
 pub use matmul::{MatmulDesc, matmul, matmul_bound};
 pub use op::{Answer, Columns, Cost, Expected, Granularity, Op};
+pub use stencil::{Edge, GridAxis};
 pub use tensor::{Dtype, Role, Tensor, TensorSpec, Tensors};
