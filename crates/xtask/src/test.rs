@@ -28,9 +28,7 @@ pub(crate) fn run(options: &TestOptions) -> Result<(), Failure> {
         DriverChoice::All => vec![Driver::stock()?, Driver::mesa26()?],
     };
     let (for_cargo, _) = split_at_dashes(&options.cargo_args);
-    run_command(
-        cargo().args(["test", "--workspace", "--no-run"]).args(target_args(options)).args(for_cargo),
-    )?;
+    run_command(cargo().args(["test", "--workspace", "--no-run"]).args(for_cargo))?;
     let program = langevin("debug")?;
     let mut rows = Vec::new();
     for driver in &drivers {
@@ -54,7 +52,7 @@ struct Row {
 
 fn test_on(driver: &Driver, program: &Path, options: &TestOptions) -> Row {
     println!("\n== driver {} ==", driver.name);
-    let scope = if driver.needs_runner() { "GPU packages" } else { "all packages" };
+    let scope = scope(driver, options);
     let missing = |sentence: String| Row {
         driver: driver.name,
         version: "missing".to_owned(),
@@ -74,6 +72,15 @@ fn test_on(driver: &Driver, program: &Path, options: &TestOptions) -> Row {
     Row { driver: driver.name, version: adapter.driver, adapter: adapter.name, scope, outcome }
 }
 
+fn scope(driver: &Driver, options: &TestOptions) -> &'static str {
+    match options {
+        _ if !options.cargo_args.is_empty() => "as chosen",
+        _ if driver.needs_runner() => "GPU suites",
+        _ if options.quick => "all suites, quick",
+        _ => "all suites, examples",
+    }
+}
+
 /// A driver that was asked for by name must be the one that answers.
 fn is_the_driver(driver: &Driver, adapter: Adapter) -> Result<Adapter, Failure> {
     let right = match driver.name {
@@ -90,7 +97,12 @@ fn is_the_driver(driver: &Driver, adapter: Adapter) -> Result<Adapter, Failure> 
 
 fn test_command(driver: &Driver, options: &TestOptions) -> Result<Command, Failure> {
     let mut command = cargo();
-    command.args(["test", "--workspace"]).args(target_args(options)).args(&options.cargo_args);
+    command.args(["test", "--workspace"]);
+    if options.driver == DriverChoice::All {
+        // Nobody watches: one run reports everything that fails.
+        command.arg("--no-fail-fast");
+    }
+    command.args(target_args(driver, options)).args(&options.cargo_args);
     command.env("REQUIRE_GPU", "1");
     if options.quick {
         command.env("PROPTEST_CASES", QUICK_CASES);
@@ -107,9 +119,10 @@ fn test_command(driver: &Driver, options: &TestOptions) -> Result<Command, Failu
     Ok(command)
 }
 
-/// `--quick` leaves the documentation examples out, unless the user chooses targets.
-fn target_args(options: &TestOptions) -> &'static [&'static str] {
-    if options.quick && options.cargo_args.is_empty() { &["--tests"] } else { &[] }
+/// Leaves the documentation examples out where they cost more than they tell, unless the user chooses targets.
+fn target_args(driver: &Driver, options: &TestOptions) -> &'static [&'static str] {
+    let suites_only = options.quick || driver.needs_runner();
+    if suites_only && options.cargo_args.is_empty() { &["--tests"] } else { &[] }
 }
 
 /// Separates what is meant for Cargo from what it hands to the test programs.
@@ -179,11 +192,14 @@ mod tests {
     }
 
     #[test]
-    fn quick_leaves_chosen_targets_alone() {
-        let mut options = TestOptions { quick: true, ..TestOptions::default() };
-        assert_eq!(target_args(&options), ["--tests"]);
+    fn chosen_targets_are_left_alone() {
+        let driver = Driver::any();
+        let mut options = TestOptions::default();
+        assert_eq!(target_args(&driver, &options), [""; 0]);
+        options.quick = true;
+        assert_eq!(target_args(&driver, &options), ["--tests"]);
         options.cargo_args = words("--test matmul");
-        assert_eq!(target_args(&options), [""; 0]);
+        assert_eq!(target_args(&driver, &options), [""; 0]);
     }
 
     #[test]
