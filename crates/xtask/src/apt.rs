@@ -42,8 +42,10 @@ impl Installer {
                 command
             }
         };
-        // Another program may be installing: wait for its lock instead of failing.
-        command.args(["DEBIAN_FRONTEND=noninteractive", "apt-get", "-o", "DPkg::Lock::Timeout=120"]);
+        // Another program may be installing: wait for its lock instead of failing. Without a terminal of its own,
+        // dpkg draws no progress into logs.
+        command.args(["DEBIAN_FRONTEND=noninteractive", "apt-get"]);
+        command.args(["-o", "DPkg::Lock::Timeout=120", "-o", "Dpkg::Use-Pty=0"]);
         command.stdin(Stdio::null());
         command
     }

@@ -177,6 +177,7 @@ mod tests {
     use super::*;
     use crate::workspace::test_folder;
 
+    #[cfg(unix)]
     #[test]
     fn the_search_order_is_the_loaders() {
         let folders = search_folders(|name| match name {
