@@ -39,7 +39,7 @@ def describe(config: model.Config) -> dict:
         "upcast_attention": False,
         **config.to_dict(),
         "prediction": "velocity",
-        "path": "rectified_flow",
+        "noise_schedule": "rectified_flow",
         "timestep_scale": model.TIMESTEP_SCALE,
         "pixel_range": [-1.0, 1.0],
     }

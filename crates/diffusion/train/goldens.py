@@ -59,7 +59,7 @@ def main() -> None:
     wrong = [name for name, value in tensors.items() if value.dtype not in (np.float64, np.int32)]
     if wrong:
         raise TypeError(f"expected f64 or i32, got something else in {wrong}")
-    metadata = {"forward": "one pass", "trajectory_steps": str(TRAJECTORY_STEPS), "guidance": str(GUIDANCE)}
+    metadata = {"trajectory_steps": str(TRAJECTORY_STEPS), "guidance": str(GUIDANCE)}
     save_file(tensors, GOLDENS / "digits_dit.safetensors", metadata)
     images, labels = digits.load()
     save_file({"images": images, "labels": labels}, GOLDENS / "digits.safetensors")
