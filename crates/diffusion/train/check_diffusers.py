@@ -22,7 +22,9 @@ GUIDANCE = 2.0
 ALLOWED = 1e-12
 
 
-def timestep_features(timesteps, embedding_dim, flip_sin_to_cos=False, downscale_freq_shift=1, scale=1, max_period=10000):
+def timestep_features(
+    timesteps, embedding_dim, flip_sin_to_cos=False, downscale_freq_shift=1, scale=1, max_period=10000
+):
     """diffusers computes these features in f32 whatever the model's type; the goldens hold the f64 formula."""
     half = embedding_dim // 2
     exponent = -math.log(max_period) * torch.arange(half, dtype=torch.float64) / (half - downscale_freq_shift)

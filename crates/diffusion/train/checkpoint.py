@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import ml_dtypes
 import numpy as np
 from safetensors import safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save as to_bytes
 
 import model
 
@@ -51,7 +51,18 @@ def save(params: dict, config: model.Config, extra: dict) -> None:
     CONFIG.write_text(json.dumps(description, indent=2) + "\n")
     tensors = {name: np.asarray(value, np.float16) for name, value in share_embedder(params, config).items()}
     metadata = {key: as_text(value) for key, value in {"format": "pt", **description, **extra}.items()}
-    save_file(tensors, WEIGHTS, metadata)
+    write(WEIGHTS, tensors, metadata)
+
+
+def write(path: Path, tensors: dict, metadata: dict) -> None:
+    """A safetensors file whose bytes depend on its contents only; the library orders metadata at random."""
+    plain = to_bytes(tensors)
+    length = int.from_bytes(plain[:8], "little")
+    header = {"__metadata__": dict(sorted(metadata.items())), **json.loads(plain[8 : 8 + length])}
+    text = json.dumps(header, separators=(",", ":")).encode()
+    # The data starts at a multiple of 8 bytes, so that F64 tensors are aligned in a mapped file.
+    text += b" " * (-len(text) % 8)
+    path.write_bytes(len(text).to_bytes(8, "little") + text + plain[8 + length :])
 
 
 def as_text(value: object) -> str:

@@ -62,7 +62,8 @@ def evaluate(arguments: argparse.Namespace) -> None:
             for neighbours, judge in zip(NEIGHBOURS, judges):
                 right = [100 * judge.score(images.reshape(len(images), -1), asked_digits()) for images in sets]
                 each = " ".join(f"{share:5.1f}" for share in right)
-                print(f"{weight_format:5} steps {steps:3d} k {neighbours}  {each}  mean {np.mean(right):6.2f}", flush=True)
+                case = f"{weight_format:5} steps {steps:3d} k {neighbours}"
+                print(f"{case}  {each}  mean {np.mean(right):6.2f}", flush=True)
             if arguments.sheet:
                 contact_sheet(sets[0], arguments.sheet)
 

@@ -5,9 +5,10 @@
 The weights are the stored F16 values, widened to f64 without rounding. The inputs are exact in F32.
 """
 
+import single_core  # first: it must act before JAX starts
+
 import jax
 import numpy as np
-from safetensors.numpy import save_file
 
 jax.config.update("jax_enable_x64", True)
 
@@ -60,9 +61,9 @@ def main() -> None:
     if wrong:
         raise TypeError(f"expected f64 or i32, got something else in {wrong}")
     metadata = {"trajectory_steps": str(TRAJECTORY_STEPS), "guidance": str(GUIDANCE)}
-    save_file(tensors, GOLDENS / "digits_dit.safetensors", metadata)
+    checkpoint.write(GOLDENS / "digits_dit.safetensors", tensors, metadata)
     images, labels = digits.load()
-    save_file({"images": images, "labels": labels}, GOLDENS / "digits.safetensors")
+    checkpoint.write(GOLDENS / "digits.safetensors", {"images": images, "labels": labels}, {})
     for name in ("digits_dit.safetensors", "digits.safetensors"):
         print(f"wrote {name}, {(GOLDENS / name).stat().st_size} bytes")
 
