@@ -9,6 +9,8 @@ mod error;
 mod info;
 mod output;
 mod progress;
+mod run;
+mod tensors;
 
 use clap::{Parser, Subcommand};
 use error::CliError;
@@ -25,12 +27,14 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Info(info::InfoArgs),
+    Run(run::RunArgs),
 }
 
 impl Command {
     fn run(&self) -> Result<(), CliError> {
         match self {
             Self::Info(args) => info::run(args),
+            Self::Run(args) => run::run(args),
         }
     }
 }
