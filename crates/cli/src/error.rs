@@ -33,6 +33,12 @@ pub(crate) enum CliError {
     /// A result is further from its reference than its bound allows.
     #[error("{op}: the result is out of its bound: {comparison}")]
     OutOfBounds { op: &'static str, comparison: Comparison },
+    /// The doctor found kernels that are wrong on this adapter.
+    #[error("{failures} of {cases} cases failed on {adapter}")]
+    DoctorFailed { adapter: String, cases: usize, failures: usize },
+    /// A report could not be written as JSON.
+    #[error("cannot write the report as JSON: {0}")]
+    Json(serde_json::Error),
     /// Standard output is gone for another reason than a closed pipe.
     #[error("cannot write to standard output: {0}")]
     Stdout(io::Error),

@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod device;
+mod doctor;
 mod error;
 mod info;
 mod output;
@@ -27,6 +28,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Info(info::InfoArgs),
+    Doctor(doctor::DoctorArgs),
     Run(run::RunArgs),
 }
 
@@ -34,6 +36,7 @@ impl Command {
     fn run(&self) -> Result<(), CliError> {
         match self {
             Self::Info(args) => info::run(args),
+            Self::Doctor(args) => doctor::run(args),
             Self::Run(args) => run::run(args),
         }
     }
