@@ -23,6 +23,7 @@
 //! - Which shader runs is a pure function of the descriptor and the [`Capabilities`]; [`PlanOptions::tier`] forces one.
 #![forbid(unsafe_code)]
 
+mod attention;
 mod bind;
 mod error;
 mod kernel;
@@ -31,12 +32,16 @@ mod plan;
 mod recipe;
 pub mod verify;
 
+pub use attention::{Attention, AttentionBuffers};
 pub use bind::Call;
 pub use error::{BindError, PlanError};
 pub use kernel::{Buffers, Kernel, Variant};
 pub use langevin_gpu::{self as gpu, Capabilities, Gpu, Tier};
 pub use langevin_reference::formats::{self, Format, Overflow};
-pub use langevin_reference::{self as reference, Activation, Columns, Cost, DescError, Granularity, MatmulDesc};
+pub use langevin_reference::{
+    self as reference, Activation, AttentionDesc, Causal, Columns, Cost, DescError, Granularity, MatmulDesc,
+    View,
+};
 pub use matmul::{Matmul, MatmulBuffers};
 pub use plan::{Plan, PlanOptions, StageSource, sources};
 pub use wgpu;

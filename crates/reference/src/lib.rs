@@ -18,6 +18,7 @@
 #![forbid(unsafe_code)]
 
 mod activation;
+mod attention;
 mod bound;
 mod compare;
 mod error;
@@ -27,6 +28,7 @@ mod op;
 mod tensor;
 
 pub use activation::Activation;
+pub use attention::{AttentionDesc, Causal, View, attention};
 pub use bound::{EXP_ULP_BASE, EXP_ULP_SLOPE, Rounded, TINY, U_ACC};
 pub use compare::{Comparison, Worst, compare};
 pub use error::DescError;
