@@ -23,6 +23,7 @@
 //! - Which shader runs is a pure function of the descriptor and the [`Capabilities`]; [`PlanOptions::tier`] forces one.
 #![forbid(unsafe_code)]
 
+mod attention;
 mod bind;
 mod conv;
 mod error;
@@ -35,6 +36,7 @@ mod recipe;
 mod stencil;
 pub mod verify;
 
+pub use attention::{Attention, AttentionBuffers};
 pub use bind::Call;
 pub use conv::{Conv, ConvBuffers};
 pub use error::{BindError, PlanError};
@@ -43,10 +45,10 @@ pub use kernel::{Buffers, Kernel, Variant};
 pub use langevin_gpu::{self as gpu, Capabilities, Gpu, Tier};
 pub use langevin_reference::formats::{self, Format, Overflow};
 pub use langevin_reference::{
-    self as reference, Activation, Boundary, Columns, ConvDesc, Cost, DescError, Edge, Granularity, HeatDesc,
-    LaplacianDesc, MatmulDesc,
+    self as reference, Activation, AttentionDesc, Boundary, Causal, Columns, ConvDesc, Cost, DescError, Edge,
+    Granularity, HeatDesc, LaplacianDesc, MatmulDesc, View,
 };
 pub use laplacian::{Laplacian, LaplacianBuffers};
 pub use matmul::{Matmul, MatmulBuffers};
-pub use plan::{Plan, PlanOptions, StageSource};
+pub use plan::{Plan, PlanOptions, StageSource, sources};
 pub use wgpu;

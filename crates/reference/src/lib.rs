@@ -18,6 +18,7 @@
 #![forbid(unsafe_code)]
 
 mod activation;
+mod attention;
 mod bound;
 mod boundary;
 mod compare;
@@ -34,6 +35,7 @@ mod stencil;
 mod tensor;
 
 pub use activation::Activation;
+pub use attention::{AttentionDesc, Causal, View, attention};
 pub use bound::{EXP_ULP_BASE, EXP_ULP_SLOPE, Rounded, TINY, U_ACC};
 pub use boundary::Boundary;
 pub use compare::{Comparison, Worst, compare};
