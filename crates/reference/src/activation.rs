@@ -65,8 +65,9 @@ impl Activation {
 /// | `x` | `[rows, width]` | [`ActivationDesc::x`] |
 /// | `out` | `[rows, width]` | [`ActivationDesc::out`] |
 ///
-/// `x` is in any format (I8 counts as the integers it holds), arithmetic is f32, `out` is F32, F16 or BF16 and overflows
-/// to infinity. GELU is the tanh form. NaN and infinity in `x` reach only the element they stand in, as some value.
+/// `x` is in any format (I8 counts as the integers it holds), arithmetic is f32, `out` is F32, F16 or BF16 and
+/// overflows to infinity. GELU is the tanh form. NaN and infinity in `x` reach only the element they stand in, as some
+/// value.
 ///
 /// Error bound: none of its own for identity and ReLU. For GELU and SiLU, `x / (1 + exp(-t))`: with `s` the sigmoid of
 /// `t`, `|x| (s (1 - s) e + 4.5 u)`, where `u = 2^-23` and `e = (3 + 2 |t|) u` is the error of `exp`, to which GELU adds that

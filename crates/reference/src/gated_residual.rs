@@ -15,14 +15,14 @@ use ndarray::{Array3, ArrayView2, ArrayView3};
 /// | `out` | `[batch, rows, width]` | [`GatedResidualDesc::out`] |
 ///
 /// Without a gate, `out = residual + x`. `x` is in any format (I8 counts as the integers it holds), arithmetic is f32,
-/// `residual` and `out` are F32, F16 or BF16; F16 and BF16 overflow to infinity. A gate of zero leaves a finite residual
-/// as it is (subnormals may be flushed). NaN and infinity reach only the element they stand in, as some value.
+/// `residual` and `out` are F32, F16 or BF16; F16 and BF16 overflow to infinity. A gate of zero leaves a finite
+/// residual as it is (subnormals may be flushed). NaN and infinity reach only the element they stand in, as some value.
 ///
 /// Error bound, per element, with `u = 2^-23`: `u |gate x| + u |out|`, plus half a unit in the last place of `out`.
 ///
 /// # Errors
-/// [`DescError::Field`] for an `out` of 8 bits or a gate whose columns leave its matrix; [`DescError::TooLarge`] for more
-/// elements than u32 counts.
+/// [`DescError::Field`] for an `out` of 8 bits or a gate whose columns leave its matrix; [`DescError::TooLarge`] for
+/// more elements than u32 counts.
 ///
 /// # Example
 /// ```

@@ -16,8 +16,8 @@ use ndarray::{Array2, ArrayView2, Axis};
 /// | `factors` | `[2]`: the guidance scale `s`, the time step `dt` | F32 |
 /// | `out` | `[batch, width]` | F32 |
 ///
-/// A scale of 1 is the conditional velocity, 0 the unconditional one; above 1 it extrapolates. (Some papers call `s - 1`
-/// the scale.) `factors` is the caller's slot and may change between two runs of the same call; without guidance its
+/// A scale of 1 is the conditional velocity, 0 the unconditional one; above 1 it extrapolates. (Some papers call `s -
+/// 1` the scale.) `factors` is the caller's slot and may change between two runs of the same call; without guidance its
 /// first number is not used. Nothing is clamped: the result is finite while each step of the formula stays in the range
 /// of f32. `width` counts all numbers of a sample, whatever its shape.
 ///
@@ -106,7 +106,8 @@ impl Op for GuidanceDesc {
     }
 }
 
-/// `x + dt (v_uncond + scale (v_cond - v_uncond))` in f64: `velocity` is `[2 * batch, width]`, the conditional rows first.
+/// `x + dt (v_uncond + scale (v_cond - v_uncond))` in f64: `velocity` is `[2 * batch, width]`, the conditional rows
+/// first.
 ///
 /// # Errors
 /// [`DescError::Shape`] when `velocity` is not twice as tall as `x` and as wide.

@@ -53,8 +53,8 @@ pub struct Modulation {
 /// Error bound, per element, with `u = 2^-23`, `g = gamma(width + 1)`, `d = g mean|x|` (the error of the first mean) and
 /// `t = g (mean|x - mean| + d)` (that of the corrected one): the centred value is good to
 /// `t + u (|x - mean| + |mean| + d)`, the variance to `g mean (|x - mean| + d)^2 + 2 d t`, the inverse root to two units in
-/// the last place beyond what its argument brings, and each later step to one `u`; plus half a unit in the last place of
-/// `out`. A large offset shows as `u |mean|` and as `d t`.
+/// the last place beyond what its argument brings, and each later step to one `u`; plus half a unit in the last place
+/// of `out`. A large offset shows as `u |mean|` and as `d t`.
 ///
 /// # Errors
 /// [`DescError::Field`] for an `eps` that is not a positive normal number, an `out` of 8 bits, or a modulation whose
@@ -206,10 +206,10 @@ impl NormDesc {
         };
         let eps = f64::from(self.eps);
         let inverse = inverse_sqrt(square.add(Rounded::exact(eps)), eps);
-        let overflows = !(largest_sum <= f64::from(f32::MAX));
+        let in_range = largest_sum <= f64::from(f32::MAX);
         let finish = |centred: Rounded| {
             let y = centred.mul(inverse);
-            if overflows { Rounded { error: f64::INFINITY, ..y } } else { y }
+            if in_range { y } else { Rounded { error: f64::INFINITY, ..y } }
         };
         centred.into_iter().map(finish).collect()
     }

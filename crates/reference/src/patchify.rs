@@ -3,8 +3,8 @@
 use crate::{Cost, DescError, Expected, Format, Op, Tensor, TensorSpec, Tensors};
 use ndarray::{Array3, ArrayView1, ArrayView2, ArrayView4};
 
-/// Cuts pictures into square patches, one token each: `out[r * batch + b, (i, j), (c, p, q)] = x[b, c, i patch + p, j patch + q]`
-/// for every `r < repeat`.
+/// Cuts pictures into square patches, one token each: `out[r * batch + b, (i, j), (c, p, q)] = x[b, c, i patch + p, j
+/// patch + q]` for every `r < repeat`.
 ///
 /// | tensor | shape | type |
 /// |---|---|---|
@@ -12,9 +12,9 @@ use ndarray::{Array3, ArrayView1, ArrayView2, ArrayView4};
 /// | `out` | `[repeat * batch, tokens, channels * patch * patch]` | F32 |
 ///
 /// Tokens run row by row over the `height / patch` by `width / patch` patches. Inside a token the channel comes first:
-/// the order of a convolution's weight `[d, channels, patch, patch]`, flattened. So a patch embedding - a convolution whose
-/// stride is its kernel - is this followed by a matmul with that weight transposed to `[channels patch patch, d]`, its bias,
-/// and the position embedding as a residual shared by the batch
+/// the order of a convolution's weight `[d, channels, patch, patch]`, flattened. So a patch embedding - a convolution
+/// whose stride is its kernel - is this followed by a matmul with that weight transposed to `[channels patch patch,
+/// d]`, its bias, and the position embedding as a residual shared by the batch
 /// ([`MatmulDesc::residual_shared`](crate::MatmulDesc::residual_shared)); [`patch_embed`] is the formula.
 /// [`UnpatchifyDesc`](crate::UnpatchifyDesc) is the way back, with another order inside the token.
 ///
@@ -23,8 +23,8 @@ use ndarray::{Array3, ArrayView1, ArrayView2, ArrayView4};
 /// A copy: every bit arrives, those of NaN too.
 ///
 /// # Errors
-/// [`DescError::Field`] for a `patch` of zero, or a height or width that is no multiple of it; [`DescError::TooLarge`] for
-/// more elements than u32 counts.
+/// [`DescError::Field`] for a `patch` of zero, or a height or width that is no multiple of it; [`DescError::TooLarge`]
+/// for more elements than u32 counts.
 ///
 /// # Example
 /// ```
@@ -162,7 +162,8 @@ pub fn patchify(x: ArrayView4<'_, f64>, patch: usize) -> Result<Array3<f64>, Des
 /// stride is its kernel, plus `bias` `[d]`, plus `position` `[tokens, d]`; the result is `[batch, tokens, d]`.
 ///
 /// # Errors
-/// [`DescError::Field`] when the patches do not cover the pictures, [`DescError::Shape`] when shapes do not fit together.
+/// [`DescError::Field`] when the patches do not cover the pictures, [`DescError::Shape`] when shapes do not fit
+/// together.
 pub fn patch_embed(
     x: ArrayView4<'_, f64>,
     weight: ArrayView4<'_, f64>,

@@ -5,9 +5,9 @@ use ndarray::Array1;
 /// `[cos(t f_0), .., cos(t f_{h-1}), sin(t f_0), .., sin(t f_{h-1})]` with `h = channels / 2` and frequencies
 /// `f_i = 10000^(-i / (h - 1))`, from 1 down to 1/10000 inclusive; an odd number of channels ends with a zero.
 ///
-/// This is `Timesteps(channels, flip_sin_to_cos=True, downscale_freq_shift=1)` of diffusers, as its DiT uses it: cosines
-/// first, and the exponent divided by `h - 1`, not by `h`. With `h = 1` the one frequency is 1. `t` is not scaled: models
-/// trained on 1,000 steps expect `0..1000`, not `0..1`.
+/// This is `Timesteps(channels, flip_sin_to_cos=True, downscale_freq_shift=1)` of diffusers, as its DiT uses it:
+/// cosines first, and the exponent divided by `h - 1`, not by `h`. With `h = 1` the one frequency is 1. `t` is not
+/// scaled: models trained on 1,000 steps expect `0..1000`, not `0..1`.
 ///
 /// ```
 /// use langevin_reference::timestep_embedding;

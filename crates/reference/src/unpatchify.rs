@@ -11,15 +11,15 @@ use ndarray::{Array4, ArrayView3};
 /// | `x` | `[batch, tokens, patch * patch * channels]` | F32 |
 /// | `out` | `[batch, channels, height, width]` | F32 |
 ///
-/// Tokens run row by row over the `height / patch` by `width / patch` patches. Inside a token the channel comes last, as the
-/// last layer of a DiT writes it - not first, as [`PatchifyDesc`](crate::PatchifyDesc) reads it. With one channel the two
-/// are inverse.
+/// Tokens run row by row over the `height / patch` by `width / patch` patches. Inside a token the channel comes last,
+/// as the last layer of a DiT writes it - not first, as [`PatchifyDesc`](crate::PatchifyDesc) reads it. With one
+/// channel the two are inverse.
 ///
 /// A copy: every bit arrives, those of NaN too.
 ///
 /// # Errors
-/// [`DescError::Field`] for a `patch` of zero, or a height or width that is no multiple of it; [`DescError::TooLarge`] for
-/// more elements than u32 counts.
+/// [`DescError::Field`] for a `patch` of zero, or a height or width that is no multiple of it; [`DescError::TooLarge`]
+/// for more elements than u32 counts.
 ///
 /// # Example
 /// ```
@@ -32,8 +32,8 @@ use ndarray::{Array4, ArrayView3};
 /// # Ok::<(), langevin_reference::DescError>(())
 /// ```
 ///
-/// Source: Peebles and Xie, arXiv 2212.09748, section 3.2 (transformer decoder); the order is that of its published code
-/// and of diffusers, `nhwpqc -> nchpwq`.
+/// Source: Peebles and Xie, arXiv 2212.09748, section 3.2 (transformer decoder); the order is that of its published
+/// code and of diffusers, `nhwpqc -> nchpwq`.
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(
     feature = "serde",
@@ -106,8 +106,8 @@ impl Op for UnpatchifyDesc {
 /// Pictures `[batch, channels, height, width]` from tokens `[batch, tokens, patch * patch * channels]`, in f64.
 ///
 /// # Errors
-/// [`DescError::Field`] for a `patch` of zero, or a `height` or `width` that is no multiple of it; [`DescError::Shape`] when
-/// the tokens are not those of such pictures.
+/// [`DescError::Field`] for a `patch` of zero, or a `height` or `width` that is no multiple of it; [`DescError::Shape`]
+/// when the tokens are not those of such pictures.
 pub fn unpatchify(
     x: ArrayView3<'_, f64>,
     height: usize,
