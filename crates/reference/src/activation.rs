@@ -167,8 +167,9 @@ fn x_sigmoid_error(x: Rounded, t: f64, t_error: f64) -> f64 {
     let magnitude = x.value.abs() + x.error;
     // The slope is largest at t = 0 and falls as |t| grows: take it at the nearest point the error allows.
     let nearest = (t.abs() - t_error).max(0.0);
-    let sigmoid = 1.0 / (1.0 + (-nearest).exp());
-    let slope = sigmoid * (1.0 - sigmoid);
+    // s (1 - s), written so that it does not cancel to zero where s is close to 1.
+    let decay = (-nearest).exp();
+    let slope = decay / ((1.0 + decay) * (1.0 + decay));
     let exp = (Rounded { value: -(t.abs().min(80.0)), error: t_error }).exp();
     let relative = if exp.value > 0.0 { (exp.error / exp.value).min(1.0) } else { 1.0 };
     let division = 4.5 * U_ACC / (1.0 + (-t).exp()).max(1.0);
