@@ -24,24 +24,33 @@
 #![forbid(unsafe_code)]
 
 mod attention;
+mod activation;
 mod bind;
 mod error;
+mod gated_residual;
+mod guidance;
 mod kernel;
 mod matmul;
+mod norm;
+mod patchify;
 mod plan;
 mod recipe;
+mod unpatchify;
 pub mod verify;
 
 pub use attention::{Attention, AttentionBuffers};
+pub use activation::{Activate, ActivationBuffers};
 pub use bind::Call;
 pub use error::{BindError, PlanError};
+pub use gated_residual::{GatedResidual, GatedResidualBuffers};
+pub use guidance::{Guidance, GuidanceBuffers};
 pub use kernel::{Buffers, Kernel, Variant};
 pub use langevin_gpu::{self as gpu, Capabilities, Gpu, Tier};
 pub use langevin_reference::formats::{self, Format, Overflow};
-pub use langevin_reference::{
-    self as reference, Activation, AttentionDesc, Causal, Columns, Cost, DescError, Granularity, MatmulDesc,
-    View,
-};
+pub use langevin_reference::{self as reference, Activation, AttentionDesc, Causal, Columns, Cost, DescError, Granularity, MatmulDesc, View, ActivationDesc, GatedResidualDesc, GuidanceDesc, PatchifyDesc, UnpatchifyDesc, Modulation, NormDesc, NormKind};
 pub use matmul::{Matmul, MatmulBuffers};
 pub use plan::{Plan, PlanOptions, StageSource, sources};
+pub use norm::{Norm, NormBuffers};
+pub use patchify::{Patchify, PatchifyBuffers};
+pub use unpatchify::{Unpatchify, UnpatchifyBuffers};
 pub use wgpu;
