@@ -20,17 +20,21 @@
 mod activation;
 mod bound;
 mod compare;
+mod dequantize;
 mod error;
 pub mod generate;
 mod matmul;
 mod op;
+mod quantize;
 mod tensor;
 
 pub use activation::Activation;
 pub use bound::{EXP_ULP_BASE, EXP_ULP_SLOPE, Rounded, TINY, U_ACC};
 pub use compare::{Comparison, Worst, compare};
+pub use dequantize::{DequantizeDesc, dequantize};
 pub use error::DescError;
 pub use langevin_formats::{self as formats, Format, Overflow};
 pub use matmul::{MatmulDesc, matmul, matmul_bound};
 pub use op::{Answer, Columns, Cost, Expected, Granularity, Op};
+pub use quantize::{QuantizeDesc, ScaleSource, quantize};
 pub use tensor::{Dtype, Role, Tensor, TensorSpec, Tensors};
