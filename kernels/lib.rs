@@ -24,19 +24,24 @@
 #![forbid(unsafe_code)]
 
 mod bind;
+mod dequantize;
 mod error;
 mod kernel;
 mod matmul;
 mod plan;
+mod quantize;
 mod recipe;
 pub mod verify;
 
 pub use bind::Call;
+pub use dequantize::{Dequantize, DequantizeBuffers};
 pub use error::{BindError, PlanError};
 pub use kernel::{Buffers, Kernel, Variant};
 pub use langevin_gpu::{self as gpu, Capabilities, Gpu, Tier};
 pub use langevin_reference::formats::{self, Format, Overflow};
-pub use langevin_reference::{self as reference, Activation, Columns, Cost, DescError, Granularity, MatmulDesc};
+pub use langevin_reference::{self as reference, Activation, Columns, Cost, DequantizeDesc, DescError, Granularity, MatmulDesc};
+pub use langevin_reference::{QuantizeDesc, ScaleSource};
 pub use matmul::{Matmul, MatmulBuffers};
 pub use plan::{Plan, PlanOptions, StageSource, sources};
+pub use quantize::{Quantize, QuantizeBuffers};
 pub use wgpu;
