@@ -57,7 +57,9 @@ pub(crate) struct GenerateArgs {
 struct Digits(Vec<usize>);
 
 fn parse_digits(text: &str) -> Result<Digits, String> {
-    let digit = |c: char| c.to_digit(10).map(|d| d as usize).ok_or_else(|| format!("'{c}' is not a digit from 0 to 9"));
+    let digit = |c: char| {
+        c.to_digit(10).map(|d| d as usize).ok_or_else(|| format!("'{c}' is not a digit from 0 to 9"))
+    };
     let digits = text.chars().map(digit).collect::<Result<Vec<_>, _>>()?;
     if digits.is_empty() { Err("at least one digit is needed".into()) } else { Ok(Digits(digits)) }
 }
@@ -69,7 +71,8 @@ pub(crate) fn run(args: &GenerateArgs) -> Result<(), CliError> {
     }
     let weights = DitWeights::digits()?;
     let per_row = args.digits.0.len();
-    let classes: Vec<usize> = args.digits.0.iter().copied().cycle().take(per_row * args.rows as usize).collect();
+    let classes: Vec<usize> =
+        args.digits.0.iter().copied().cycle().take(per_row * args.rows as usize).collect();
     let started = Instant::now();
     let pictures = sample(args, &weights, &classes)?;
     let seconds = started.elapsed().as_secs_f64();
@@ -172,7 +175,8 @@ mod tests {
         let sheet = contact_sheet(&pictures, 2, 2);
         let cell = 2 * ZOOM + MARGIN;
         assert_eq!(sheet.dimensions(), (2 * cell + MARGIN, 2 * cell + MARGIN));
-        let middle = |column: u32, row: u32| sheet.get_pixel(column * cell + MARGIN + 3, row * cell + MARGIN + 3).0[0];
+        let middle =
+            |column: u32, row: u32| sheet.get_pixel(column * cell + MARGIN + 3, row * cell + MARGIN + 3).0[0];
         assert_eq!([middle(0, 0), middle(1, 0), middle(0, 1), middle(1, 1)], [0, 255, 128, 48]);
     }
 }
