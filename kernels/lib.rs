@@ -23,20 +23,34 @@
 //! - Which shader runs is a pure function of the descriptor and the [`Capabilities`]; [`PlanOptions::tier`] forces one.
 #![forbid(unsafe_code)]
 
+mod activation;
 mod bind;
 mod error;
+mod gated_residual;
+mod guidance;
 mod kernel;
 mod matmul;
+mod norm;
+mod patchify;
 mod plan;
 mod recipe;
+mod unpatchify;
 pub mod verify;
 
+pub use activation::{Activate, ActivationBuffers};
 pub use bind::Call;
 pub use error::{BindError, PlanError};
+pub use gated_residual::{GatedResidual, GatedResidualBuffers};
+pub use guidance::{Guidance, GuidanceBuffers};
 pub use kernel::{Buffers, Kernel, Variant};
 pub use langevin_gpu::{self as gpu, Capabilities, Gpu, Tier};
 pub use langevin_reference::formats::{self, Format, Overflow};
 pub use langevin_reference::{self as reference, Activation, Columns, Cost, DescError, Granularity, MatmulDesc};
+pub use langevin_reference::{ActivationDesc, GatedResidualDesc, GuidanceDesc, PatchifyDesc, UnpatchifyDesc};
+pub use langevin_reference::{Modulation, NormDesc, NormKind};
 pub use matmul::{Matmul, MatmulBuffers};
+pub use norm::{Norm, NormBuffers};
+pub use patchify::{Patchify, PatchifyBuffers};
 pub use plan::{Plan, PlanOptions, StageSource};
+pub use unpatchify::{Unpatchify, UnpatchifyBuffers};
 pub use wgpu;
