@@ -24,6 +24,7 @@
 #![forbid(unsafe_code)]
 
 mod activation;
+mod attention;
 mod bind;
 mod error;
 mod gated_residual;
@@ -38,6 +39,7 @@ mod unpatchify;
 pub mod verify;
 
 pub use activation::{Activate, ActivationBuffers};
+pub use attention::{Attention, AttentionBuffers};
 pub use bind::Call;
 pub use error::{BindError, PlanError};
 pub use gated_residual::{GatedResidual, GatedResidualBuffers};
@@ -45,12 +47,15 @@ pub use guidance::{Guidance, GuidanceBuffers};
 pub use kernel::{Buffers, Kernel, Variant};
 pub use langevin_gpu::{self as gpu, Capabilities, Gpu, Tier};
 pub use langevin_reference::formats::{self, Format, Overflow};
-pub use langevin_reference::{self as reference, Activation, Columns, Cost, DescError, Granularity, MatmulDesc};
 pub use langevin_reference::{ActivationDesc, GatedResidualDesc, GuidanceDesc, PatchifyDesc, UnpatchifyDesc};
 pub use langevin_reference::{Modulation, NormDesc, NormKind};
-pub use matmul::{Matmul, MatmulBuffers};
 pub use norm::{Norm, NormBuffers};
 pub use patchify::{Patchify, PatchifyBuffers};
-pub use plan::{Plan, PlanOptions, StageSource};
 pub use unpatchify::{Unpatchify, UnpatchifyBuffers};
+pub use langevin_reference::{
+    self as reference, Activation, AttentionDesc, Causal, Columns, Cost, DescError, Granularity, MatmulDesc,
+    View,
+};
+pub use matmul::{Matmul, MatmulBuffers};
+pub use plan::{Plan, PlanOptions, StageSource, sources};
 pub use wgpu;

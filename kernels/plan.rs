@@ -132,14 +132,34 @@ impl<D: Kernel> Plan<D> {
 
     /// The final WGSL of every dispatch, with its bindings.
     pub fn sources(&self) -> Vec<StageSource> {
-        let source = |(stage, _, grid): &(Stage, ComputeStage, [u32; 3])| StageSource {
+        self.stages.iter().map(|(stage, _, grid)| StageSource::of(stage, *grid)).collect()
+    }
+}
+
+/// What a plan of `desc` would dispatch on a device with these capabilities; needs no GPU.
+///
+/// # Errors
+/// [`PlanError`], except those that only a device can raise.
+pub fn sources<D: Kernel>(
+    desc: &D,
+    capabilities: &Capabilities,
+    tier: Option<Tier>,
+) -> Result<Vec<StageSource>, PlanError> {
+    desc.validate()?;
+    let variant = choose(desc, capabilities, tier)?;
+    let stages = desc.recipe(variant, capabilities).stages;
+    stages.iter().map(|stage| Ok(StageSource::of(stage, fold::<D>(stage, capabilities)?))).collect()
+}
+
+impl StageSource {
+    fn of(stage: &Stage, workgroups: [u32; 3]) -> Self {
+        Self {
             label: stage.label,
             wgsl: stage.shader.compose(),
             params: stage.shader.param_words(),
             bindings: stage.shader.bindings.iter().map(|binding| binding.name).collect(),
-            workgroups: *grid,
-        };
-        self.stages.iter().map(source).collect()
+            workgroups,
+        }
     }
 }
 

@@ -95,6 +95,18 @@ impl StageBuilder {
         self.binds(name, Access::ReadWrite, dtype, template_name, template)
     }
 
+    /// Gives the shader `store_bits_NAME` of a tensor of 32-bit elements; it does nothing where the descriptor leaves the
+    /// tensor out.
+    pub(crate) fn writes_bits(mut self, name: &'static str) -> Self {
+        let Some(dtype) = self.dtype(name) else {
+            let absent = include_str!("../shaders/shared/store_absent.wgsl");
+            self.shader.parts.push(ShaderPart::accessor("store_absent", absent, name, "none"));
+            return self;
+        };
+        let template = include_str!("../shaders/shared/store_bits.wgsl");
+        self.binds(name, Access::ReadWrite, dtype, "store_bits", template)
+    }
+
     /// Binds a tensor, or the scratch, as plain words under its name, with the codec of its format.
     pub(crate) fn words(mut self, name: &'static str, access: Access) -> Self {
         if let Some(dtype) = self.dtype(name) {

@@ -18,6 +18,7 @@
 #![forbid(unsafe_code)]
 
 mod activation;
+mod attention;
 mod bound;
 mod compare;
 mod error;
@@ -33,6 +34,7 @@ mod timestep;
 mod unpatchify;
 
 pub use activation::{Activation, ActivationDesc};
+pub use attention::{AttentionDesc, Causal, View, attention};
 pub use bound::{EXP_ULP_BASE, EXP_ULP_SLOPE, Rounded, TINY, U_ACC};
 pub use compare::{Comparison, Worst, compare};
 pub use error::DescError;
