@@ -26,6 +26,7 @@
 mod activation;
 mod attention;
 mod bind;
+mod dequantize;
 mod error;
 mod gated_residual;
 mod guidance;
@@ -34,6 +35,7 @@ mod matmul;
 mod norm;
 mod patchify;
 mod plan;
+mod quantize;
 mod recipe;
 mod unpatchify;
 pub mod verify;
@@ -41,6 +43,7 @@ pub mod verify;
 pub use activation::{Activate, ActivationBuffers};
 pub use attention::{Attention, AttentionBuffers};
 pub use bind::Call;
+pub use dequantize::{Dequantize, DequantizeBuffers};
 pub use error::{BindError, PlanError};
 pub use gated_residual::{GatedResidual, GatedResidualBuffers};
 pub use guidance::{Guidance, GuidanceBuffers};
@@ -56,6 +59,9 @@ pub use langevin_reference::{
     self as reference, Activation, AttentionDesc, Causal, Columns, Cost, DescError, Granularity, MatmulDesc,
     View,
 };
+pub use langevin_reference::DequantizeDesc;
+pub use langevin_reference::{QuantizeDesc, ScaleSource};
 pub use matmul::{Matmul, MatmulBuffers};
 pub use plan::{Plan, PlanOptions, StageSource, sources};
+pub use quantize::{Quantize, QuantizeBuffers};
 pub use wgpu;
