@@ -4,6 +4,7 @@
 use langevin::{
     Activation, Capabilities, Columns, Format, Granularity, Kernel, MatmulDesc, StageSource, sources,
 };
+use langevin::{DequantizeDesc, QuantizeDesc, ScaleSource};
 use naga::{AddressSpace, StorageAccess};
 use std::path::{Path, PathBuf};
 
