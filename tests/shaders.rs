@@ -4,6 +4,7 @@
 use langevin::{
     Activation, Capabilities, Columns, Format, Granularity, Kernel, MatmulDesc, StageSource, sources,
 };
+use langevin::{DequantizeDesc, QuantizeDesc, ScaleSource};
 use naga::{AddressSpace, StorageAccess};
 use std::path::{Path, PathBuf};
 
@@ -118,6 +119,39 @@ fn matmul() {
             residual: true,
             ..Default::default()
         });
+    }
+}
+
+#[test]
+fn quantize() {
+    for (x, q) in [(Format::F32, Format::E4m3), (Format::F16, Format::E5m2), (Format::BF16, Format::I8)] {
+        for granularity in [Granularity::PerTensor, Granularity::PerRow] {
+            for scale in [ScaleSource::Dynamic, ScaleSource::Static] {
+                for asymmetric in [false, q == Format::I8] {
+                    let shape = vec![3, 5];
+                    check(&QuantizeDesc {
+                        shape,
+                        x,
+                        q,
+                        granularity,
+                        scale,
+                        asymmetric,
+                        ..Default::default()
+                    });
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn dequantize() {
+    for q in Format::ALL {
+        for out in [Format::F32, Format::F16, Format::BF16] {
+            let zero_point = q == Format::I8;
+            let granularity = Granularity::PerRow;
+            check(&DequantizeDesc { shape: vec![3, 5], q, out, granularity, zero_point });
+        }
     }
 }
 

@@ -4,10 +4,10 @@ use crate::config::TIMESTEP_CHANNELS;
 use crate::program::{Program, Slot};
 use crate::weights::Linear;
 use crate::{DiffusionError, DitConfig, DitWeights};
-use langevin::reference::{AttentionView, NormKind, Tensor, timestep_embedding};
+use langevin::reference::{NormKind, Tensor, timestep_embedding};
 use langevin::{
     Activation, ActivationDesc, AttentionDesc, Columns, Format, Granularity, GuidanceDesc, MatmulDesc,
-    Modulation, NormDesc, PatchifyDesc, UnpatchifyDesc,
+    Modulation, NormDesc, PatchifyDesc, UnpatchifyDesc, View,
 };
 
 /// diffusers fixes this in `AdaLayerNormZero` and in the last norm.
@@ -234,9 +234,8 @@ impl Builder<'_> {
         let config = self.config;
         let (heads, head_dim, tokens, width) =
             (config.num_attention_heads, config.attention_head_dim, config.tokens(), config.width());
-        let packed = |offset| {
-            Some(AttentionView { offset, batch: tokens * 3 * width, head: head_dim, seq: 3 * width })
-        };
+        let packed =
+            |offset| Some(View { offset, batch: tokens * 3 * width, head: head_dim, seq: 3 * width });
         let desc = AttentionDesc {
             batch: self.batch,
             heads,
@@ -248,7 +247,7 @@ impl Builder<'_> {
             q_view: packed(0),
             k_view: packed(width),
             v_view: packed(2 * width),
-            out_view: Some(AttentionView { offset: 0, batch: tokens * width, head: head_dim, seq: width }),
+            out_view: Some(View { offset: 0, batch: tokens * width, head: head_dim, seq: width }),
             ..Default::default()
         };
         let out = self.program.slot(&[self.batch, tokens, width]);

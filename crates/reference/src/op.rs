@@ -123,7 +123,7 @@ pub trait Op: Clone + Debug + PartialEq + Send + Sync + 'static {
     /// Checks that the inputs are exactly those of [`Op::tensors`], with their shapes and types.
     ///
     /// # Errors
-    /// [`DescError`] for the first tensor that is missing, unexpected, or of another shape or type.
+    /// [`DescError`] for the first tensor that is missing, unexpected, of another shape or type, or holds a wrong value.
     fn check_inputs(&self, inputs: &Tensors) -> Result<(), DescError> {
         let specs = self.tensors();
         let inputs_of_op = || specs.iter().filter(|spec| spec.role != Role::Output);
@@ -156,6 +156,14 @@ pub trait Op: Clone + Debug + PartialEq + Send + Sync + 'static {
                 });
             }
         }
+        self.check_values(inputs)
+    }
+
+    /// Checks the values of inputs whose names, types and shapes are right; a GPU cannot refuse them.
+    ///
+    /// # Errors
+    /// [`DescError::Value`] for the first value that the operation cannot use.
+    fn check_values(&self, _inputs: &Tensors) -> Result<(), DescError> {
         Ok(())
     }
 

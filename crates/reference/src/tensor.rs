@@ -99,14 +99,14 @@ impl TensorSpec {
 
     /// The number of elements; `None` where it leaves `usize`.
     pub fn elements(&self) -> Option<usize> {
-        self.shape.iter().try_fold(1usize, |product, &extent| product.checked_mul(extent))
+        checked_product(1, &self.shape)
     }
 
     /// The number of elements with the pad of every row counted: one more than the largest index a kernel may form.
     pub fn padded_elements(&self) -> Option<usize> {
         let padded = self.dtype.padded_row_len(self.row_len());
         let rows = &self.shape[..self.shape.len().saturating_sub(1)];
-        rows.iter().try_fold(padded, |product, &extent| product.checked_mul(extent))
+        checked_product(padded, rows)
     }
 
     /// The bytes it takes on the GPU, rows padded to words.
@@ -114,6 +114,14 @@ impl TensorSpec {
         let elements = u64::try_from(self.padded_elements()?).ok()?;
         elements.checked_mul(self.dtype.bytes() as u64)
     }
+}
+
+/// The product of `first` and the extents; zero where an axis is empty, however large the others are.
+fn checked_product(first: usize, extents: &[usize]) -> Option<usize> {
+    if extents.contains(&0) {
+        return Some(0);
+    }
+    extents.iter().try_fold(first, |product, &extent| product.checked_mul(extent))
 }
 
 /// A tensor in host memory: dense, row-major, little-endian - the layout of safetensors and NumPy.
