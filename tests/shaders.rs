@@ -2,7 +2,8 @@
 //! are compared with the host's list, and every file is valid by itself.
 
 use langevin::{
-    Activation, Capabilities, Columns, Format, Granularity, Kernel, MatmulDesc, StageSource, sources,
+    Activation, Capabilities, Columns, ConvDesc, Format, Granularity, HeatDesc, Kernel, LaplacianDesc,
+    MatmulDesc, StageSource, sources,
 };
 use langevin::{DequantizeDesc, QuantizeDesc, ScaleSource};
 use naga::{AddressSpace, StorageAccess};
@@ -155,6 +156,31 @@ fn dequantize() {
     }
 }
 
+#[test]
+fn conv() {
+    for (i, x) in Format::ALL.into_iter().enumerate() {
+        for (j, w) in Format::ALL.into_iter().enumerate() {
+            let desc =
+                ConvDesc { spatial: vec![4, 5], kernel: vec![3, 3], bias: j % 2 == 0, ..Default::default() };
+            let out = [Format::F32, Format::F16, Format::BF16][(i + j) % 3];
+            // One output channel to a group, and several.
+            check(&ConvDesc { x, w, out, ..desc.clone() });
+            check(&ConvDesc { x, w, out, out_channels: 5, ..desc });
+        }
+    }
+}
+
+#[test]
+fn laplacian_and_heat() {
+    let formats = [Format::F32, Format::F16, Format::BF16];
+    for (u, out) in formats.into_iter().flat_map(|u| formats.map(|out| (u, out))) {
+        for spatial in [vec![9], vec![4, 9], vec![3, 4, 9]] {
+            check(&LaplacianDesc { spatial: spatial.clone(), u, out, ..Default::default() });
+            check(&HeatDesc { spatial, time_step: 0.1, u, out, ..Default::default() });
+        }
+    }
+}
+
 fn wgsl_files(folder: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap() {
@@ -199,7 +225,7 @@ fn a_broken_shader_is_rejected() {
 #[test]
 fn every_kernel_has_its_four_pieces() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let shared = ["lib", "bind", "error", "kernel", "plan", "recipe", "verify"];
+    let shared = ["lib", "bind", "error", "kernel", "plan", "recipe", "stencil", "verify"];
     let stem = |path: &Path| path.file_stem().unwrap().to_str().unwrap().to_owned();
     let kernels: Vec<String> = std::fs::read_dir(root.join("kernels"))
         .unwrap()

@@ -5,13 +5,13 @@ use ndarray::ArrayD;
 use safetensors::{Dtype, SafeTensors};
 
 /// The bytes of `goldens/NAME.safetensors`.
-pub fn read(name: &str) -> Vec<u8> {
+pub(crate) fn read(name: &str) -> Vec<u8> {
     let path = format!("{}/goldens/{name}.safetensors", env!("CARGO_MANIFEST_DIR"));
     std::fs::read(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
 /// An input, with its shape after `leading` axes of one element.
-pub fn input(file: &SafeTensors<'_>, name: &str, leading: usize) -> Tensor {
+pub(crate) fn input(file: &SafeTensors<'_>, name: &str, leading: usize) -> Tensor {
     let view = file.tensor(name).unwrap();
     assert_eq!(view.dtype(), Dtype::F32, "{name}");
     let shape = [vec![1; leading], view.shape().to_vec()].concat();
@@ -19,7 +19,7 @@ pub fn input(file: &SafeTensors<'_>, name: &str, leading: usize) -> Tensor {
 }
 
 /// An answer in f64, likewise.
-pub fn answer(file: &SafeTensors<'_>, name: &str, leading: usize) -> ArrayD<f64> {
+pub(crate) fn answer(file: &SafeTensors<'_>, name: &str, leading: usize) -> ArrayD<f64> {
     let view = file.tensor(name).unwrap();
     assert_eq!(view.dtype(), Dtype::F64, "{name}");
     let shape = [vec![1; leading], view.shape().to_vec()].concat();
@@ -28,7 +28,7 @@ pub fn answer(file: &SafeTensors<'_>, name: &str, leading: usize) -> ArrayD<f64>
 }
 
 /// Both are f64 sums of at most `terms` products whose magnitudes add up to at most `size`, in some order.
-pub fn assert_same(name: &str, got: &ArrayD<f64>, expected: &ArrayD<f64>, terms: usize, size: f64) {
+pub(crate) fn assert_same(name: &str, got: &ArrayD<f64>, expected: &ArrayD<f64>, terms: usize, size: f64) {
     assert_eq!(got.shape(), expected.shape(), "{name}");
     assert!(expected.iter().any(|value| value.abs() > 0.1), "{name}: the golden values are all small");
     let bound = 2.0 * (terms as f64 + 1.0) * f64::EPSILON * size;
