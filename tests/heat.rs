@@ -1,7 +1,7 @@
 //! The heat step against its reference, its physics over many steps, and the errors.
 
 use langevin::reference::generate;
-use langevin::verify::{self, Answer, Op, RunOptions, Tensor, Tensors};
+use langevin::verify::{self, RunOptions, Tensor, Tensors};
 use langevin::{Edge, Format, Gpu, Heat, HeatBuffers, HeatDesc};
 use langevin_testkit::{conform, gpu};
 use proptest::prelude::*;
@@ -47,16 +47,6 @@ fn evolve(gpu: &Gpu, desc: &HeatDesc, u: &Tensor, steps: usize) -> Tensor {
     .unwrap();
     let words = gpu.download(&buffers[steps % 2]).unwrap();
     Tensor::from_words(desc.out, u.shape(), &words).unwrap()
-}
-
-/// The largest error that a step may add to a cell whose neighbourhood is at most `size`.
-fn step_bound(desc: &HeatDesc, size: f64) -> f64 {
-    let shape = [&[desc.batch], &desc.spatial[..]].concat();
-    let constant = Tensor::from_f32(desc.u, &shape, &vec![size as f32; shape.iter().product()]).unwrap();
-    let Answer::Bounded { bound, .. } = desc.evaluate(&field(&constant)).unwrap().remove(0).answer else {
-        panic!("bounded")
-    };
-    bound.iter().copied().fold(0.0, f64::max)
 }
 
 #[test]
@@ -123,7 +113,7 @@ fn mass_is_conserved_and_no_value_leaves_the_range() {
             field.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), &x| (low.min(x), high.max(x)))
         };
         let (low, high) = range(&before);
-        let allowed = steps as f64 * step_bound(&desc, low.abs().max(high.abs()));
+        let allowed = steps as f64 * desc.step_bound(low.abs().max(high.abs()));
         let (new_low, new_high) = range(&after);
         // The values at the edges, 0 here, count among those of which the new ones are means.
         assert!(new_low >= low.min(0.0) - allowed && new_high <= high.max(0.0) + allowed, "{edge:?}");
@@ -160,7 +150,7 @@ fn eigenmodes_decay_at_the_discrete_rate() {
         assert!(rate.powi(steps) < 0.5, "the mode must decay");
         let got = evolve(&gpu, &desc, &u, steps as usize).to_f64();
         // The rounding of the initial mode is never amplified; each step then adds at most its own bound.
-        let allowed = f64::from(steps) * step_bound(&desc, 1.0) + f64::from(f32::EPSILON);
+        let allowed = f64::from(steps) * desc.step_bound(1.0) + f64::from(f32::EPSILON);
         for (x, value) in got.iter().enumerate() {
             let expected = rate.powi(steps) * f64::from(mode(x % width));
             assert!((value - expected).abs() <= allowed, "{edge:?} at {x}: {value} and {expected}");

@@ -54,9 +54,9 @@ fn shapes() {
 #[test]
 fn every_edge_on_every_axis() {
     let Some(gpu) = gpu() else { return };
-    for i in 0..6 {
+    for (i, first) in EDGES.into_iter().enumerate() {
         for (j, k) in [(0, 1), (1, 3), (2, 5), (3, 0), (4, 2), (5, 4)] {
-            let boundary = vec![EDGES[i], EDGES[j], EDGES[k]];
+            let boundary = vec![first, EDGES[j], EDGES[k]];
             let spacing = vec![0.5, 2.0, 0.3];
             let desc = LaplacianDesc { batch: 2, boundary, spacing, ..grid(&[3, 6, 7]) };
             conform(&gpu, &desc, (10 * i + j) as u64);

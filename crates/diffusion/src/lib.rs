@@ -18,6 +18,7 @@ mod dit;
 mod error;
 #[cfg(test)]
 mod golden_tests;
+pub mod heat;
 mod program;
 mod sampler;
 mod weights;

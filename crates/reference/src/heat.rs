@@ -1,7 +1,7 @@
 //! One explicit Euler step of the heat equation.
 
-use crate::stencil::{Edge, Grid, GridAxis};
-use crate::{Cost, DescError, Expected, Format, LaplacianDesc, Op, TensorSpec, Tensors};
+use crate::stencil::{Grid, GridAxis};
+use crate::{Cost, DescError, Edge, Expected, Format, LaplacianDesc, Op, TensorSpec, Tensors};
 use ndarray::{ArrayD, ArrayViewD};
 
 /// `out = u + time_step * diffusivity * laplacian(u)`, with the Laplacian of [`LaplacianDesc`]
@@ -120,6 +120,12 @@ impl HeatDesc {
     /// `1 / (diffusivity * largest_diagonal)`, so that no value leaves their range.
     pub fn monotone_dt(&self) -> f64 {
         1.0 / (self.diffusivity * self.laplacian().largest_diagonal())
+    }
+
+    /// The largest error that a step adds to any cell of a field without values beyond `largest`: the bound of a step,
+    /// at its worst.
+    pub fn step_bound(&self, largest: f64) -> f64 {
+        self.grid().worst(largest, 1.0, &self.ratios()).store(self.out).error
     }
 
     fn grid(&self) -> Grid<'_> {

@@ -1,7 +1,7 @@
 //! The discrete Laplacian on a cell-centred grid.
 
-use crate::stencil::{Edge, Grid, GridAxis};
-use crate::{Boundary, ConvDesc, Cost, DescError, Expected, Format, Op, Tensor, TensorSpec, Tensors};
+use crate::stencil::{Grid, GridAxis};
+use crate::{Boundary, ConvDesc, Cost, DescError, Edge, Expected, Format, Op, Tensor, TensorSpec, Tensors};
 use ndarray::{ArrayD, ArrayViewD};
 
 /// `out = sum over axes of ((left - u) + (right - u)) / spacing^2`

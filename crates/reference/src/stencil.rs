@@ -2,67 +2,9 @@
 
 use crate::bound::{Rounded, TINY};
 use crate::per_axis::{along, check_axes, check_list};
-use crate::{DescError, Format, Op};
+use crate::{DescError, Edge, Format, Op};
 use ndarray::{ArrayD, IxDyn};
 use rayon::prelude::*;
-
-/// What lies beyond the last cell of a grid. Cell centres are half a spacing inside of the face.
-///
-/// As JSON: `"periodic"`, `{"fixed": 1.0}`, `{"dirichlet": 1.0}`, `{"neumann": 0.5}`; the name alone of the last three
-/// means 0.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
-#[non_exhaustive]
-pub enum Edge {
-    /// The cell at the other end. Both ends of an axis are periodic, or none.
-    #[default]
-    Periodic,
-    /// A cell of this value.
-    Fixed(f64),
-    /// The face itself has this value: the cell outside is as far on the other side of it, `2 v - u`.
-    Dirichlet(f64),
-    /// The outward derivative at the face: the cell outside is `u + h g`. Positive lets something in, 0 is insulated.
-    Neumann(f64),
-}
-
-#[cfg(feature = "serde")]
-impl<'de> serde::Deserialize<'de> for Edge {
-    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        #[derive(serde::Deserialize)]
-        #[serde(rename_all = "snake_case")]
-        enum Name {
-            Periodic,
-            Fixed,
-            Dirichlet,
-            Neumann,
-        }
-        #[derive(serde::Deserialize)]
-        #[serde(rename_all = "snake_case")]
-        enum Valued {
-            Fixed(f64),
-            Dirichlet(f64),
-            Neumann(f64),
-        }
-        #[derive(serde::Deserialize)]
-        #[serde(
-            untagged,
-            expecting = "expected \"periodic\", \"fixed\", \"dirichlet\" or \"neumann\", or {\"dirichlet\": 1.0}"
-        )]
-        enum Given {
-            Name(Name),
-            Valued(Valued),
-        }
-        Ok(match Given::deserialize(from)? {
-            Given::Name(Name::Periodic) => Self::Periodic,
-            Given::Name(Name::Fixed) => Self::Fixed(0.0),
-            Given::Name(Name::Dirichlet) => Self::Dirichlet(0.0),
-            Given::Name(Name::Neumann) => Self::Neumann(0.0),
-            Given::Valued(Valued::Fixed(value)) => Self::Fixed(value),
-            Given::Valued(Valued::Dirichlet(value)) => Self::Dirichlet(value),
-            Given::Valued(Valued::Neumann(value)) => Self::Neumann(value),
-        })
-    }
-}
 
 /// One axis of a grid.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -208,14 +150,33 @@ impl Grid<'_> {
     /// order of summation is `gamma(4 axes + 3)`, one more for what is kept. A flushed subnormal is multiplied by its
     /// weight, and a weight may itself be flushed.
     pub(crate) fn rounded(&self, u: &[f64], keep: f64, weights: &[f64]) -> Vec<Rounded> {
+        let finish = |(sums, &centre): (CellSums, &f64)| {
+            let value = keep * centre + sums.change;
+            let size = sums.magnitude + keep * centre.abs();
+            Rounded { value, error: self.error(size, sums.unweighted, weights) }
+        };
+        self.sums(u, weights).into_par_iter().zip(u).map(finish).collect()
+    }
+
+    fn error(&self, size: f64, unweighted: f64, weights: &[f64]) -> f64 {
         let terms = 4 * self.axes() + 3;
         let flushed = 2.0 * terms as f64 * TINY * 2.0 * weights.iter().sum::<f64>();
-        let finish = |(sums, centre): (CellSums, f64)| {
-            let value = keep * centre + sums.change;
-            let dot = Rounded::dot(value, sums.magnitude + keep * centre.abs(), terms);
-            Rounded { value, error: dot.error + flushed + TINY * sums.unweighted }
-        };
-        self.sums(u, weights).into_par_iter().zip(u).map(|(sums, &centre)| finish((sums, centre))).collect()
+        Rounded::dot(0.0, size, terms).error + flushed + TINY * unweighted
+    }
+
+    /// The largest magnitude and the largest error that [`Grid::rounded`] can state for a field without values beyond
+    /// `largest`.
+    pub(crate) fn worst(&self, largest: f64, keep: f64, weights: &[f64]) -> Rounded {
+        let (mut size, mut unweighted) = (keep * largest, 0.0);
+        for (axis, weight) in weights.iter().enumerate().map(|(i, weight)| (self.axis(i), weight)) {
+            for side in 0..2 {
+                let [slope, offset] = axis.face(side);
+                let difference = (2.0 * largest).max(slope.abs() * largest + offset.abs());
+                size += weight * difference;
+                unweighted += difference;
+            }
+        }
+        Rounded { value: size, error: self.error(size, unweighted, weights) }
     }
 
     fn sums(&self, u: &[f64], weights: &[f64]) -> Vec<CellSums> {

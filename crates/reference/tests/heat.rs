@@ -3,7 +3,7 @@
 mod common;
 
 use common::{answer, assert_same, input, read};
-use langevin_reference::{Edge, HeatDesc, heat_step};
+use langevin_reference::{Answer, Edge, Format, HeatDesc, Op, generate, heat_step};
 use ndarray::ArrayD;
 use safetensors::SafeTensors;
 
@@ -77,4 +77,25 @@ fn the_limit_is_sharp() {
         error.contains("at most 0.25, the stability limit") && error.contains("got 0.250000025"),
         "{error}"
     );
+}
+
+#[test]
+fn no_step_errs_more_than_the_worst_step() {
+    for (i, out) in [Format::F32, Format::F16, Format::BF16].into_iter().enumerate() {
+        for edges in [
+            [Edge::Periodic; 2],
+            [Edge::Dirichlet(2.0), Edge::Fixed(-3.0)],
+            [Edge::Neumann(5.0), Edge::Dirichlet(0.0)],
+        ] {
+            let desc = HeatDesc { spatial: vec![5, 6], boundary: vec![edges], out, ..Default::default() };
+            let desc = HeatDesc { time_step: desc.monotone_dt(), ..desc };
+            let inputs = generate::inputs(&desc, i as u64);
+            let Answer::Bounded { bound, .. } = desc.evaluate(&inputs).unwrap().remove(0).answer else {
+                panic!("bounded")
+            };
+            // The inputs are in [-1, 1].
+            let worst = bound.iter().copied().fold(0.0, f64::max);
+            assert!(worst <= desc.step_bound(1.0) && desc.step_bound(1.0) < 20.0 * worst, "{desc:?}");
+        }
+    }
 }
