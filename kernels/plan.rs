@@ -132,19 +132,43 @@ impl<D: Kernel> Plan<D> {
 
     /// The final WGSL of every dispatch, with its bindings.
     pub fn sources(&self) -> Vec<StageSource> {
-        let source = |(stage, _, grid): &(Stage, ComputeStage, [u32; 3])| StageSource {
+        self.stages.iter().map(|(stage, _, grid)| StageSource::of(stage, *grid)).collect()
+    }
+}
+
+/// What a plan of `desc` would dispatch on a device with these capabilities; needs no GPU.
+///
+/// # Errors
+/// [`PlanError`], except those that only a device can raise.
+pub fn sources<D: Kernel>(
+    desc: &D,
+    capabilities: &Capabilities,
+    tier: Option<Tier>,
+) -> Result<Vec<StageSource>, PlanError> {
+    desc.validate()?;
+    let variant = choose(desc, capabilities, tier)?;
+    let stages = desc.recipe(variant, capabilities).stages;
+    stages.iter().map(|stage| Ok(StageSource::of(stage, fold::<D>(stage, capabilities)?))).collect()
+}
+
+impl StageSource {
+    fn of(stage: &Stage, workgroups: [u32; 3]) -> Self {
+        Self {
             label: stage.label,
             wgsl: stage.shader.compose(),
             params: stage.shader.param_words(),
             bindings: stage.shader.bindings.iter().map(|binding| binding.name).collect(),
-            workgroups: *grid,
-        };
-        self.stages.iter().map(source).collect()
+            workgroups,
+        }
     }
 }
 
 /// The first variant of the tier asked for, or the first of all.
-fn choose<D: Kernel>(desc: &D, capabilities: &Capabilities, tier: Option<Tier>) -> Result<Variant, PlanError> {
+fn choose<D: Kernel>(
+    desc: &D,
+    capabilities: &Capabilities,
+    tier: Option<Tier>,
+) -> Result<Variant, PlanError> {
     let variants = desc.variants(capabilities);
     let wanted = |variant: &&Variant| tier.is_none_or(|tier| variant.tier == tier);
     variants.iter().find(wanted).copied().ok_or_else(|| PlanError::Tier {
@@ -197,10 +221,18 @@ fn fold<D: Kernel>(stage: &Stage, capabilities: &Capabilities) -> Result<[u32; 3
     Ok([x as u32, y as u32, 1])
 }
 
-fn check_bindings<D: Kernel>(stage: &Stage, bytes: &[u64], capabilities: &Capabilities) -> Result<(), PlanError> {
+fn check_bindings<D: Kernel>(
+    stage: &Stage,
+    bytes: &[u64],
+    capabilities: &Capabilities,
+) -> Result<(), PlanError> {
     let limits = &capabilities.limits;
     let limit = |what: String, limit, asked: u64, allowed: u64| {
-        if asked > allowed { Err(PlanError::Limit { op: D::NAME, what, limit, asked, allowed }) } else { Ok(()) }
+        if asked > allowed {
+            Err(PlanError::Limit { op: D::NAME, what, limit, asked, allowed })
+        } else {
+            Ok(())
+        }
     };
     limit(
         format!("the set of tensors of {}", stage.label),
@@ -214,4 +246,3 @@ fn check_bindings<D: Kernel>(stage: &Stage, bytes: &[u64], capabilities: &Capabi
     }
     Ok(())
 }
-

@@ -95,6 +95,18 @@ impl StageBuilder {
         self.binds(name, Access::ReadWrite, dtype, template_name, template)
     }
 
+    /// Gives the shader `store_bits_NAME` of a tensor of 32-bit elements; it does nothing where the descriptor leaves the
+    /// tensor out.
+    pub(crate) fn writes_bits(mut self, name: &'static str) -> Self {
+        let Some(dtype) = self.dtype(name) else {
+            let absent = include_str!("../shaders/shared/store_absent.wgsl");
+            self.shader.parts.push(ShaderPart::accessor("store_absent", absent, name, "none"));
+            return self;
+        };
+        let template = include_str!("../shaders/shared/store_bits.wgsl");
+        self.binds(name, Access::ReadWrite, dtype, "store_bits", template)
+    }
+
     /// Binds a tensor, or the scratch, as plain words under its name, with the codec of its format.
     pub(crate) fn words(mut self, name: &'static str, access: Access) -> Self {
         if let Some(dtype) = self.dtype(name) {
@@ -109,6 +121,13 @@ impl StageBuilder {
     /// Appends a part.
     pub(crate) fn part(mut self, name: &'static str, text: &str) -> Self {
         self.shader.parts.push(ShaderPart::new(name, text));
+        self
+    }
+
+    /// Appends a part that is written for the storage format of one tensor: `FORMAT` in it stands for the format's name.
+    pub(crate) fn part_for(mut self, tensor: &'static str, name: &'static str, text: &str) -> Self {
+        let format = self.dtype(tensor).map_or("none", codec_name);
+        self.shader.parts.push(ShaderPart::accessor(name, text, tensor, format));
         self
     }
 

@@ -1,0 +1,40 @@
+// Dequantizes: out = (q - zero point) * scale.
+// workgroup -> 64 units of four neighbouring elements of a row; invocation -> one unit.
+// @stand-in begin
+const PER_ROW = true;
+const HAS_ZERO = true;
+struct Params { width: u32, row_units: u32, units: u32, q_pitch: u32, out_pitch: u32, groups: u32 }
+@group(0) @binding(0) var<uniform> p: Params;
+fn load4_q(i: u32) -> vec4<f32> { return vec4<f32>(f32(i)); }
+fn load_scale(i: u32) -> f32 { return f32(i); }
+fn load_zero_point(i: u32) -> f32 { return f32(i); }
+fn store4_out(i: u32, v: vec4<f32>, count: u32) { }
+fn unfold(group: vec3<u32>, groups: vec3<u32>) -> u32 { return group.x; }
+// @stand-in end
+@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+        @builtin(local_invocation_index) local: u32) {
+  let tile = unfold(group, groups);
+  let unit = tile * 64u + local;
+  if (tile >= p.groups || unit >= p.units) {
+    return;
+  }
+  let row = unit / p.row_units;
+  let column = (unit - row * p.row_units) * 4u;
+  let index = select(0u, row, PER_ROW);
+  let scale = load_scale(index);
+  let stored = bitcast<vec4<u32>>(load4_q(row * p.q_pitch + column));
+  let magnitude = stored & vec4<u32>(0x7fffffffu);
+  // NaN and infinity are not computed with: NaN stays, infinity takes the scale's sign.
+  let special = magnitude >= vec4<u32>(0x7f800000u);
+  let flip = select(vec4<u32>(0u), vec4<u32>(bitcast<u32>(scale) & 0x80000000u), magnitude == vec4<u32>(0x7f800000u));
+  // Subnormals count as zero; so does, for now, what is not finite.
+  let ordinary = !special & (magnitude >= vec4<u32>(0x00800000u));
+  var value = bitcast<vec4<f32>>(select(vec4<u32>(0u), stored, ordinary));
+  if (HAS_ZERO) {
+    value -= load_zero_point(index);
+  }
+  let product = bitcast<vec4<u32>>(value * scale);
+  let result = bitcast<vec4<f32>>(select(product, stored ^ flip, special));
+  store4_out(row * p.out_pitch + column, result, min(4u, p.width - column));
+}

@@ -1,0 +1,224 @@
+//! Shaders without a GPU: every variant is parsed, validated and written to SPIR-V, MSL and HLSL by naga, its bindings
+//! are compared with the host's list, and every file is valid by itself.
+
+use langevin::{
+    Activation, Capabilities, Columns, Format, Granularity, Kernel, MatmulDesc, StageSource, sources,
+};
+use naga::{AddressSpace, StorageAccess};
+use std::path::{Path, PathBuf};
+
+/// A software adapter has every variant that no optional feature gates.
+fn capabilities() -> [Capabilities; 2] {
+    let software = Capabilities { device_type: wgpu::DeviceType::Cpu, ..Capabilities::minimal() };
+    [Capabilities::minimal(), software]
+}
+
+/// Checks every variant of a descriptor.
+fn check<D: Kernel>(desc: &D) {
+    for capabilities in capabilities() {
+        for variant in desc.variants(&capabilities) {
+            let sources = sources(desc, &capabilities, Some(variant.tier)).unwrap();
+            assert!(!sources.is_empty(), "{desc:?} dispatches nothing");
+            for source in sources {
+                check_source(&format!("{} of {desc:?}", variant.name), &source);
+            }
+        }
+    }
+}
+
+fn check_source(what: &str, source: &StageSource) {
+    let module = write_everywhere(what, &source.wgsl);
+    let mut storage: Vec<_> = module
+        .global_variables
+        .iter()
+        .filter_map(|(_, variable)| match variable.space {
+            AddressSpace::Storage { access } => {
+                Some((variable.binding.unwrap().binding, variable.name.clone().unwrap(), access))
+            }
+            _ => None,
+        })
+        .collect();
+    storage.sort_by_key(|(binding, ..)| *binding);
+    let names: Vec<_> = storage.iter().map(|(_, name, _)| name.as_str()).collect();
+    assert_eq!(names, source.bindings, "{what}: bindings");
+    assert!(
+        storage.iter().enumerate().all(|(i, (binding, ..))| *binding as usize == i + 1),
+        "{what}: numbering"
+    );
+    assert!(
+        storage.iter().any(|(.., access)| access.contains(StorageAccess::STORE)),
+        "{what} writes nothing"
+    );
+    let entry = &module.entry_points[0];
+    assert!(
+        entry.workgroup_size.iter().product::<u32>() <= 256,
+        "{what}: too many invocations for WebGPU's default"
+    );
+    let mut layouter = naga::proc::Layouter::default();
+    layouter.update(module.to_ctx()).unwrap();
+    let bytes = |space| {
+        let of_space = |v: &&naga::GlobalVariable| v.space == space;
+        module
+            .global_variables
+            .iter()
+            .map(|(_, v)| v)
+            .filter(of_space)
+            .map(|v| layouter[v.ty].size)
+            .sum::<u32>()
+    };
+    assert!(
+        bytes(AddressSpace::WorkGroup) <= 16 << 10,
+        "{what}: too much workgroup memory for WebGPU's default"
+    );
+    assert!(bytes(AddressSpace::Uniform) as usize <= source.params.len() * 4, "{what}: parameters");
+}
+
+/// Parses, validates and writes a module in every language a backend takes.
+fn write_everywhere(what: &str, wgsl: &str) -> naga::Module {
+    let module =
+        naga::front::wgsl::parse_str(wgsl).unwrap_or_else(|e| panic!("{what}: {}", e.emit_to_string(wgsl)));
+    let capabilities = naga::valid::Capabilities::default();
+    let info = naga::valid::Validator::new(naga::valid::ValidationFlags::all(), capabilities)
+        .validate(&module)
+        .unwrap_or_else(|e| panic!("{what}: {}", e.emit_to_string(wgsl)));
+    naga::back::spv::write_vec(&module, &info, &Default::default(), None)
+        .unwrap_or_else(|e| panic!("{what}: {e}"));
+    let msl = naga::back::msl::Options { fake_missing_bindings: true, ..Default::default() };
+    naga::back::msl::write_string(&module, &info, &msl, &Default::default())
+        .unwrap_or_else(|e| panic!("{what}: {e}"));
+    let hlsl = naga::back::hlsl::Options { fake_missing_bindings: true, ..Default::default() };
+    let mut text = String::new();
+    naga::back::hlsl::Writer::new(&mut text, &hlsl, &Default::default())
+        .write(&module, &info, None)
+        .unwrap_or_else(|e| panic!("{what}: {e}"));
+    module
+}
+
+#[test]
+fn matmul() {
+    for a in Format::ALL {
+        for b in Format::ALL {
+            for out in [Format::F32, Format::F16, Format::BF16] {
+                check(&MatmulDesc { m: 3, k: 5, n: 7, a, b, out, ..Default::default() });
+            }
+        }
+    }
+    for activation in Activation::ALL {
+        check(&MatmulDesc {
+            m: 3,
+            k: 5,
+            n: 7,
+            a: Format::I8,
+            a_scale: Some(Granularity::PerRow),
+            b_scale: Some(Granularity::PerColumn),
+            a_zero: true,
+            bias: true,
+            activation,
+            gate: Some(Columns { start: 1, width: 9 }),
+            residual: true,
+            ..Default::default()
+        });
+    }
+}
+
+#[test]
+fn quantize() {
+    for (x, q) in [(Format::F32, Format::E4m3), (Format::F16, Format::E5m2), (Format::BF16, Format::I8)] {
+        for granularity in [Granularity::PerTensor, Granularity::PerRow] {
+            for scale in [ScaleSource::Dynamic, ScaleSource::Static] {
+                for asymmetric in [false, q == Format::I8] {
+                    let shape = vec![3, 5];
+                    check(&QuantizeDesc {
+                        shape,
+                        x,
+                        q,
+                        granularity,
+                        scale,
+                        asymmetric,
+                        ..Default::default()
+                    });
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn dequantize() {
+    for q in Format::ALL {
+        for out in [Format::F32, Format::F16, Format::BF16] {
+            let zero_point = q == Format::I8;
+            let granularity = Granularity::PerRow;
+            check(&DequantizeDesc { shape: vec![3, 5], q, out, granularity, zero_point });
+        }
+    }
+}
+
+fn wgsl_files(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files.extend(wgsl_files(&path));
+        } else if path.extension().is_some_and(|extension| extension == "wgsl") {
+            files.push(path);
+        }
+    }
+    files
+}
+
+#[test]
+fn every_file_is_valid_by_itself() {
+    let files = wgsl_files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("shaders"));
+    assert!(files.len() > 15, "only {} shaders found", files.len());
+    for file in files {
+        write_everywhere(&file.display().to_string(), &std::fs::read_to_string(&file).unwrap());
+    }
+}
+
+/// A broken shader must fail: the checks above would otherwise prove nothing.
+#[test]
+fn a_broken_shader_is_rejected() {
+    let rejects = |wgsl: &str| std::panic::catch_unwind(|| write_everywhere("broken", wgsl)).is_err();
+    assert!(rejects("fn f() -> f32 { return 1u; }"));
+    assert!(rejects("@compute @workgroup_size(1) fn main() { missing(); }"));
+    let wrong_list = StageSource {
+        label: "wrong",
+        wgsl: "@group(0) @binding(1) var<storage, read_write> out: array<u32>;
+               @compute @workgroup_size(1) fn main() { out[0] = 1u; }"
+            .into(),
+        params: vec![0; 4],
+        bindings: vec!["other"],
+        workgroups: [1; 3],
+    };
+    assert!(std::panic::catch_unwind(|| check_source("wrong", &wrong_list)).is_err());
+}
+
+/// One kernel's pieces share a stem: the shader, the host side, the reference and the test.
+#[test]
+fn every_kernel_has_its_four_pieces() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let shared = ["lib", "bind", "error", "kernel", "plan", "recipe", "verify"];
+    let stem = |path: &Path| path.file_stem().unwrap().to_str().unwrap().to_owned();
+    let kernels: Vec<String> = std::fs::read_dir(root.join("kernels"))
+        .unwrap()
+        .map(|entry| stem(&entry.unwrap().path()))
+        .filter(|stem| !shared.contains(&stem.as_str()))
+        .collect();
+    assert!(!kernels.is_empty());
+    let shaders: Vec<String> = wgsl_files(&root.join("shaders")).iter().map(|path| stem(path)).collect();
+    for kernel in &kernels {
+        let belongs = |shader: &String| shader == kernel || shader.starts_with(&format!("{kernel}_"));
+        assert!(shaders.iter().any(belongs), "kernels/{kernel} has no shader of that stem");
+        for folder in ["crates/reference/src", "tests"] {
+            let twin = root.join(folder).join(format!("{kernel}.rs"));
+            assert!(twin.exists(), "kernels/{kernel} has no twin {}", twin.display());
+        }
+    }
+    let main_shaders = std::fs::read_dir(root.join("shaders")).unwrap().map(|entry| entry.unwrap().path());
+    for shader in main_shaders.filter(|path| path.is_file()).map(|path| stem(&path)) {
+        let owned =
+            kernels.iter().any(|kernel| shader == *kernel || shader.starts_with(&format!("{kernel}_")));
+        assert!(owned, "shaders/{shader}.wgsl belongs to no kernel");
+    }
+}
