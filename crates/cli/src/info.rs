@@ -100,7 +100,7 @@ mod tests {
     fn bytes_are_readable() {
         assert_eq!(super::bytes(256), "256 B");
         assert_eq!(super::bytes(128 << 20), "128 MiB");
-        assert_eq!(super::bytes((2 << 30) - 1), "2048.0 MiB");
+        assert_eq!(super::bytes((2 << 30) - 1), "2.0 GiB");
         assert_eq!(super::bytes(3 << 29), "1.5 GiB");
     }
 }

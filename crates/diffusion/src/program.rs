@@ -3,7 +3,7 @@
 //! A network is written once, as a [`Program`]; nothing about it is said twice.
 
 use crate::DiffusionError;
-use langevin::gpu::Gpu;
+use langevin::gpu::{Gpu, wgpu};
 use langevin::reference::{Answer, Cost, DescError, Dtype, Expected, Role, Tensor, TensorSpec, Tensors};
 use langevin::{Call, Format, Kernel, Plan, PlanOptions};
 use std::collections::HashMap;

@@ -27,7 +27,9 @@ impl FromFile for MatmulDesc {
         let (b_leading, [b_k, n]) = split(OP, &tensors, "b", &format!("[.., {k}, n]"))?;
         let b_shared = b_leading.is_empty();
         if b_k != k || !(b_shared || b_leading == leading) {
-            let expected = format!("{:?} or {:?}", [k, n], join(&leading, &[k, n]));
+            let own: String = leading.iter().map(|extent| format!("{extent}, ")).collect();
+            let expected = if own.is_empty() { String::new() } else { format!(" or [{own}{k}, n]") };
+            let expected = format!("[{k}, n]{expected}");
             return Err(wrong(OP, &tensors, "b", expected).into());
         }
         let batch = leading.iter().product();

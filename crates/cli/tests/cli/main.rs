@@ -1,0 +1,10 @@
+//! The program as its users meet it: exit codes, messages and files.
+//!
+//! `LANGEVIN_RUNNER`, split at spaces, comes before the program's path. Tests that need an adapter say so and pass
+//! without one, or fail where `REQUIRE_GPU` is set.
+
+mod doctor;
+mod files;
+mod info;
+mod process;
+mod run;
