@@ -22,7 +22,7 @@ impl Statistics {
 
     /// The corrected two-pass algorithm. With `d` the error of the first mean (at most `offset`), a computed
     /// `x - mean` is `c - d + r`: `c` the exact one, `c` summing to zero, and `r` its own rounding (at most `own`). Its
-    /// mean is `-d` up to `correction_error`, which is taken off; its mean square is `variance + d^2` up to rounding.
+    /// mean is `-d` up to `correction.error`, which is taken off; its mean square is `variance + d^2` up to rounding.
     /// All errors grow with `|d|`, so `d = offset` is the worst.
     pub(super) fn layer(row: &[f64]) -> Self {
         let (width, count) = (row.len(), Rounded::exact(row.len() as f64));
