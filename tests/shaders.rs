@@ -2,7 +2,8 @@
 //! are compared with the host's list, and every file is valid by itself.
 
 use langevin::{
-    Activation, Capabilities, Columns, Format, Granularity, Kernel, MatmulDesc, StageSource, sources,
+    Activation, ActivationDesc, Capabilities, Columns, Format, GatedResidualDesc, Granularity, GuidanceDesc,
+    Kernel, MatmulDesc, Modulation, NormDesc, NormKind, PatchifyDesc, StageSource, UnpatchifyDesc, sources,
 };
 use langevin::{DequantizeDesc, QuantizeDesc, ScaleSource};
 use naga::{AddressSpace, StorageAccess};
@@ -153,6 +154,39 @@ fn dequantize() {
             check(&DequantizeDesc { shape: vec![3, 5], q, out, granularity, zero_point });
         }
     }
+}
+
+#[test]
+fn norm() {
+    for (x, out) in [(Format::F32, Format::F32), (Format::F16, Format::BF16), (Format::E4m3, Format::F16)] {
+        for kind in [NormKind::Layer, NormKind::Rms] {
+            let desc = NormDesc { rows: 3, width: 5, kind, x, out, ..Default::default() };
+            let modulation = Some(Modulation { width: 11, shift: 0, scale: 6 });
+            check(&NormDesc { weight: true, bias: true, modulation, ..desc.clone() });
+            check(&desc);
+        }
+    }
+}
+
+#[test]
+fn activation_and_gated_residual() {
+    for (i, activation) in Activation::ALL.into_iter().enumerate() {
+        let out = [Format::F32, Format::F16, Format::BF16][i % 3];
+        check(&ActivationDesc { rows: 3, width: 5, activation, x: Format::ALL[i], out });
+    }
+    for gate in [None, Some(Columns { start: 2, width: 9 })] {
+        let (x, out) = (Format::F16, Format::BF16);
+        check(&GatedResidualDesc { batch: 2, rows: 3, width: 5, x, out, gate });
+    }
+}
+
+#[test]
+fn guidance_and_patches() {
+    for guided in [false, true] {
+        check(&GuidanceDesc { batch: 2, width: 3, guided });
+    }
+    check(&PatchifyDesc { batch: 1, channels: 2, height: 4, width: 6, patch: 2, repeat: 2 });
+    check(&UnpatchifyDesc { batch: 1, channels: 2, height: 4, width: 6, patch: 2 });
 }
 
 fn wgsl_files(folder: &Path) -> Vec<PathBuf> {
