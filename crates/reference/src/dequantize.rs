@@ -111,7 +111,7 @@ impl Op for DequantizeDesc {
 
     fn answer(&self, inputs: &Tensors) -> Vec<Expected> {
         let tensor = |name| inputs.values(name).unwrap_or_else(|| ArrayD::zeros(vec![]));
-        let q = tensor("q").mapv_into(|code| if code.abs() < TINY { 0.0 } else { code });
+        let q = tensor("q").mapv_into(|code| if code.abs() < TINY { 0.0_f64.copysign(code) } else { code });
         let (scale, zero) = (spread(tensor("scale"), &q), spread(tensor("zero_point"), &q));
         let mut out = q.mapv(Rounded::exact);
         Zip::from(&mut out).and_broadcast(&scale).and_broadcast(&zero).for_each(|element, &scale, &zero| {
