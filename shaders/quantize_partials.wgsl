@@ -1,5 +1,5 @@
 // The first of the two dispatches that quantize a tensor by one scale of its own: the extremes of its parts.
-// workgroup -> every groups-th run of LANES units; invocation -> one unit of each run; team -> one pair of scratch words.
+// workgroup -> every groups-th run of LANES units; invocation -> one unit of each run; team -> two words of scratch.
 // @stand-in begin
 const LANES = 64u;
 const TEAM = 64u;

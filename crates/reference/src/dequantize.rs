@@ -17,13 +17,14 @@ use ndarray::{ArrayD, ArrayViewD, Axis, Zip};
 /// The difference is exact, the product is one f32 multiplication, and `out` is that rounded to nearest, ties to even;
 /// F16 and BF16 overflow to infinity. Every code of I8 has its value, -128 included. With a scale of 1 this casts.
 ///
-/// NaN gives NaN of its sign, infinity gives infinity (its sign times the scale's), by bits and so on every adapter.
-/// Subnormals of F32 and BF16 count as zero, since GPUs may flush them; those of F16, E4M3 and E5M2 count. A product
-/// beyond the largest f32 becomes infinity on adapters that keep infinities; it is not promised.
+/// NaN gives NaN of its sign; zero and infinity stay what they are, their sign times the scale's: by bits, and so on
+/// every adapter. (A check counts NaN as a failure nevertheless, as it always does.) Subnormals of F32 and BF16 count
+/// as zero, since GPUs may flush them; those of F16, E4M3 and E5M2 count. A product beyond the largest f32 becomes
+/// infinity on adapters that keep infinities; that is not promised.
 ///
 /// Error bound, per element: 0 before the rounding of `out` where the product is a normal f32, as with a power of two
-/// for a scale; else `u |out| + 2^-126` with `u = 2^-23`, as WGSL leaves the rounding direction open. Then half a unit in
-/// the last place of `out`, which for F32 is nothing more.
+/// for a scale; else `u |out| + 2^-126` with `u = 2^-23`, as WGSL leaves the rounding direction open. Then half a unit
+/// in the last place of `out`, which for F32 is nothing more.
 ///
 /// # Errors
 /// [`DescError::Field`] for an `out` or a granularity other than those above, and for a zero point without I8;
@@ -148,7 +149,7 @@ fn spread(per_row: ArrayD<f64>, q: &ArrayD<f64>) -> ArrayD<f64> {
     per_row
 }
 
-/// `(q - zero_point) * scale` in f64, for scales and zero points of shape `[]` or the shape of `q` without its last axis.
+/// `(q - zero_point) * scale` in f64; scales and zero points have shape `[]`, or that of `q` without its last axis.
 ///
 /// # Errors
 /// [`DescError::Shape`] when the shapes do not fit together.

@@ -22,7 +22,7 @@ pub enum ScaleSource {
 /// `q = encode(x * inverse(scale))`; for I8 `q = clamp(round(x * inverse(scale)) + zero_point)`
 ///
 /// A code stands for `code * scale`, for I8 with a zero point for `(code - zero_point) * scale`. The inverse is one f32,
-/// `1 / scale`; the code is that of the product, which is not the quotient `x / scale` where both round differently.
+/// `1 / scale`; the code is that of the product, which now and then is not that of the quotient `x / scale`.
 ///
 /// | tensor | shape | type |
 /// |---|---|---|
@@ -38,25 +38,27 @@ pub enum ScaleSource {
 /// | symmetric | `amax / max_finite` (448, 57344, 127) | none | -127 to 127 |
 /// | asymmetric | `(max - min) / 255`, the range widened to contain 0 | `round(-min / scale) - 128` | -128 to 127 |
 ///
-/// A dynamic scale is at least 2^-126, so that its inverse is finite; without any value but zeros it is 1, and the codes
-/// are those of zero (the asymmetric zero point is then -128). `amax`, `min` and `max` are of the finite values.
+/// A dynamic scale is at least 2^-126, so that its inverse is finite. Where there is nothing but zeros it is 1 and the
+/// codes are those of zero (the asymmetric zero point is then -128). `amax`, `min` and `max` are of the finite values.
 ///
 /// Everything rounds to nearest, ties to even: the scale, the inverse, the product (all f32), then the code.
 ///
 /// | `x` | E4M3 | E5M2 | I8 |
 /// |---|---|---|---|
 /// | NaN | NaN (7f), its sign | NaN (7f), its sign | the zero point, or 0 |
-/// | infinity, and products beyond the largest number | [`Overflow::Saturate`]: 448; else NaN | 57344; else infinity | saturates |
-/// | zero, and f32 subnormals (they count as zero) | zero, its sign | zero, its sign | the zero point, or 0 |
-/// | an infinity where the inverse is 0 (scale above 2^126) | NaN | NaN | the zero point, or 0 |
+/// | infinity, or a product too large | 448, or NaN: [`overflow`](Self::overflow) | 57344, or infinity | saturates |
+/// | zero, or an f32 subnormal (counts as zero) | zero, its sign | zero, its sign | the zero point, or 0 |
+/// | infinity times an inverse of 0 (scale above 2^126) | NaN | NaN | the zero point, or 0 |
 ///
-/// F16 subnormals are no f32 subnormals and count. FP8 subnormals are produced. E4M3 overflows above 464, E5M2 from
-/// 61440 on. A static scale may be negative; of magnitude below 2^-126 (zero too) it counts as 2^-126 of its sign.
+/// F16 subnormals are no f32 subnormals and count. FP8 subnormals are produced. Products overflow above 464 (E4M3) and
+/// from 61440 on (E5M2). A static scale may be negative; of magnitude below 2^-126 (zero too) it counts as 2^-126 of
+/// its sign.
 ///
-/// Error bound: none, `q`, `scale` and `zero_point` are the same bits on every adapter. Scales are made by integer
-/// operations. The product is one f32 multiplication and assumed to round to nearest, which WGSL does not demand of an
-/// adapter; check yours. Where nothing overflows, a code is within half a unit in the last place of its format,
-/// times the scale, of `x`, up to the rounding of inverse and product (`3 * 2^-24` of `x`).
+/// Error bound: none; `q`, `scale` and `zero_point` are the same bits on every adapter. Scales are made by integer
+/// operations. The product is one f32 multiplication, assumed to round to nearest, which WGSL does not demand; a check
+/// on your adapter shows whether it does. What a code stands for is within half a unit in the last place of its format,
+/// times the scale, plus `3 * 2^-24 |x|` for inverse and product, of an `x` that does not overflow. Asymmetric codes
+/// -128 and 127 may be a whole step off: the zero point is rounded.
 ///
 /// # Errors
 /// [`DescError::Field`] for formats and granularities other than those above, and for `asymmetric` without I8;
