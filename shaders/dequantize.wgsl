@@ -3,6 +3,7 @@
 // @stand-in begin
 const PER_ROW = true;
 const HAS_ZERO = true;
+const WHOLE_UNITS = false;
 struct Params { width: u32, row_units: u32, units: u32, q_pitch: u32, out_pitch: u32, groups: u32 }
 @group(0) @binding(0) var<uniform> p: Params;
 fn load4_q(i: u32) -> vec4<f32> { return vec4<f32>(f32(i)); }
@@ -24,8 +25,13 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
   if (tile >= p.groups || unit >= p.units) {
     return;
   }
-  let row = unit / p.row_units;
+  // Rows of whole units have no gaps between them. Divisions cost more than all the rest on a CPU.
+  var row = 0u;
+  if (PER_ROW || !WHOLE_UNITS) {
+    row = unit / p.row_units;
+  }
   let column = (unit - row * p.row_units) * 4u;
+  let count = select(min(4u, p.width - column), 4u, WHOLE_UNITS);
   let index = select(0u, row, PER_ROW);
   let scale = load_scale(index);
   let scale_sign = vec4<u32>(bitcast<u32>(scale) & SIGN);
@@ -44,5 +50,5 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
   // NaN stays as it is, infinity takes the scale's sign.
   result = select(result, stored ^ scale_sign, magnitude == vec4<u32>(INFINITY));
   result = select(result, stored, magnitude > vec4<u32>(INFINITY));
-  store4_out(row * p.out_pitch + column, bitcast<vec4<f32>>(result), min(4u, p.width - column));
+  store4_out(row * p.out_pitch + column, bitcast<vec4<f32>>(result), count);
 }

@@ -1,7 +1,7 @@
 //! Dequantization: codes back to numbers.
 
+use crate::affine::{check_affine, check_granularity, rows, scale_shape, width};
 use crate::bound::{Rounded, TINY};
-use crate::quantize::{check_affine, check_granularity, rows, scale_shape, width};
 use crate::{Cost, DescError, Dtype, Expected, Format, Granularity, Op, TensorSpec, Tensors};
 use ndarray::{ArrayD, ArrayViewD, Axis, Zip};
 
@@ -102,7 +102,7 @@ impl Op for DequantizeDesc {
     }
 
     fn cost(&self) -> Cost {
-        let elements = (rows(&self.shape) * width(&self.shape)) as f64;
+        let elements = self.rows() as f64 * self.width() as f64;
         Cost::of(if self.zero_point { 2.0 } else { 1.0 } * elements, &self.tensors())
     }
 
@@ -120,6 +120,18 @@ impl Op for DequantizeDesc {
         });
         let (value, bound) = (out.mapv(|element| element.value), out.mapv(|element| element.error));
         vec![Expected::bounded("out", value, bound)]
+    }
+}
+
+impl DequantizeDesc {
+    /// How many rows there are: the product of all axes but the last.
+    pub fn rows(&self) -> usize {
+        rows(&self.shape)
+    }
+
+    /// How long a row, the last axis, is; 1 for a scalar.
+    pub fn width(&self) -> usize {
+        width(&self.shape)
     }
 }
 

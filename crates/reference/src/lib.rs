@@ -18,6 +18,7 @@
 #![forbid(unsafe_code)]
 
 mod activation;
+mod affine;
 mod bound;
 mod compare;
 mod dequantize;

@@ -1,5 +1,6 @@
 //! Quantization to 8-bit codes, exact to the bit.
 
+use crate::affine::{check_affine, check_granularity, rows, scale_shape, sharing, width};
 use crate::formats::{i8, quantize as code_of, scale};
 use crate::{
     Cost, DescError, Dtype, Expected, Format, Granularity, Op, Overflow, Tensor, TensorSpec, Tensors,
@@ -157,7 +158,7 @@ impl Op for QuantizeDesc {
 
     /// Per element one product and one rounding, and where the scale is dynamic one comparison.
     fn cost(&self) -> Cost {
-        let elements = (rows(&self.shape) * width(&self.shape)) as f64;
+        let elements = self.rows() as f64 * self.width() as f64;
         let per_element = if self.scale == ScaleSource::Dynamic { 3.0 } else { 2.0 };
         Cost::of(per_element * elements, &self.tensors())
     }
@@ -194,6 +195,16 @@ impl Op for QuantizeDesc {
 }
 
 impl QuantizeDesc {
+    /// How many rows there are: the product of all axes but the last.
+    pub fn rows(&self) -> usize {
+        rows(&self.shape)
+    }
+
+    /// How long a row, the last axis, is; 1 for a scalar.
+    pub fn width(&self) -> usize {
+        width(&self.shape)
+    }
+
     /// Scale and zero point of everything that shares them.
     fn affines(&self, inputs: &Tensors, x: &[f32]) -> Vec<(f32, i32)> {
         let shape = scale_shape(&self.shape, self.granularity);
@@ -215,55 +226,6 @@ impl QuantizeDesc {
         };
         (0..groups).into_par_iter().map(affine).collect()
     }
-}
-
-/// The length of the last axis; 1 for a scalar.
-pub(crate) fn width(shape: &[usize]) -> usize {
-    shape.last().copied().unwrap_or(1)
-}
-
-/// The number of rows, the product of all axes but the last.
-pub(crate) fn rows(shape: &[usize]) -> usize {
-    shape[..shape.len().saturating_sub(1)].iter().product()
-}
-
-/// The shape of scales and zero points.
-pub(crate) fn scale_shape(shape: &[usize], granularity: Granularity) -> Vec<usize> {
-    match granularity {
-        Granularity::PerRow => shape[..shape.len().saturating_sub(1)].to_vec(),
-        _ => vec![],
-    }
-}
-
-/// How many neighbouring elements share one scale.
-fn sharing(shape: &[usize], granularity: Granularity) -> usize {
-    match granularity {
-        Granularity::PerRow => width(shape),
-        _ => rows(shape) * width(shape),
-    }
-}
-
-pub(crate) fn check_granularity<O: Op>(granularity: Granularity) -> Result<(), DescError> {
-    match granularity {
-        Granularity::PerTensor | Granularity::PerRow => Ok(()),
-        Granularity::PerColumn => Err(O::field_error("granularity", "per_tensor or per_row", "per_column")),
-    }
-}
-
-/// Scales that are given must be finite, zero points must be codes of I8.
-pub(crate) fn check_affine<O: Op>(inputs: &Tensors) -> Result<(), DescError> {
-    let rules: [(&str, &'static str, fn(f64) -> bool); 2] = [
-        ("scale", "finite scales", f64::is_finite),
-        ("zero_point", "zero points from -128 to 127", |zero| (-128.0..=127.0).contains(&zero)),
-    ];
-    for (tensor, expected, holds) in rules {
-        let values = inputs.values(tensor).unwrap_or_else(|| ArrayD::zeros(IxDyn(&[0])));
-        if let Some((index, &got)) = values.indexed_iter().find(|(_, value)| !holds(**value)) {
-            let index = ndarray::Dimension::slice(&index).to_vec();
-            return Err(DescError::Value { op: O::NAME, tensor: tensor.into(), expected, got, index });
-        }
-    }
-    Ok(())
 }
 
 /// An exact answer whose bytes were made for its shape.
