@@ -2,10 +2,10 @@
 //! are compared with the host's list, and every file is valid by itself.
 
 use langevin::{
-    Activation, ActivationDesc, Capabilities, Columns, Format, GatedResidualDesc, Granularity, GuidanceDesc,
-    Kernel, MatmulDesc, Modulation, NormDesc, NormKind, PatchifyDesc, StageSource, UnpatchifyDesc, sources,
+    Activation, ActivationDesc, Capabilities, Columns, ConvDesc, DequantizeDesc, Format, GatedResidualDesc,
+    Granularity, GuidanceDesc, HeatDesc, Kernel, LaplacianDesc, MatmulDesc, Modulation, NormDesc, NormKind,
+    PatchifyDesc, QuantizeDesc, ScaleSource, StageSource, UnpatchifyDesc, sources,
 };
-use langevin::{DequantizeDesc, QuantizeDesc, ScaleSource};
 use naga::{AddressSpace, StorageAccess};
 use std::path::{Path, PathBuf};
 
@@ -187,6 +187,31 @@ fn guidance_and_patches() {
     }
     check(&PatchifyDesc { batch: 1, channels: 2, height: 4, width: 6, patch: 2, repeat: 2 });
     check(&UnpatchifyDesc { batch: 1, channels: 2, height: 4, width: 6, patch: 2 });
+}
+
+#[test]
+fn conv() {
+    for (i, x) in Format::ALL.into_iter().enumerate() {
+        for (j, w) in Format::ALL.into_iter().enumerate() {
+            let desc =
+                ConvDesc { spatial: vec![4, 5], kernel: vec![3, 3], bias: j % 2 == 0, ..Default::default() };
+            let out = [Format::F32, Format::F16, Format::BF16][(i + j) % 3];
+            // One output channel to a group, and several.
+            check(&ConvDesc { x, w, out, ..desc.clone() });
+            check(&ConvDesc { x, w, out, out_channels: 5, ..desc });
+        }
+    }
+}
+
+#[test]
+fn laplacian_and_heat() {
+    let formats = [Format::F32, Format::F16, Format::BF16];
+    for (u, out) in formats.into_iter().flat_map(|u| formats.map(|out| (u, out))) {
+        for spatial in [vec![9], vec![4, 9], vec![3, 4, 9]] {
+            check(&LaplacianDesc { spatial: spatial.clone(), u, out, ..Default::default() });
+            check(&HeatDesc { spatial, time_step: 0.1, u, out, ..Default::default() });
+        }
+    }
 }
 
 fn wgsl_files(folder: &Path) -> Vec<PathBuf> {
