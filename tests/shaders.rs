@@ -2,9 +2,10 @@
 //! are compared with the host's list, and every file is valid by itself.
 
 use langevin::{
-    Activation, ActivationDesc, Capabilities, Columns, ConvDesc, DequantizeDesc, Format, GatedResidualDesc,
-    Granularity, GuidanceDesc, HeatDesc, Kernel, LaplacianDesc, MatmulDesc, Modulation, NormDesc, NormKind,
-    PatchifyDesc, QuantizeDesc, ScaleSource, StageSource, UnpatchifyDesc, sources,
+    Activation, ActivationDesc, AttentionDesc, Capabilities, Causal, Columns, ConvDesc, DequantizeDesc,
+    Format, GatedResidualDesc, Granularity, GuidanceDesc, HeatDesc, Kernel, LaplacianDesc, MatmulDesc,
+    Modulation, NormDesc, NormKind, PatchifyDesc, QuantizeDesc, ScaleSource, StageSource, UnpatchifyDesc,
+    View, sources,
 };
 use naga::{AddressSpace, StorageAccess};
 use std::path::{Path, PathBuf};
@@ -211,6 +212,32 @@ fn laplacian_and_heat() {
             check(&LaplacianDesc { spatial: spatial.clone(), u, out, ..Default::default() });
             check(&HeatDesc { spatial, time_step: 0.1, u, out, ..Default::default() });
         }
+    }
+}
+
+#[test]
+fn attention() {
+    let sizes = AttentionDesc { heads: 2, seq_q: 3, seq_kv: 5, head_dim: 6, v_dim: 7, ..Default::default() };
+    for (i, q) in Format::ALL.into_iter().enumerate() {
+        for (j, k) in Format::ALL.into_iter().enumerate() {
+            let out = [Format::F32, Format::F16, Format::BF16][(i + 2 * j) % 3];
+            check(&AttentionDesc { q, k, v: Format::ALL[(i + j) % 6], out, ..sizes.clone() });
+        }
+    }
+    for bits in 0..256 {
+        let bit = |i: u32| bits >> i & 1 == 1;
+        check(&AttentionDesc {
+            mask: bit(0).then_some([1, 1, 3, 5]),
+            bias: bit(1).then_some([1, 2, 1, 5]),
+            scales: bit(2).then_some(Granularity::PerTensor),
+            sinks: bit(3),
+            lse: bit(4),
+            causal: if bit(5) { Causal::BottomRight } else { Causal::None },
+            softcap: bit(6).then_some(2.0),
+            k_view: bit(7).then_some(View { offset: 1, batch: 0, head: 0, seq: 7 }),
+            k: Format::F16,
+            ..sizes.clone()
+        });
     }
 }
 
