@@ -19,7 +19,8 @@ fn time_variants(criterion: &mut Criterion, gpu: &Gpu, stopwatch: &Stopwatch, b:
         let plan = PlanOptions { tier: Some(variant.tier), ..Default::default() };
         let small = MatmulDesc { m: 100, k: 100, n: 100, ..desc.clone() };
         let options = RunOptions { plan: plan.clone() };
-        let comparisons = verify::check(gpu, &small, &generate::inputs(&small, 2), &options).expect("the check runs");
+        let comparisons =
+            verify::check(gpu, &small, &generate::inputs(&small, 2), &options).expect("the check runs");
         assert!(comparisons.iter().all(verify::Comparison::passed), "{comparisons:?}");
 
         let matmul = Matmul::with_options(gpu.device(), &desc, &plan).expect("a plan");

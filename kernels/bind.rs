@@ -173,4 +173,3 @@ pub(crate) fn bind_stages<'s>(
     });
     Call { dispatches: dispatches.collect() }
 }
-

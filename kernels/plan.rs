@@ -164,7 +164,11 @@ impl StageSource {
 }
 
 /// The first variant of the tier asked for, or the first of all.
-fn choose<D: Kernel>(desc: &D, capabilities: &Capabilities, tier: Option<Tier>) -> Result<Variant, PlanError> {
+fn choose<D: Kernel>(
+    desc: &D,
+    capabilities: &Capabilities,
+    tier: Option<Tier>,
+) -> Result<Variant, PlanError> {
     let variants = desc.variants(capabilities);
     let wanted = |variant: &&Variant| tier.is_none_or(|tier| variant.tier == tier);
     variants.iter().find(wanted).copied().ok_or_else(|| PlanError::Tier {
@@ -217,10 +221,18 @@ fn fold<D: Kernel>(stage: &Stage, capabilities: &Capabilities) -> Result<[u32; 3
     Ok([x as u32, y as u32, 1])
 }
 
-fn check_bindings<D: Kernel>(stage: &Stage, bytes: &[u64], capabilities: &Capabilities) -> Result<(), PlanError> {
+fn check_bindings<D: Kernel>(
+    stage: &Stage,
+    bytes: &[u64],
+    capabilities: &Capabilities,
+) -> Result<(), PlanError> {
     let limits = &capabilities.limits;
     let limit = |what: String, limit, asked: u64, allowed: u64| {
-        if asked > allowed { Err(PlanError::Limit { op: D::NAME, what, limit, asked, allowed }) } else { Ok(()) }
+        if asked > allowed {
+            Err(PlanError::Limit { op: D::NAME, what, limit, asked, allowed })
+        } else {
+            Ok(())
+        }
     };
     limit(
         format!("the set of tensors of {}", stage.label),
@@ -234,4 +246,3 @@ fn check_bindings<D: Kernel>(stage: &Stage, bytes: &[u64], capabilities: &Capabi
     }
     Ok(())
 }
-

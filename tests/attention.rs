@@ -1,12 +1,210 @@
-//! Attention against its reference.
-use langevin::{AttentionDesc};
+//! Attention against its reference: shapes x formats x options x every variant, views, hidden keys, and the errors.
+
+#[path = "attention/hidden.rs"]
+mod hidden;
+#[path = "attention/properties.rs"]
+mod properties;
+#[path = "attention/views.rs"]
+mod views;
+
+use langevin::reference::generate;
+use langevin::verify::{self, RunOptions};
+use langevin::{
+    Attention, AttentionDesc, Causal, Format, Granularity, Kernel, PlanError, PlanOptions, Tier, View,
+};
 use langevin_testkit::{conform, gpu};
 
+/// Two heads that share one key head.
+fn two_heads(seq_q: usize, seq_kv: usize, head_dim: usize, v_dim: usize) -> AttentionDesc {
+    AttentionDesc { heads: 2, seq_q, seq_kv, head_dim, v_dim, lse: true, ..Default::default() }
+}
+
+const OUTS: [Format; 3] = [Format::F32, Format::F16, Format::BF16];
+
+/// 1, tile - 1, tile, tile + 1, 2 tile + 3 and primes, for the tiles of every variant (8, 32, 64).
 #[test]
-fn smoke() {
+fn shapes() {
     let Some(gpu) = gpu() else { return };
-    let desc = AttentionDesc { heads: 2, seq_q: 5, seq_kv: 7, head_dim: 6, v_dim: 5, lse: true, ..Default::default() };
-    conform(&gpu, &desc, 1);
-    let desc = AttentionDesc { heads: 2, seq_q: 35, seq_kv: 77, head_dim: 40, v_dim: 70, lse: true, ..Default::default() };
-    conform(&gpu, &desc, 1);
+    let sizes = [1, 7, 8, 9, 19, 31, 32, 33, 67];
+    let dims = [1, 3, 4, 5, 31, 32, 33, 63, 64, 65, 67, 128, 131, 255, 256];
+    for (i, &seq_q) in sizes.iter().enumerate() {
+        for (j, &seq_kv) in sizes.iter().enumerate() {
+            let (a, b) = (i * sizes.len() + j, i + 2 * j);
+            let desc = two_heads(seq_q, seq_kv, dims[a % dims.len()], dims[(7 * b + 3) % dims.len()]);
+            conform(&gpu, &desc, a as u64);
+        }
+    }
+}
+
+#[test]
+fn grouped_heads() {
+    let Some(gpu) = gpu() else { return };
+    for (heads, kv_heads) in [(1, 1), (4, 2), (7, 1), (14, 2), (3, 3)] {
+        conform(&gpu, &AttentionDesc { batch: 2, heads, kv_heads, ..two_heads(5, 11, 6, 9) }, heads as u64);
+    }
+}
+
+#[test]
+fn every_format_in_every_place() {
+    let Some(gpu) = gpu() else { return };
+    for (i, q) in Format::ALL.into_iter().enumerate() {
+        for (j, k) in Format::ALL.into_iter().enumerate() {
+            // A Latin square: every pair of places meets every pair of formats.
+            let v = Format::ALL[(i + j) % 6];
+            let scales = Some(Granularity::PerTensor);
+            let desc =
+                AttentionDesc { q, k, v, out: OUTS[(i + 2 * j) % 3], scales, ..two_heads(9, 37, 7, 5) };
+            conform(&gpu, &desc, 7);
+        }
+    }
+}
+
+/// Options by the bits of a number.
+fn with_options(desc: AttentionDesc, bits: usize) -> AttentionDesc {
+    let bit = |i: usize| bits >> i & 1 == 1;
+    let AttentionDesc { batch, heads, seq_q, seq_kv, .. } = desc;
+    let masks =
+        [[batch, heads, seq_q, seq_kv], [1, 1, seq_q, seq_kv], [batch, 1, 1, seq_kv], [1, heads, seq_q, 1]];
+    let diagonals = [Causal::TopLeft, Causal::BottomRight, Causal::Offset(3), Causal::Offset(-2)];
+    AttentionDesc {
+        causal: if bit(0) { diagonals[bits / 2 % 4] } else { Causal::None },
+        mask: bit(1).then(|| masks[bits / 4 % 4]),
+        bias: bit(2).then(|| masks[bits / 8 % 4]),
+        scales: bit(3).then_some(Granularity::PerTensor),
+        sinks: bit(4),
+        softcap: bit(5).then_some(0.7),
+        lse: bit(6),
+        scale: bit(7).then_some(0.3),
+        out: OUTS[bits % 3],
+        ..desc
+    }
+}
+
+/// Every pair of options on and off, in few shaders: the rows of a Hadamard matrix of order 16, and every option at once.
+#[test]
+fn every_pair_of_options() {
+    let Some(gpu) = gpu() else { return };
+    let row = |row: usize| (0..8).fold(0, |bits, i| bits | (((i + 1) & row).count_ones() as usize & 1) << i);
+    for bits in (0..16).map(row).chain([255]) {
+        for (seq_q, seq_kv) in [(33, 35), (6, 41), (40, 9)] {
+            let desc = AttentionDesc { batch: 2, ..two_heads(seq_q, seq_kv, 10, 12) };
+            conform(&gpu, &with_options(desc, bits), bits as u64);
+        }
+    }
+}
+
+/// With every option there are nine tensors; WebGPU promises eight bindings.
+#[test]
+fn every_stage_keeps_to_eight_buffers() {
+    let Some(gpu) = gpu() else { return };
+    for bits in 0..256 {
+        let desc = with_options(two_heads(3, 4, 5, 6), bits);
+        let sources = langevin::sources(&desc, gpu.capabilities(), None).unwrap();
+        assert!(sources.iter().all(|source| source.bindings.len() <= 8), "{desc:?}");
+        assert_eq!(sources.len(), if bits & 0b101_1110 == 0b101_1110 { 2 } else { 1 }, "{desc:?}");
+    }
+}
+
+#[test]
+fn empty_sizes_are_defined() {
+    let Some(gpu) = gpu() else { return };
+    for (batch, heads, seq_q) in [(0, 2, 3), (2, 0, 3), (2, 2, 0)] {
+        conform(&gpu, &AttentionDesc { batch, heads, ..two_heads(seq_q, 5, 4, 4) }, 0);
+    }
+    // Without keys: zeros, and minus infinity.
+    let desc = two_heads(5, 0, 4, 6);
+    let out = verify::run(&gpu, &desc, &generate::inputs(&desc, 1), &RunOptions::default()).unwrap();
+    assert!(out.get("out").unwrap().to_f32().iter().all(|value| value.to_bits() == 0));
+    assert!(out.get("lse").unwrap().to_f32().iter().all(|value| *value == f32::NEG_INFINITY));
+    conform(&gpu, &AttentionDesc { sinks: true, mask: Some([1, 1, 5, 0]), ..desc }, 2);
+}
+
+/// A query's result does not depend on its place in the batch or among the queries, bit for bit.
+#[test]
+fn a_query_does_not_depend_on_the_others() {
+    let Some(gpu) = gpu() else { return };
+    let desc = AttentionDesc { batch: 3, ..two_heads(41, 50, 16, 20) };
+    let inputs = generate::inputs(&desc, 3);
+    let row = |name: &str, per_item: usize, item: usize| {
+        let bytes = inputs.get(name).unwrap().bytes()[item * per_item * 4..][..per_item * 4].to_vec();
+        bytes
+    };
+    for variant in desc.variants(gpu.capabilities()) {
+        let plan = PlanOptions { tier: Some(variant.tier), ..Default::default() };
+        let run = |desc: &AttentionDesc, inputs: &verify::Tensors| {
+            verify::run(&gpu, desc, inputs, &RunOptions { plan: plan.clone() }).unwrap()
+        };
+        let whole = run(&desc, &inputs);
+        // The last query of the last item's first head, alone.
+        let alone = AttentionDesc { batch: 1, heads: 1, seq_q: 1, ..desc.clone() };
+        let q = row("q", 2 * 41 * 16, 2)[40 * 16 * 4..][..16 * 4].to_vec();
+        let mut few = verify::Tensors::new();
+        few.insert("q", verify::Tensor::new(Format::F32, &[1, 1, 1, 16], q).unwrap());
+        few.insert("k", verify::Tensor::new(Format::F32, &[1, 1, 50, 16], row("k", 50 * 16, 2)).unwrap());
+        few.insert("v", verify::Tensor::new(Format::F32, &[1, 1, 50, 20], row("v", 50 * 20, 2)).unwrap());
+        let expected = &whole.get("out").unwrap().bytes()[(2 * 2 * 41 + 40) * 20 * 4..][..20 * 4];
+        assert_eq!(run(&alone, &few).get("out").unwrap().bytes(), expected, "{}", variant.name);
+    }
+}
+
+#[test]
+fn checked_shaders_agree() {
+    let Some(gpu) = gpu() else { return };
+    let desc = AttentionDesc { causal: Causal::BottomRight, ..two_heads(20, 30, 40, 10) };
+    let inputs = generate::inputs(&desc, 5);
+    let run = |checked| {
+        let plan = PlanOptions { checked, ..Default::default() };
+        verify::run(&gpu, &desc, &inputs, &RunOptions { plan }).unwrap()
+    };
+    assert_eq!(run(true), run(false));
+}
+
+#[test]
+fn errors_name_the_field_and_the_numbers() {
+    let Some(gpu) = gpu() else { return };
+    let error = |desc: AttentionDesc| Attention::new(gpu.device(), &desc).unwrap_err().to_string();
+    let good = || two_heads(3, 4, 5, 6);
+    let check = |desc, sentence: &str| assert_eq!(error(desc), format!("attention: {sentence}"));
+    check(AttentionDesc { out: Format::I8, ..good() }, "`out` must be f32, f16 or bf16, got i8");
+    check(AttentionDesc { head_dim: 257, ..good() }, "`head_dim` must be from 1 to 256, got 257");
+    check(AttentionDesc { v_dim: 0, ..good() }, "`v_dim` must be from 1 to 256, got 0");
+    check(
+        AttentionDesc { heads: 4, kv_heads: 3, ..good() },
+        "`kv_heads` must be a divisor of the 4 heads, got 3",
+    );
+    check(AttentionDesc { kv_heads: 0, ..good() }, "`kv_heads` must be a divisor of the 2 heads, got 0");
+    check(
+        AttentionDesc { mask: Some([1, 3, 3, 4]), ..good() },
+        "`mask` must be [1, 2, 3, 4] with any extent 1 instead, got [1, 3, 3, 4]",
+    );
+    check(
+        AttentionDesc { bias: Some([2, 1, 1, 1]), ..good() },
+        "`bias` must be [1, 2, 3, 4] with any extent 1 instead, got [2, 1, 1, 1]",
+    );
+    check(AttentionDesc { scale: Some(f32::NAN), ..good() }, "`scale` must be finite, got NaN");
+    check(AttentionDesc { softcap: Some(0.0), ..good() }, "`softcap` must be from 1e-20 to 1e20, got 0");
+    check(
+        AttentionDesc { scales: Some(Granularity::PerRow), ..good() },
+        "`scales` must be per tensor, got PerRow",
+    );
+    let view = |seq| Some(View::columns(3, seq, 0, 6));
+    let odd = error(AttentionDesc { out: Format::F16, out_view: view(13), ..good() });
+    assert!(
+        odd.starts_with("attention: `out_view` must be multiples of 2, so that rows start on words"),
+        "{odd}"
+    );
+    let overlap = error(AttentionDesc { out_view: view(11), ..good() });
+    assert!(
+        overlap.starts_with("attention: `out_view` must be strides that keep 3 rows of 6 apart"),
+        "{overlap}"
+    );
+    let long = error(AttentionDesc { seq_kv: (1 << 30) + 1, ..good() });
+    assert_eq!(long, "attention: `seq_kv` must be at most 1073741824, got 1073741825");
+    let large = error(AttentionDesc { batch: 1 << 20, ..two_heads(1 << 10, 1, 4, 4) });
+    assert!(large.starts_with("attention: the number of elements of `q` must be at most"), "{large}");
+    let far = error(AttentionDesc { k_view: Some(View { seq: usize::MAX, ..Default::default() }), ..good() });
+    assert!(far.contains("the number of elements of `k` must be at most"), "{far}");
+    let options = PlanOptions { tier: Some(Tier::Dot4), ..Default::default() };
+    let error = Attention::with_options(gpu.device(), &good(), &options).unwrap_err();
+    assert!(matches!(error, PlanError::Tier { tier: Tier::Dot4, .. }), "{error}");
 }

@@ -8,7 +8,11 @@ fn shapes() {
     for q in [Format::E4m3, Format::I8] {
         for granularity in [Granularity::PerTensor, Granularity::PerRow] {
             for (rows, width) in [(1, 1), (3, 5), (70, 9), (5, 300)] {
-                conform(&gpu, &QuantizeDesc { shape: vec![rows, width], q, granularity, ..Default::default() }, 1);
+                conform(
+                    &gpu,
+                    &QuantizeDesc { shape: vec![rows, width], q, granularity, ..Default::default() },
+                    1,
+                );
             }
         }
     }

@@ -1,7 +1,9 @@
 //! Shaders without a GPU: every variant is parsed, validated and written to SPIR-V, MSL and HLSL by naga, its bindings
 //! are compared with the host's list, and every file is valid by itself.
 
-use langevin::{Activation, Capabilities, Columns, Format, Granularity, Kernel, MatmulDesc, StageSource, sources};
+use langevin::{
+    Activation, Capabilities, Columns, Format, Granularity, Kernel, MatmulDesc, StageSource, sources,
+};
 use langevin::{DequantizeDesc, QuantizeDesc, ScaleSource};
 use naga::{AddressSpace, StorageAccess};
 use std::path::{Path, PathBuf};
@@ -40,30 +42,51 @@ fn check_source(what: &str, source: &StageSource) {
     storage.sort_by_key(|(binding, ..)| *binding);
     let names: Vec<_> = storage.iter().map(|(_, name, _)| name.as_str()).collect();
     assert_eq!(names, source.bindings, "{what}: bindings");
-    assert!(storage.iter().enumerate().all(|(i, (binding, ..))| *binding as usize == i + 1), "{what}: numbering");
-    assert!(storage.iter().any(|(.., access)| access.contains(StorageAccess::STORE)), "{what} writes nothing");
+    assert!(
+        storage.iter().enumerate().all(|(i, (binding, ..))| *binding as usize == i + 1),
+        "{what}: numbering"
+    );
+    assert!(
+        storage.iter().any(|(.., access)| access.contains(StorageAccess::STORE)),
+        "{what} writes nothing"
+    );
     let entry = &module.entry_points[0];
-    assert!(entry.workgroup_size.iter().product::<u32>() <= 256, "{what}: too many invocations for WebGPU's default");
+    assert!(
+        entry.workgroup_size.iter().product::<u32>() <= 256,
+        "{what}: too many invocations for WebGPU's default"
+    );
     let mut layouter = naga::proc::Layouter::default();
     layouter.update(module.to_ctx()).unwrap();
     let bytes = |space| {
         let of_space = |v: &&naga::GlobalVariable| v.space == space;
-        module.global_variables.iter().map(|(_, v)| v).filter(of_space).map(|v| layouter[v.ty].size).sum::<u32>()
+        module
+            .global_variables
+            .iter()
+            .map(|(_, v)| v)
+            .filter(of_space)
+            .map(|v| layouter[v.ty].size)
+            .sum::<u32>()
     };
-    assert!(bytes(AddressSpace::WorkGroup) <= 16 << 10, "{what}: too much workgroup memory for WebGPU's default");
+    assert!(
+        bytes(AddressSpace::WorkGroup) <= 16 << 10,
+        "{what}: too much workgroup memory for WebGPU's default"
+    );
     assert!(bytes(AddressSpace::Uniform) as usize <= source.params.len() * 4, "{what}: parameters");
 }
 
 /// Parses, validates and writes a module in every language a backend takes.
 fn write_everywhere(what: &str, wgsl: &str) -> naga::Module {
-    let module = naga::front::wgsl::parse_str(wgsl).unwrap_or_else(|e| panic!("{what}: {}", e.emit_to_string(wgsl)));
+    let module =
+        naga::front::wgsl::parse_str(wgsl).unwrap_or_else(|e| panic!("{what}: {}", e.emit_to_string(wgsl)));
     let capabilities = naga::valid::Capabilities::default();
     let info = naga::valid::Validator::new(naga::valid::ValidationFlags::all(), capabilities)
         .validate(&module)
         .unwrap_or_else(|e| panic!("{what}: {}", e.emit_to_string(wgsl)));
-    naga::back::spv::write_vec(&module, &info, &Default::default(), None).unwrap_or_else(|e| panic!("{what}: {e}"));
+    naga::back::spv::write_vec(&module, &info, &Default::default(), None)
+        .unwrap_or_else(|e| panic!("{what}: {e}"));
     let msl = naga::back::msl::Options { fake_missing_bindings: true, ..Default::default() };
-    naga::back::msl::write_string(&module, &info, &msl, &Default::default()).unwrap_or_else(|e| panic!("{what}: {e}"));
+    naga::back::msl::write_string(&module, &info, &msl, &Default::default())
+        .unwrap_or_else(|e| panic!("{what}: {e}"));
     let hlsl = naga::back::hlsl::Options { fake_missing_bindings: true, ..Default::default() };
     let mut text = String::new();
     naga::back::hlsl::Writer::new(&mut text, &hlsl, &Default::default())
@@ -106,7 +129,15 @@ fn quantize() {
             for scale in [ScaleSource::Dynamic, ScaleSource::Static] {
                 for asymmetric in [false, q == Format::I8] {
                     let shape = vec![3, 5];
-                    check(&QuantizeDesc { shape, x, q, granularity, scale, asymmetric, ..Default::default() });
+                    check(&QuantizeDesc {
+                        shape,
+                        x,
+                        q,
+                        granularity,
+                        scale,
+                        asymmetric,
+                        ..Default::default()
+                    });
                 }
             }
         }
@@ -187,7 +218,8 @@ fn every_kernel_has_its_four_pieces() {
     }
     let main_shaders = std::fs::read_dir(root.join("shaders")).unwrap().map(|entry| entry.unwrap().path());
     for shader in main_shaders.filter(|path| path.is_file()).map(|path| stem(&path)) {
-        let owned = kernels.iter().any(|kernel| shader == *kernel || shader.starts_with(&format!("{kernel}_")));
+        let owned =
+            kernels.iter().any(|kernel| shader == *kernel || shader.starts_with(&format!("{kernel}_")));
         assert!(owned, "shaders/{shader}.wgsl belongs to no kernel");
     }
 }

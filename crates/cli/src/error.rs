@@ -39,6 +39,12 @@ pub(crate) enum CliError {
     /// A report could not be written as JSON.
     #[error("cannot write the report as JSON: {0}")]
     Json(serde_json::Error),
+    /// A picture could not be encoded.
+    #[error("cannot encode the picture: {0}")]
+    Png(image::ImageError),
+    /// A diffusion failed.
+    #[error(transparent)]
+    Diffusion(#[from] langevin_diffusion::DiffusionError),
     /// Standard output is gone for another reason than a closed pipe.
     #[error("cannot write to standard output: {0}")]
     Stdout(io::Error),

@@ -7,6 +7,7 @@
 mod device;
 mod doctor;
 mod error;
+mod generate;
 mod info;
 mod output;
 mod progress;
@@ -30,6 +31,7 @@ enum Command {
     Info(info::InfoArgs),
     Doctor(doctor::DoctorArgs),
     Run(run::RunArgs),
+    Generate(generate::GenerateArgs),
 }
 
 impl Command {
@@ -38,6 +40,7 @@ impl Command {
             Self::Info(args) => info::run(args),
             Self::Doctor(args) => doctor::run(args),
             Self::Run(args) => run::run(args),
+            Self::Generate(args) => generate::run(args),
         }
     }
 }

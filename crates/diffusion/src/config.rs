@@ -84,7 +84,8 @@ impl DitConfig {
             return Err(DiffusionError::config("out_channels", expected, self.out_channels));
         }
         if !self.width().is_multiple_of(4) {
-            let expected = "such that heads times head_dim is a multiple of 4 (the position embedding's quarters)";
+            let expected =
+                "such that heads times head_dim is a multiple of 4 (the position embedding's quarters)";
             return Err(DiffusionError::config("attention_head_dim", expected, self.attention_head_dim));
         }
         if self.prediction != "velocity" {

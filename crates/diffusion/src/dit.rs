@@ -4,10 +4,10 @@ use crate::config::TIMESTEP_CHANNELS;
 use crate::program::{Program, Slot};
 use crate::weights::Linear;
 use crate::{DiffusionError, DitConfig, DitWeights};
-use langevin::reference::{AttentionView, NormKind, Tensor, timestep_embedding};
+use langevin::reference::{NormKind, Tensor, timestep_embedding};
 use langevin::{
-    Activation, ActivationDesc, AttentionDesc, Columns, Format, Granularity, GuidanceDesc, MatmulDesc, Modulation,
-    NormDesc, PatchifyDesc, UnpatchifyDesc,
+    Activation, ActivationDesc, AttentionDesc, Columns, Format, Granularity, GuidanceDesc, MatmulDesc,
+    Modulation, NormDesc, PatchifyDesc, UnpatchifyDesc, View,
 };
 
 /// diffusers fixes this in `AdaLayerNormZero` and in the last norm.
@@ -158,7 +158,8 @@ impl Builder<'_> {
         let active = self.program.slot(&[1, batch, width]);
         let desc = ActivationDesc { rows: batch, width, activation: Activation::Silu, ..Default::default() };
         self.program.node(desc, &[("x", embedding), ("out", active)]);
-        let modulation = self.linear(&weights.modulation, (active, 1, batch), self.format, After::default())?;
+        let modulation =
+            self.linear(&weights.modulation, (active, 1, batch), self.format, After::default())?;
         Ok((embedding, modulation))
     }
 
@@ -210,7 +211,9 @@ impl Builder<'_> {
         let (width, total) = (self.config.width(), self.config.modulation_width());
         let rows = (self.batch, self.config.tokens());
         let chunk = |i: usize| (6 * index + i) * width;
-        let norm_of = |shift, scale| (modulation, Modulation { width: total, shift: chunk(shift), scale: chunk(scale) });
+        let norm_of = |shift, scale| {
+            (modulation, Modulation { width: total, shift: chunk(shift), scale: chunk(scale) })
+        };
         let gated = |i, residual| After {
             gate: Some((Columns { start: chunk(i), width: total }, modulation)),
             residual: Some(residual),
@@ -232,7 +235,7 @@ impl Builder<'_> {
         let (heads, head_dim, tokens, width) =
             (config.num_attention_heads, config.attention_head_dim, config.tokens(), config.width());
         let packed =
-            |offset| Some(AttentionView { offset, batch: tokens * 3 * width, head: head_dim, seq: 3 * width });
+            |offset| Some(View { offset, batch: tokens * 3 * width, head: head_dim, seq: 3 * width });
         let desc = AttentionDesc {
             batch: self.batch,
             heads,
@@ -244,7 +247,7 @@ impl Builder<'_> {
             q_view: packed(0),
             k_view: packed(width),
             v_view: packed(2 * width),
-            out_view: Some(AttentionView { offset: 0, batch: tokens * width, head: head_dim, seq: width }),
+            out_view: Some(View { offset: 0, batch: tokens * width, head: head_dim, seq: width }),
             ..Default::default()
         };
         let out = self.program.slot(&[self.batch, tokens, width]);
@@ -253,7 +256,12 @@ impl Builder<'_> {
     }
 
     /// Tokens to the predicted velocity of every picture.
-    fn predict(&mut self, weights: &DitWeights, tokens: Slot, modulation: Slot) -> Result<Slot, DiffusionError> {
+    fn predict(
+        &mut self,
+        weights: &DitWeights,
+        tokens: Slot,
+        modulation: Slot,
+    ) -> Result<Slot, DiffusionError> {
         let config = self.config;
         let first = 6 * config.num_layers * config.width();
         let columns =
@@ -284,5 +292,8 @@ fn position_embedding(config: &DitConfig) -> Vec<f32> {
         let sines = (0..quarter).map(move |i| angle(position, i).sin());
         sines.chain((0..quarter).map(move |i| angle(position, i).cos()))
     };
-    (0..side * side).flat_map(|token| half(token % side).chain(half(token / side))).map(|value| value as f32).collect()
+    (0..side * side)
+        .flat_map(|token| half(token % side).chain(half(token / side)))
+        .map(|value| value as f32)
+        .collect()
 }

@@ -44,7 +44,9 @@ impl Goldens {
 /// Six times the root mean square of the deviations: an element's own, or the whole tensor's where that is larger, since
 /// few draws may miss an element.
 fn error_bound(exact: &[f64], disturbed: &[Vec<f64>]) -> Vec<f64> {
-    let square = |i: usize| disturbed.iter().map(|run| (run[i] - exact[i]).powi(2)).sum::<f64>() / disturbed.len() as f64;
+    let square = |i: usize| {
+        disturbed.iter().map(|run| (run[i] - exact[i]).powi(2)).sum::<f64>() / disturbed.len() as f64
+    };
     let squares: Vec<f64> = (0..exact.len()).map(square).collect();
     let pooled = squares.iter().sum::<f64>() / squares.len() as f64;
     squares.into_iter().map(|own| SIGMAS * own.max(pooled).sqrt()).collect()
@@ -57,8 +59,11 @@ fn assert_within(what: &str, got: &[f64], golden: &[f64], bound: &[f64]) {
         assert!((got - golden).abs() <= *bound, "{what}[{i}]: {got}, expected {golden} +- {bound}");
         worst = worst.max((got - golden).abs() / bound);
     }
-    let (largest, loosest) = (golden.iter().fold(0.0, |m: f64, v| m.max(v.abs())), bound.iter().fold(0.0, |m, &b| b.max(m)));
-    println!("{what}: worst {worst:.4} of the bound; largest value {largest:.3}, largest bound {loosest:.2e}");
+    let (largest, loosest) =
+        (golden.iter().fold(0.0, |m: f64, v| m.max(v.abs())), bound.iter().fold(0.0, |m, &b| b.max(m)));
+    println!(
+        "{what}: worst {worst:.4} of the bound; largest value {largest:.3}, largest bound {loosest:.2e}"
+    );
     assert!(loosest < 0.1 * largest, "{what}: a bound of {loosest} tests nothing for values up to {largest}");
 }
 
@@ -76,7 +81,8 @@ fn widen(values: Vec<f32>) -> Vec<f64> {
 fn one_forward_pass_matches_jax() {
     let goldens = Goldens::read();
     let weights = DitWeights::digits().unwrap();
-    let dit = DitProgram::new(&weights, DitShape { samples: 2, guided: false, weights: Format::F32 }).unwrap();
+    let dit =
+        DitProgram::new(&weights, DitShape { samples: 2, guided: false, weights: Format::F32 }).unwrap();
     let x = goldens.f32s("forward.x");
     let times = dit.timestep_rows(weights.config(), &goldens.f64s("forward.t"));
     let labels = dit.label_rows(&weights, &goldens.classes("forward.label"));
@@ -88,7 +94,10 @@ fn one_forward_pass_matches_jax() {
         for (slot, values) in inputs {
             // The features are rounded to F32 once: disturb them too.
             let values: Vec<f32> = match slot == dit.timestep {
-                true => values.iter().map(|&v| disturb(v.into(), Format::F32.rounding_error(v.into())) as f32).collect(),
+                true => values
+                    .iter()
+                    .map(|&v| disturb(v.into(), Format::F32.rounding_error(v.into())) as f32)
+                    .collect(),
                 false => values.to_vec(),
             };
             memory.write(slot, &values).unwrap();
@@ -105,7 +114,8 @@ fn one_forward_pass_matches_jax() {
             program.write(&gpu, slot, values).unwrap();
         }
         gpu.run(|encoder| program.record(&mut encoder.begin_compute_pass(&Default::default()))).unwrap();
-        let read = |slot| gpu.download(program.buffer(slot)).unwrap().into_iter().map(f32::from_bits).collect();
+        let read =
+            |slot| gpu.download(program.buffer(slot)).unwrap().into_iter().map(f32::from_bits).collect();
         dit.taps.iter().map(|(_, slot)| widen(read(*slot))).collect::<Vec<_>>()
     });
     for (i, (name, _)) in dit.taps.iter().enumerate() {
@@ -171,7 +181,9 @@ fn the_wrong_class_is_rejected() {
     let bound = error_bound(&exact, &disturbed);
     let wrong = first_state(None, &[1, 3, 5, 9]);
     let golden = goldens.f64s("trajectory.x.0");
-    let beyond = |state: &[f64]| state.iter().zip(&golden).zip(&bound).filter(|((s, g), b)| (*s - *g).abs() > **b).count();
+    let beyond = |state: &[f64]| {
+        state.iter().zip(&golden).zip(&bound).filter(|((s, g), b)| (*s - *g).abs() > **b).count()
+    };
     assert_eq!(beyond(&exact), 0);
     assert!(beyond(&wrong) > 32, "only {} of 64 changed elements are beyond the bound", beyond(&wrong));
 }

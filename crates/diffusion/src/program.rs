@@ -3,7 +3,7 @@
 //! A network is written once, as a [`Program`]; nothing about it is said twice.
 
 use crate::DiffusionError;
-use langevin::gpu::Gpu;
+use langevin::gpu::{Gpu, wgpu};
 use langevin::reference::{Answer, Cost, DescError, Dtype, Expected, Role, Tensor, TensorSpec, Tensors};
 use langevin::{Call, Format, Kernel, Plan, PlanOptions};
 use std::collections::HashMap;
@@ -74,7 +74,8 @@ impl Program {
             let specs = node.op.tensors();
             let mut inputs = Tensors::new();
             for (name, slot) in &node.slots {
-                if let Some(spec) = specs.iter().find(|spec| spec.name == *name && spec.role != Role::Output) {
+                if let Some(spec) = specs.iter().find(|spec| spec.name == *name && spec.role != Role::Output)
+                {
                     inputs.insert(*name, viewed_as(memory.get(*slot), spec)?);
                 }
             }
@@ -209,7 +210,10 @@ impl GpuProgram {
 /// A tensor under the shape that an operation wants: the same elements, or for a strided view the first ones.
 fn viewed_as(tensor: &Tensor, spec: &TensorSpec) -> Result<Tensor, DiffusionError> {
     let bytes = spec.elements().map_or(usize::MAX, |elements| elements * spec.dtype.bytes());
-    let data = tensor.bytes().get(..bytes).ok_or_else(|| slot_shape(spec.name, &spec.shape, tensor.shape().to_vec()))?;
+    let data = tensor
+        .bytes()
+        .get(..bytes)
+        .ok_or_else(|| slot_shape(spec.name, &spec.shape, tensor.shape().to_vec()))?;
     Ok(Tensor::new(spec.dtype, &spec.shape, data.to_vec())?)
 }
 

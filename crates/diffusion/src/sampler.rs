@@ -66,7 +66,11 @@ impl DitSampler {
     ///
     /// # Errors
     /// Those of [`DitSampler::on_cpu`].
-    pub fn on_cpu_disturbed(weights: &DitWeights, options: SamplerOptions, seed: u64) -> Result<Self, DiffusionError> {
+    pub fn on_cpu_disturbed(
+        weights: &DitWeights,
+        options: SamplerOptions,
+        seed: u64,
+    ) -> Result<Self, DiffusionError> {
         let dit = build(weights, options)?;
         let backend = Backend::Cpu(dit.program.host_memory()?, Some(Random::new(seed)));
         Ok(Self { weights: weights.clone(), options, dit, backend })
@@ -218,7 +222,8 @@ pub fn noise(seed: u64, samples: std::ops::Range<usize>, elements: usize) -> Vec
     let sample = |index: usize| {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         random.set_stream(index as u64);
-        (0..elements).map(move |_| <StandardNormal as Distribution<f32>>::sample(&StandardNormal, &mut random))
+        (0..elements)
+            .map(move |_| <StandardNormal as Distribution<f32>>::sample(&StandardNormal, &mut random))
     };
     samples.flat_map(sample).collect()
 }

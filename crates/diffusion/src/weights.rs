@@ -22,7 +22,9 @@ impl Linear {
         let inputs = layers.first().map_or(0, |layer| layer.inputs);
         let outputs = layers.iter().map(|layer| layer.outputs).sum();
         let row = |i: usize| {
-            layers.iter().flat_map(move |layer| layer.matrix[i * layer.outputs..][..layer.outputs].iter().copied())
+            layers
+                .iter()
+                .flat_map(move |layer| layer.matrix[i * layer.outputs..][..layer.outputs].iter().copied())
         };
         Self {
             matrix: (0..inputs).flat_map(row).collect(),
@@ -45,7 +47,8 @@ impl Linear {
             *scale = formats::scale::symmetric(formats::scale::amax(&column), format);
             let inverse = formats::scale::inverse(*scale);
             for (i, &value) in column.iter().enumerate() {
-                codes[i * self.outputs + j] = formats::quantize(value, inverse, format, Overflow::Saturate) as u8;
+                codes[i * self.outputs + j] =
+                    formats::quantize(value, inverse, format, Overflow::Saturate) as u8;
             }
         }
         let scales = Tensor::from_f32(Format::F32, &[self.outputs], &scales)?;
@@ -91,7 +94,8 @@ impl DitWeights {
         let (width, hidden) = (config.width(), MLP_RATIO * config.width());
         let embedder = "norm1.emb.timestep_embedder";
         let block_name = |i: usize, rest: &str| format!("transformer_blocks.{i}.{rest}");
-        let patch = file.linear("pos_embed.proj", &[width, config.in_channels, config.patch_size, config.patch_size])?;
+        let patch = file
+            .linear("pos_embed.proj", &[width, config.in_channels, config.patch_size, config.patch_size])?;
         let timestep_in =
             file.linear(&block_name(0, &format!("{embedder}.linear_1")), &[width, TIMESTEP_CHANNELS])?;
         let timestep_out = file.linear(&block_name(0, &format!("{embedder}.linear_2")), &[width, width])?;
@@ -156,10 +160,10 @@ struct File<'a> {
 impl File<'_> {
     /// A tensor's values as f32; exact.
     fn values(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, DiffusionError> {
-        let view = self.tensors.tensor(name).map_err(|_| DiffusionError::MissingTensor {
-            name: name.to_owned(),
-            expected: shape.to_vec(),
-        })?;
+        let view = self
+            .tensors
+            .tensor(name)
+            .map_err(|_| DiffusionError::MissingTensor { name: name.to_owned(), expected: shape.to_vec() })?;
         if view.shape() != shape {
             return Err(DiffusionError::TensorShape {
                 name: name.to_owned(),

@@ -66,7 +66,8 @@ impl Rounded {
     /// `self * other`, rounded.
     #[allow(clippy::should_implement_trait)]
     pub fn mul(self, other: Self) -> Self {
-        let error = self.error * other.value.abs() + other.error * self.value.abs() + self.error * other.error;
+        let error =
+            self.error * other.value.abs() + other.error * self.value.abs() + self.error * other.error;
         Self::rounded(self.value * other.value, error)
     }
 

@@ -193,7 +193,8 @@ pub trait Op: Clone + Debug + PartialEq + Send + Sync + 'static {
             let got = rows.iter().fold(padded, |product, &extent| product.saturating_mul(extent as u128));
             // Kernels step past the end by less than one tile of 256 rows or columns before they check.
             let limit = u64::from(u32::MAX) - (1 << 16);
-            if got > u128::from(limit) || spec.shape.iter().any(|&extent| extent as u128 > u128::from(limit)) {
+            if got > u128::from(limit) || spec.shape.iter().any(|&extent| extent as u128 > u128::from(limit))
+            {
                 let what = format!("the number of elements of `{}`", spec.name);
                 return Err(DescError::TooLarge { op: Self::NAME, what, limit, got });
             }

@@ -222,7 +222,8 @@ impl Tensor {
             _ => self.to_f32().into_iter().map(f64::from).collect(),
         };
         // A tensor's bytes fill its shape by construction, so the values do.
-        ArrayD::from_shape_vec(IxDyn(&self.shape), values).unwrap_or_else(|_| ArrayD::zeros(IxDyn(&self.shape)))
+        ArrayD::from_shape_vec(IxDyn(&self.shape), values)
+            .unwrap_or_else(|_| ArrayD::zeros(IxDyn(&self.shape)))
     }
 
     /// The words the GPU holds: rows start on a word, pad bytes are `pad` (zero, except in tests that poison them).
@@ -238,12 +239,13 @@ impl Tensor {
         let dtype = dtype.into();
         let row_len = shape.last().copied().unwrap_or(1);
         let rows = shape[..shape.len().saturating_sub(1)].iter().product();
-        let data = formats::unpack_rows(dtype.layout(), words, row_len, rows).map_err(|_| DescError::Bytes {
-            dtype,
-            shape: shape.to_vec(),
-            expected: rows * dtype.padded_row_len(row_len) * dtype.bytes(),
-            got: words.len() * 4,
-        })?;
+        let data =
+            formats::unpack_rows(dtype.layout(), words, row_len, rows).map_err(|_| DescError::Bytes {
+                dtype,
+                shape: shape.to_vec(),
+                expected: rows * dtype.padded_row_len(row_len) * dtype.bytes(),
+                got: words.len() * 4,
+            })?;
         Self::new(dtype, shape, data)
     }
 

@@ -1,0 +1,135 @@
+//! What a query does not see: zeros where it sees nothing, and nothing of what lies there.
+
+use super::two_heads;
+use langevin::reference::generate;
+use langevin::verify::{self, RunOptions, Tensor, Tensors};
+use langevin::{AttentionDesc, Causal, Format, Kernel, PlanOptions};
+use langevin_testkit::{conform, conform_on, gpu};
+
+fn f32s(tensors: &Tensors, name: &str) -> Vec<f32> {
+    tensors.get(name).unwrap().to_f32()
+}
+
+fn put(tensors: &mut Tensors, name: &str, shape: &[usize], values: &[f32]) {
+    tensors.insert(name, Tensor::from_f32(Format::F32, shape, values).unwrap());
+}
+
+/// Runs every variant and hands over its outputs.
+fn each_variant(desc: &AttentionDesc, inputs: &Tensors, check: impl Fn(&Tensors)) {
+    let Some(gpu) = gpu() else { return };
+    for variant in desc.variants(gpu.capabilities()) {
+        let plan = PlanOptions { tier: Some(variant.tier), ..Default::default() };
+        check(&verify::run(&gpu, desc, inputs, &RunOptions { plan }).unwrap());
+    }
+}
+
+#[test]
+fn queries_before_the_first_key_see_nothing() {
+    // 40 queries aligned with the end of 9 keys: the first 31 see none. A sink changes nothing for them.
+    for sinks in [false, true] {
+        let desc = AttentionDesc { causal: Causal::BottomRight, sinks, ..two_heads(40, 9, 8, 6) };
+        let inputs = generate::inputs(&desc, 4);
+        each_variant(&desc, &inputs, |outputs| {
+            for (row, lse) in f32s(outputs, "lse").iter().enumerate() {
+                let out = &f32s(outputs, "out")[row * 6..][..6];
+                let hidden = row % 40 < 31;
+                assert_eq!(out.iter().all(|value| value.to_bits() == 0), hidden, "row {row}");
+                assert_eq!(lse.to_bits() == 0xff80_0000, hidden, "row {row}");
+            }
+        });
+        if let Some(gpu) = gpu() {
+            conform_on(&gpu, &desc, &inputs);
+        }
+    }
+}
+
+#[test]
+fn every_alignment_and_length() {
+    let Some(gpu) = gpu() else { return };
+    let far = [i64::MIN, -40, -33, -32, -31, -1, 0, 1, 31, 32, 33, i64::MAX];
+    let diagonals = far.map(Causal::Offset).into_iter().chain([Causal::TopLeft, Causal::BottomRight]);
+    for (seed, causal) in diagonals.enumerate() {
+        for (seq_q, seq_kv) in [(1, 70), (33, 33), (35, 3), (40, 66)] {
+            conform(&gpu, &AttentionDesc { causal, ..two_heads(seq_q, seq_kv, 4, 5) }, seed as u64);
+        }
+    }
+}
+
+/// NaN in hidden rows of k and v, and in the bias of hidden pairs, in tiles that are hidden in part and in whole.
+#[test]
+fn hidden_keys_and_values_may_hold_anything() {
+    let (seq_q, seq_kv, dim) = (34, 100, 8);
+    let mask = Some([1, 1, 1, seq_kv]);
+    let full = [1, 2, seq_q, seq_kv];
+    let desc = AttentionDesc { mask, bias: Some(full), ..two_heads(seq_q, seq_kv, dim, dim) };
+    let mut inputs = generate::inputs(&desc, 9);
+    // Keys 0 to 40 are hidden, then every other one; the masked pairs' bias is NaN.
+    let seen: Vec<bool> = (0..seq_kv).map(|j| j > 40 && j % 2 == 0).collect();
+    inputs.insert("mask", Tensor::from_bools(&mask.unwrap(), &seen).unwrap());
+    for garbage in [f32::NAN, f32::INFINITY, f32::MAX] {
+        for name in ["k", "v"] {
+            let mut rows = f32s(&inputs, name);
+            rows.chunks_mut(dim)
+                .zip(&seen)
+                .filter(|(_, seen)| !**seen)
+                .for_each(|(row, _)| row.fill(garbage));
+            put(&mut inputs, name, &[1, 1, seq_kv, dim], &rows);
+        }
+        let mut bias = f32s(&inputs, "bias");
+        bias.iter_mut().enumerate().filter(|(i, _)| !seen[i % seq_kv]).for_each(|(_, bias)| *bias = garbage);
+        put(&mut inputs, "bias", &full, &bias);
+        if let Some(gpu) = gpu() {
+            conform_on(&gpu, &desc, &inputs);
+        }
+    }
+}
+
+/// A key that only some queries of a tile see: its NaN reaches those alone.
+#[test]
+fn a_nan_reaches_only_the_queries_that_see_it() {
+    let desc = AttentionDesc { causal: Causal::TopLeft, ..two_heads(40, 40, 8, 8) };
+    let clean = generate::inputs(&desc, 6);
+    let mut inputs = clean.clone();
+    for name in ["k", "v"] {
+        let mut rows = f32s(&clean, name);
+        rows[21 * 8..22 * 8].fill(f32::NAN);
+        put(&mut inputs, name, &[1, 1, 40, 8], &rows);
+    }
+    let before = |outputs: &Tensors| -> Vec<u32> {
+        let rows = f32s(outputs, "out");
+        rows.chunks(8)
+            .enumerate()
+            .filter(|(row, _)| row % 40 < 21)
+            .flat_map(|(_, r)| r.to_vec())
+            .map(f32::to_bits)
+            .collect()
+    };
+    each_variant(&desc, &inputs, |outputs| {
+        assert!(before(outputs).iter().all(|bits| f32::from_bits(*bits).is_finite()));
+    });
+    // The rows that cannot see it are the same bits with and without it.
+    let Some(gpu) = gpu() else { return };
+    let run = |inputs| before(&verify::run(&gpu, &desc, inputs, &RunOptions::default()).unwrap());
+    assert_eq!(run(&inputs), run(&clean));
+}
+
+#[test]
+fn a_bias_of_minus_infinity_hides_and_the_lowest_number_does_not() {
+    let desc = AttentionDesc { bias: Some([1, 1, 3, 5]), ..two_heads(3, 5, 4, 4) };
+    let mut inputs = generate::inputs(&desc, 8);
+    let mut bias = vec![0.0; 15];
+    bias[..5].fill(f32::NEG_INFINITY);
+    bias[5..9].fill(f32::NEG_INFINITY);
+    bias[10..15].fill(f32::MIN);
+    put(&mut inputs, "bias", &[1, 1, 3, 5], &bias);
+    each_variant(&desc, &inputs, |outputs| {
+        let (out, lse, v) = (f32s(outputs, "out"), f32s(outputs, "lse"), f32s(&inputs, "v"));
+        assert!(out[..4].iter().all(|value| value.to_bits() == 0) && lse[0] == f32::NEG_INFINITY);
+        assert_eq!(out[4..8], v[16..20], "one key is left");
+        // The logits are lost in a number that large, so all keys weigh the same.
+        for (column, got) in out[8..12].iter().enumerate() {
+            let mean = (0..5).map(|j| v[j * 4 + column]).sum::<f32>() / 5.0;
+            assert!((got - mean).abs() < 1e-6, "{got} is not the mean {mean}");
+        }
+    });
+}

@@ -1,0 +1,99 @@
+//! What holds for any attention.
+
+use super::{two_heads, with_options};
+use langevin::reference::generate;
+use langevin::verify::{Op, Tensor, Tensors};
+use langevin::{AttentionDesc, Causal, Format};
+use langevin_testkit::{conform, conform_on, gpu};
+use proptest::prelude::*;
+
+fn values(desc: &AttentionDesc, inputs: &Tensors) -> Vec<f64> {
+    desc.evaluate(inputs).unwrap()[0].values().into_iter().collect()
+}
+
+fn close(a: &[f64], b: &[f64]) -> bool {
+    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| (a - b).abs() <= 1e-9)
+}
+
+fn filled(shape: &[usize], value: f32) -> Tensor {
+    Tensor::from_f32(Format::F32, shape, &vec![value; shape.iter().product()]).unwrap()
+}
+
+/// The rows of a `[1, 1, seq, dim]` tensor, turned by some places.
+fn turned(tensor: &Tensor, rows: usize) -> Tensor {
+    let mut bytes = tensor.bytes().to_vec();
+    bytes.rotate_left(rows * tensor.shape()[3] * 4);
+    Tensor::new(tensor.dtype(), tensor.shape(), bytes).unwrap()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, ..Default::default() })]
+
+    /// Few sets of options, so that few shaders are compiled; any sizes.
+    #[test]
+    fn any_attention_is_within_its_bound(
+        (seq_q, seq_kv) in (1usize..70, 0usize..100),
+        (head_dim, v_dim) in (1usize..100, 1usize..140),
+        (batch, kv_heads, group) in (1usize..3, 1usize..3, 1usize..4),
+        options in prop::sample::select(vec![0usize, 0b1110_0001, 0b0101_1110, 0b1111_1111]),
+        seed in any::<u64>(),
+    ) {
+        let Some(gpu) = gpu() else { return Ok(()) };
+        let heads = kv_heads * group;
+        let desc = AttentionDesc { batch, heads, kv_heads, ..two_heads(seq_q, seq_kv, head_dim, v_dim) };
+        conform(&gpu, &with_options(desc, options), seed);
+    }
+
+    /// The weights of a query sum to one.
+    #[test]
+    fn values_of_ones_give_ones(seq_q in 1usize..40, seq_kv in 1usize..100, seed in any::<u64>()) {
+        let Some(gpu) = gpu() else { return Ok(()) };
+        let desc = two_heads(seq_q, seq_kv, 16, 3);
+        let mut inputs = generate::inputs(&desc, seed);
+        inputs.insert("v", filled(&[1, 1, seq_kv, 3], 1.0));
+        prop_assert!(values(&desc, &inputs).iter().all(|value| (value - 1.0).abs() < 1e-12));
+        conform_on(&gpu, &desc, &inputs);
+    }
+
+    #[test]
+    fn the_order_of_the_keys_does_not_matter(seq_kv in 2usize..100, by in 1usize..99, seed in any::<u64>()) {
+        let Some(gpu) = gpu() else { return Ok(()) };
+        let desc = two_heads(5, seq_kv, 16, 3);
+        let inputs = generate::inputs(&desc, seed);
+        let mut other = inputs.clone();
+        for name in ["k", "v"] {
+            other.insert(name, turned(inputs.get(name).unwrap(), by % seq_kv));
+        }
+        prop_assert!(close(&values(&desc, &inputs), &values(&desc, &other)));
+        conform_on(&gpu, &desc, &inputs);
+        conform_on(&gpu, &desc, &other);
+    }
+
+    #[test]
+    fn a_constant_added_to_all_logits_does_not_matter(seq_kv in 1usize..80, c in -300f32..300.0, seed in any::<u64>()) {
+        let Some(gpu) = gpu() else { return Ok(()) };
+        let plain = AttentionDesc { lse: false, ..two_heads(5, seq_kv, 16, 3) };
+        let inputs = generate::inputs(&plain, seed);
+        let desc = AttentionDesc { bias: Some([1, 1, 1, 1]), ..plain.clone() };
+        let mut shifted = inputs.clone();
+        shifted.insert("bias", filled(&[1, 1, 1, 1], c));
+        prop_assert!(close(&values(&plain, &inputs), &values(&desc, &shifted)));
+        conform_on(&gpu, &desc, &shifted);
+    }
+
+    /// Logits of some +-1e4 must neither overflow nor come out finite but wrong; nor values near the largest F16.
+    #[test]
+    fn large_logits_and_values(seq_kv in 1usize..80, causal in any::<bool>(), seed in any::<u64>()) {
+        let Some(gpu) = gpu() else { return Ok(()) };
+        let causal = if causal { Causal::BottomRight } else { Causal::None };
+        let desc = AttentionDesc { scale: Some(1.0), causal, out: Format::F16, ..two_heads(6, seq_kv, 8, 3) };
+        let mut inputs = generate::inputs(&desc, seed);
+        for (name, factor) in [("q", 60.0), ("k", 60.0), ("v", 60_000.0)] {
+            let tensor = inputs.get(name).unwrap();
+            let values: Vec<f32> = tensor.to_f32().iter().map(|value| value * factor).collect();
+            let large = Tensor::from_f32(Format::F32, tensor.shape(), &values).unwrap();
+            inputs.insert(name, large);
+        }
+        conform_on(&gpu, &desc, &inputs);
+    }
+}
