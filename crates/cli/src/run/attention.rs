@@ -52,7 +52,7 @@ fn broadcast(
     full: [usize; 4],
 ) -> Result<Option<[usize; 4]>, DescError> {
     let Some(given) = tensors.get(name).map(|tensor| tensor.shape().to_vec()) else { return Ok(None) };
-    let rule = || wrong(OP, tensors, name, format!("one that broadcasts to {full:?}"));
+    let rule = || wrong(OP, tensors, name, format!("{full:?} with any extents 1 or left out in front"));
     let missing = full.len().checked_sub(given.len()).ok_or_else(rule)?;
     let mut shape = [1; 4];
     shape[missing..].copy_from_slice(&given);

@@ -4,8 +4,8 @@ use super::{FromFile, RunArgs, run_kernel};
 use crate::CliError;
 use crate::tensors::Input;
 use langevin::{
-    ActivationDesc, AttentionDesc, DequantizeDesc, GatedResidualDesc, GuidanceDesc, MatmulDesc, NormDesc,
-    PatchifyDesc, QuantizeDesc, UnpatchifyDesc,
+    ActivationDesc, AttentionDesc, ConvDesc, DequantizeDesc, GatedResidualDesc, GuidanceDesc, HeatDesc,
+    LaplacianDesc, MatmulDesc, NormDesc, PatchifyDesc, QuantizeDesc, UnpatchifyDesc,
 };
 
 /// One kernel of the command line.
@@ -24,6 +24,9 @@ const fn entry<D: FromFile>() -> Entry {
 const KERNELS: &[Entry] = &[
     entry::<MatmulDesc>(),
     entry::<AttentionDesc>(),
+    entry::<ConvDesc>(),
+    entry::<LaplacianDesc>(),
+    entry::<HeatDesc>(),
     entry::<QuantizeDesc>(),
     entry::<DequantizeDesc>(),
     entry::<NormDesc>(),

@@ -3,6 +3,7 @@
 mod attention;
 mod cpu;
 mod glue;
+mod grid;
 mod kernels;
 mod matmul;
 mod quantize;

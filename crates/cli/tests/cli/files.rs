@@ -58,6 +58,13 @@ pub(crate) fn i32s(shape: &[usize], values: &[i32]) -> Tensor {
     tensor(Dtype::I32, shape, values.iter().flat_map(|value| value.to_le_bytes()).collect())
 }
 
+impl Tensor {
+    pub(crate) fn to_f32(&self) -> Vec<f32> {
+        assert_eq!(self.dtype, Dtype::F32);
+        self.bytes.chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect()
+    }
+}
+
 pub(crate) fn save(path: &Path, tensors: &[(&str, Tensor)]) {
     let views = tensors.iter().map(|(name, tensor)| {
         (name, TensorView::new(tensor.dtype, tensor.shape.clone(), &tensor.bytes).unwrap())
