@@ -147,10 +147,9 @@ impl DitSampler {
                 if !first {
                     memory.set(self.dit.x, memory.get(self.dit.next).clone());
                 }
-                let disturb = |value: f64, bound: f64| match disturbance {
-                    Some(random) if random.next_u64() & 1 == 0 => value - bound,
-                    Some(_) => value + bound,
-                    None => value,
+                let disturb = |value: f64, bound: f64| {
+                    let up = disturbance.as_mut().map(|random| random.next_u64() & 1 == 0);
+                    up.map_or(value, |up| if up { value + bound } else { value - bound })
                 };
                 self.dit.program.run_on_cpu(memory, disturb)?;
             }
