@@ -35,6 +35,8 @@ pub(crate) const NUMBERS: &[FileDtype] =
 pub(crate) const FLOATS: &[FileDtype] = &[FileDtype::F32, FileDtype::F16, FileDtype::BF16];
 /// Scales, biases and the like.
 pub(crate) const F32: &[FileDtype] = &[FileDtype::F32];
+/// Masks.
+pub(crate) const MASK: &[FileDtype] = &[FileDtype::BOOL, FileDtype::U8];
 /// Zero points.
 pub(crate) const I32: &[FileDtype] = &[FileDtype::I32];
 

@@ -1,8 +1,12 @@
 //! Runs any kernel on tensors from a file.
 
+mod attention;
 mod cpu;
+mod glue;
+mod grid;
 mod kernels;
 mod matmul;
+mod quantize;
 mod shapes;
 
 use crate::device::DeviceArgs;

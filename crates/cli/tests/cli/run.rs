@@ -5,7 +5,12 @@ use safetensors::Dtype;
 use std::fs;
 
 /// Runs a kernel on these tensors; the output is `out.safetensors` in the directory.
-fn run(directory: &Directory, kernel: &str, tensors: &[(&str, Tensor)], options: &[&str]) -> Finished {
+pub(crate) fn run(
+    directory: &Directory,
+    kernel: &str,
+    tensors: &[(&str, Tensor)],
+    options: &[&str],
+) -> Finished {
     let (input, output) = (directory.path("in.safetensors"), directory.path("out.safetensors"));
     save(&input, tensors);
     let mut arguments = vec!["run", kernel, "--input", text(&input), "--output", text(&output)];
