@@ -70,8 +70,8 @@ impl Activation {
 /// value.
 ///
 /// Error bound: none of its own for identity and ReLU. For GELU and SiLU, `x / (1 + exp(-t))`: with `s` the sigmoid of
-/// `t`, `|x| (s (1 - s) e + 4.5 u)`, where `u = 2^-23` and `e = (3 + 2 |t|) u` is the error of `exp`, to which GELU adds that
-/// of its argument, `8 u |t|`. Then half a unit in the last place of `out`.
+/// `t`, `|x| (s (1 - s) e + 4.5 u)`, where `u = 2^-23` and `e = (3 + 2 |t|) u` is the error of `exp`, to which GELU
+/// adds that of its argument, `8 u |t|`. Then half a unit in the last place of `out`.
 ///
 /// # Errors
 /// [`DescError::Field`] for an `out` of 8 bits; [`DescError::TooLarge`] for more elements than u32 counts.

@@ -22,8 +22,8 @@ use ndarray::{Array2, ArrayView2, Axis};
 /// of f32. `width` counts all numbers of a sample, whatever its shape.
 ///
 /// Error bound, per element, with `u = 2^-23`: each of the at most five operations adds one `u` of its result, and the
-/// error of the difference of the velocities is multiplied by `|s dt|`. Large where the guidance extrapolates far: about
-/// `u |dt| (2 |s| |v_cond - v_uncond| + 2 |v|) + u |out|`.
+/// error of the difference of the velocities is multiplied by `|s dt|`. Large where the guidance extrapolates far:
+/// about `u |dt| (2 |s| |v_cond - v_uncond| + 2 |v|) + u |out|`.
 ///
 /// # Errors
 /// [`DescError::TooLarge`] for more elements than u32 counts.

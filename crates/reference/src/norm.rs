@@ -55,11 +55,11 @@ pub struct Modulation {
 /// The squares must stay in the range of f32: where their sum leaves it, nothing is promised. NaN and infinity spoil
 /// the row they stand in, and no other.
 ///
-/// Error bound, per element, with `u = 2^-23`, `g = gamma(width + 1)`, `d = g mean|x|` (the error of the first mean) and
-/// `t = g (mean|x - mean| + d)` (that of the corrected one): the centred value is good to
-/// `t + u (|x - mean| + |mean| + d)`, the variance to `g mean (|x - mean| + d)^2 + 2 d t`, the inverse root to two units in
-/// the last place beyond what its argument brings, and each later step to one `u`; plus half a unit in the last place
-/// of `out`. A large offset shows as `u |mean|` and as `d t`.
+/// Error bound, per element, with `u = 2^-23`, `g = gamma(width + 1)`, `d = g mean|x|` (the error of the first mean)
+/// and `t = g (mean|x - mean| + d)` (that of the corrected one): the centred value is good to
+/// `t + u (|x - mean| + |mean| + d)`, the variance to `g mean (|x - mean| + d)^2 + 2 d t`, the inverse root to two
+/// units in the last place beyond what its argument brings, and each later step to one `u`; plus half a unit in the
+/// last place of `out`. A large offset shows as `u |mean|` and as `d t`.
 ///
 /// # Errors
 /// [`DescError::Field`] for an `eps` that is not a positive normal number, an `out` of 8 bits, or a modulation whose
