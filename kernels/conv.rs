@@ -74,8 +74,7 @@ impl Kernel for ConvDesc {
         let axes = self.three_axes();
         let out = axes.map(|axis| axis.out_extent());
         let group_outputs = self.out_channels / self.groups.max(1);
-        // Channels of a group share their input, so a depthwise convolution has one at a time.
-        let block = if group_outputs == 1 { 1 } else { 4 };
+        let block = channel_block(group_outputs);
         let blocks_per_group = group_outputs.div_ceil(block);
         let channel_blocks = blocks_per_group * self.groups;
         let quads_x = out[2].div_ceil(4);
@@ -110,6 +109,16 @@ impl Kernel for ConvDesc {
             .part(DIRECT.name, include_str!("../shaders/conv_direct.wgsl"))
             .groups((self.batch * channel_blocks * quad_blocks) as u64);
         Recipe::single(stage)
+    }
+}
+
+/// Output channels of an invocation. Those of a group share what is read of the input, so more are better while they
+/// exist; a depthwise convolution has one to a group.
+fn channel_block(group_outputs: usize) -> usize {
+    match group_outputs {
+        0..=1 => 1,
+        2..=4 => 4,
+        _ => 8,
     }
 }
 

@@ -12,12 +12,12 @@ fn plane(height: usize, width: usize, kernel: [usize; 2]) -> ConvDesc {
     ConvDesc { spatial: vec![height, width], kernel: kernel.to_vec(), ..Default::default() }
 }
 
-/// Widths around a quad, outputs around a workgroup of 64 quads, channels around a block of 4.
+/// Widths around a quad, outputs around a workgroup of 64 quads, channels around blocks of 4 and 8.
 #[test]
 fn shapes() {
     let Some(gpu) = gpu() else { return };
     let widths = [1, 3, 4, 5, 11, 37];
-    let channels = [1, 3, 4, 5, 11];
+    let channels = [1, 3, 4, 5, 8, 9, 19];
     for (i, &width) in widths.iter().enumerate() {
         for (j, &out_channels) in channels.iter().enumerate() {
             let desc = ConvDesc {
@@ -171,6 +171,28 @@ fn integers_are_exact() {
     let out = verify::run(&gpu, &desc, &inputs, &RunOptions::default()).unwrap();
     let expected = verify::Op::evaluate(&desc, &inputs).unwrap()[0].values();
     assert_eq!(out.get("out").unwrap().to_f64(), expected);
+}
+
+/// The bounds are tight enough to tell boundaries, a flipped kernel and a padding moved by one apart.
+#[test]
+fn another_convolution_is_noticed() {
+    let Some(gpu) = gpu() else { return };
+    let desc = ConvDesc { padding: vec![[1, 1]], ..plane(6, 7, [3, 3]) };
+    let inputs = generate::inputs(&desc, 8);
+    let out = verify::run(&gpu, &desc, &inputs, &RunOptions::default()).unwrap();
+    let passes = |desc: &ConvDesc, inputs: &verify::Tensors| {
+        let expected = verify::Op::evaluate(desc, inputs).unwrap().remove(0);
+        verify::compare(&expected, out.get("out").unwrap()).passed()
+    };
+    assert!(passes(&desc, &inputs));
+    for boundary in [Boundary::Circular, Boundary::Reflect, Boundary::Replicate] {
+        assert!(!passes(&ConvDesc { boundary: vec![boundary], ..desc.clone() }, &inputs), "{boundary:?}");
+    }
+    assert!(!passes(&ConvDesc { padding: vec![[0, 2], [1, 1]], ..desc.clone() }, &inputs));
+    let mut flipped = inputs.clone();
+    let w: Vec<f32> = inputs.get("w").unwrap().to_f32().into_iter().rev().collect();
+    flipped.insert("w", Tensor::from_f32(Format::F32, &[1, 1, 3, 3], &w).unwrap());
+    assert!(!passes(&desc, &flipped));
 }
 
 #[test]

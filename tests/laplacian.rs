@@ -149,6 +149,22 @@ fn the_convolution_computes_the_same() {
     }
 }
 
+/// The bounds are tight enough to tell edges, spacings and a missing axis apart.
+#[test]
+fn another_laplacian_is_noticed() {
+    let Some(gpu) = gpu() else { return };
+    let desc = LaplacianDesc { boundary: vec![[Edge::Neumann(0.0); 2]], ..grid(&[5, 6]) };
+    let inputs = generate::inputs(&desc, 8);
+    let out = run(&gpu, &desc, inputs.get("u").unwrap().clone());
+    let passes = |desc: &LaplacianDesc| verify::compare(&desc.evaluate(&inputs).unwrap()[0], &out).passed();
+    assert!(passes(&desc));
+    for edges in [EDGES[0], EDGES[1], [Edge::Dirichlet(0.0); 2], [Edge::Neumann(0.0), Edge::Neumann(1e-3)]] {
+        assert!(!passes(&LaplacianDesc { boundary: vec![edges], ..desc.clone() }), "{edges:?}");
+    }
+    assert!(!passes(&LaplacianDesc { spacing: vec![1.0, 1.0001], ..desc.clone() }));
+    assert!(!passes(&LaplacianDesc { spacing: vec![1e6, 1.0], ..desc }));
+}
+
 #[test]
 fn only_edges_that_a_padding_stands_for_are_a_convolution() {
     let (conv, _) = grid(&[4, 4]).as_conv().unwrap();

@@ -66,7 +66,8 @@ fn every_weight_format_runs_and_differs() {
     assert_eq!(exact, sample(Format::F32), "the same seed gives the same bits");
     for format in [Format::BF16, Format::E4m3, Format::E5m2, Format::I8] {
         let pictures = sample(format);
-        let square = |x: &[f32], y: &[f32]| x.iter().zip(y).map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>();
+        let square =
+            |x: &[f32], y: &[f32]| x.iter().zip(y).map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>();
         let difference = (square(&pictures, &exact) / square(&exact, &vec![0.0; exact.len()])).sqrt();
         println!("{format}: {difference:.4} of the norm away from f32");
         assert!(difference > 0.0 && difference < 0.5, "{format}: {difference}");
