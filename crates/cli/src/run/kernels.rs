@@ -8,6 +8,9 @@ use langevin::{
     LaplacianDesc, MatmulDesc, NormDesc, PatchifyDesc, QuantizeDesc, UnpatchifyDesc,
 };
 
+pub(super) const EXAMPLE: &str = "Example:\n  langevin run matmul --input in.safetensors --output out.safetensors \\\n    \
+     --desc '{\"activation\": \"silu\", \"out\": \"bf16\"}' --check";
+
 /// One kernel of the command line.
 struct Entry {
     name: &'static str,
@@ -61,7 +64,5 @@ pub(super) fn help() -> String {
             text += &format!("    {what:<5}{value}\n");
         }
     }
-    text += "\nExample:\n  langevin run matmul --input in.safetensors --output out.safetensors \\\n    \
-             --desc '{\"activation\": \"silu\", \"out\": \"bf16\"}' --check";
-    text
+    text + "\n" + EXAMPLE
 }

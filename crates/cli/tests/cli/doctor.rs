@@ -28,7 +28,7 @@ fn the_doctor_passes_and_its_report_is_whole() {
 
 /// The names that `run` lists.
 fn kernels() -> Vec<String> {
-    let usage = langevin(&["run", "no such kernel", "--input", "a", "--output", "b"]).is_wrong_usage();
+    let usage = langevin(&["run", "no such kernel", "--input", "a", "--output", "b"]).fails_as_usage();
     let (_, list) = usage.split_once("[possible values: ").expect("a list of kernels");
     let (list, _) = list.split_once(']').expect("the end of the list");
     list.split(", ").map(str::to_owned).collect()

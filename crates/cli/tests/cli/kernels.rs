@@ -159,7 +159,7 @@ fn a_given_scale_and_known_codes() {
 #[test]
 fn a_norm_with_and_without_modulation() {
     let x = ("x", f32s(&[2, 1, 2], &[3.0, 5.0, -1.0, 1.0]));
-    let [out] = outputs("norm", &[x.clone()], r#"{"eps": 1e-30}"#, ["out"]);
+    let [out] = outputs("norm", std::slice::from_ref(&x), r#"{"eps": 1e-30}"#, ["out"]);
     assert_eq!(out, f32s(&[2, 1, 2], &[-1.0, 1.0, -1.0, 1.0]));
     // Shift 1 2 then scale 0 1 for the first item, zeros for the second.
     let modulation = ("modulation", f32s(&[2, 4], &[1.0, 2.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0]));
