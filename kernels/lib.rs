@@ -70,3 +70,7 @@ pub use plan::{Plan, PlanOptions, StageSource, sources};
 pub use quantize::{Quantize, QuantizeBuffers};
 pub use unpatchify::{Unpatchify, UnpatchifyBuffers};
 pub use wgpu;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
