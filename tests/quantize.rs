@@ -324,6 +324,23 @@ fn scales_of_nan() {
     }
 }
 
+/// The bytes that fill a row's last word are zero, also where the code of zero is not.
+#[test]
+fn pad_bytes_are_zero() {
+    let Some(gpu) = gpu() else { return };
+    let desc = QuantizeDesc { q: Format::I8, asymmetric: true, ..per_row(&[2, 5]) };
+    let plan = Quantize::new(gpu.device(), &desc).unwrap();
+    let x = gpu.upload("x", &[0x3f80_0000; 10]).unwrap();
+    let [q, scale, zero_point] = [4, 2, 2].map(|words| gpu.upload("output", &vec![u32::MAX; words]).unwrap());
+    let [x, codes, scale, zero_point] =
+        [&x, &q, &scale, &zero_point].map(wgpu::Buffer::as_entire_buffer_binding);
+    let buffers = QuantizeBuffers { zero_point: Some(zero_point), ..QuantizeBuffers::new(x, codes, scale) };
+    let call = plan.bind(gpu.device(), buffers).unwrap();
+    gpu.run(|encoder| call.encode(encoder)).unwrap();
+    // Ones alone are the top of their range, code 127.
+    assert_eq!(gpu.download(&q).unwrap(), [0x7f7f_7f7f, 0x7f, 0x7f7f_7f7f, 0x7f]);
+}
+
 #[test]
 fn errors_name_the_tensor_and_the_numbers() {
     let Some(gpu) = gpu() else { return };
