@@ -54,7 +54,7 @@ fn shapes() {
 #[test]
 fn every_edge_on_every_axis() {
     let Some(gpu) = gpu() else { return };
-    for i in 0..6 {
+    for (i, _) in EDGES.iter().enumerate() {
         for (j, k) in [(0, 1), (1, 3), (2, 5), (3, 0), (4, 2), (5, 4)] {
             let boundary = vec![EDGES[i], EDGES[j], EDGES[k]];
             let spacing = vec![0.5, 2.0, 0.3];

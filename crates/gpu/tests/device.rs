@@ -1,7 +1,8 @@
 //! The device layer on a real driver: transfers, errors instead of panics, loss, timing.
 
 use langevin_gpu::{
-    Access, Binding, ComputeStage, Element, Gpu, GpuError, OpenOptions, Shader, ShaderPart, StageDesc, Stopwatch,
+    Access, Binding, ComputeStage, Element, Gpu, GpuError, OpenOptions, Shader, ShaderPart, StageDesc,
+    Stopwatch,
 };
 use langevin_testkit::gpu;
 
@@ -15,7 +16,10 @@ fn shader(text: &str) -> Shader {
 
 fn stage(gpu: &Gpu, text: &str, checked: bool) -> Result<ComputeStage, GpuError> {
     let shader = shader(text);
-    ComputeStage::new(gpu.device(), &StageDesc { label: "test", shader: &shader, binding_bytes: &[4], checked })
+    ComputeStage::new(
+        gpu.device(),
+        &StageDesc { label: "test", shader: &shader, binding_bytes: &[4], checked },
+    )
 }
 
 #[test]
@@ -63,7 +67,8 @@ fn mistakes_are_errors() {
 #[test]
 fn checked_and_unchecked_stages_compute_the_same() {
     let Some(gpu) = gpu() else { return };
-    let text = "@compute @workgroup_size(1) fn main() { for (var i = 0u; i < 40u; i += 1u) { out[0] += i; } }";
+    let text =
+        "@compute @workgroup_size(1) fn main() { for (var i = 0u; i < 40u; i += 1u) { out[0] += i; } }";
     for checked in [false, true] {
         let compiled = stage(&gpu, text, checked).unwrap();
         let out = gpu.empty("out", 4).unwrap();
@@ -102,7 +107,9 @@ fn a_lost_device_is_an_error_and_a_new_one_works() {
     let buffer = lost.upload("words", &[1]).unwrap();
     lost.device().destroy();
     let _ = lost.device().poll(langevin_gpu::wgpu::PollType::Poll);
-    for error in [lost.download(&buffer).unwrap_err(), lost.empty("more", 4).unwrap_err(), lost.wait().unwrap_err()] {
+    for error in
+        [lost.download(&buffer).unwrap_err(), lost.empty("more", 4).unwrap_err(), lost.wait().unwrap_err()]
+    {
         assert!(matches!(error, GpuError::DeviceLost { .. }), "{error}");
     }
     let fresh = Gpu::open(&options).unwrap();
@@ -113,7 +120,10 @@ fn a_lost_device_is_an_error_and_a_new_one_works() {
 fn no_adapter_is_an_error_that_says_what_to_do() {
     let options = OpenOptions { adapter: Some("no such adapter".into()), ..Default::default() };
     let error = Gpu::open(&options).unwrap_err();
-    assert!(error.to_string().starts_with("no GPU adapter found whose name contains \"no such adapter\""), "{error}");
+    assert!(
+        error.to_string().starts_with("no GPU adapter found whose name contains \"no such adapter\""),
+        "{error}"
+    );
 }
 
 #[test]
