@@ -1,7 +1,8 @@
 //! The runner must fail when it must: a kernel with one defect at a time goes through it.
 
 use super::{RunOptions, VerifyError, check};
-use crate::kernel::{Kernel, Variant, buffers, sealed};
+use crate::ActivationBuffers;
+use crate::kernel::{Kernel, Variant, sealed};
 use crate::recipe::{Recipe, SCRATCH, StageBuilder};
 use langevin_gpu::{Access, Capabilities, Tier};
 use langevin_reference::{Cost, DescError, Expected, Format, Op, TensorSpec, Tensors, U_ACC, generate};
@@ -59,17 +60,6 @@ impl Op for DoubleDesc {
     }
 }
 
-buffers! {
-    /// Where the tensors of a [`DoubleDesc`] are.
-    DoubleBuffers {
-        required: /// The input.
-            x, /// The output.
-            out;
-        optional: /// Lent.
-            scratch
-    }
-}
-
 impl sealed::Sealed for DoubleDesc {}
 
 const SHADER: &str = "
@@ -95,7 +85,8 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
 ";
 
 impl Kernel for DoubleDesc {
-    type Buffers<'a> = DoubleBuffers<'a>;
+    // The runner binds by name; this one's are never used.
+    type Buffers<'a> = ActivationBuffers<'a>;
 
     fn variants(&self, _: &Capabilities) -> Vec<Variant> {
         vec![Variant { name: "plain", tier: Tier::Portable, reason: "the only one" }]
