@@ -41,13 +41,13 @@ impl Kernel for DequantizeDesc {
     }
 
     fn recipe(&self, _: Variant, _: &Capabilities) -> Recipe {
-        let width = self.shape.last().copied().unwrap_or(1);
-        let rows: usize = self.shape[..self.shape.len().saturating_sub(1)].iter().product();
+        let width = self.width();
         let row_units = width.div_ceil(4);
-        let units = rows * row_units;
+        let units = self.rows() * row_units;
         let stage = StageBuilder::new("dequantize", self)
             .flag("PER_ROW", self.granularity == Granularity::PerRow)
             .flag("HAS_ZERO", self.zero_point)
+            .flag("WHOLE_UNITS", width.is_multiple_of(4))
             .size("width", width)
             .size("row_units", row_units)
             .size("units", units)

@@ -19,7 +19,7 @@
 //! - Everything that can be wrong is found by `new` and `bind`, as a typed error; recording cannot fail.
 //! - Rows of every tensor (its last axis) start on a 4-byte word; see [`formats`]. Strides follow from that.
 //! - Rounding is to nearest, ties to even. Arithmetic is f32. Each descriptor documents its error bound, and the
-//!   reference crate computes it: [`reference`].
+//!   reference crate computes it: [`mod@reference`].
 //! - Which shader runs is a pure function of the descriptor and the [`Capabilities`]; [`PlanOptions::tier`] forces one.
 #![forbid(unsafe_code)]
 
@@ -70,3 +70,7 @@ pub use plan::{Plan, PlanOptions, StageSource, sources};
 pub use quantize::{Quantize, QuantizeBuffers};
 pub use unpatchify::{Unpatchify, UnpatchifyBuffers};
 pub use wgpu;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -35,6 +35,7 @@ const TREE: Variant = Variant { name: "tree", tier: Tier::Portable, reason: "run
 const SERIAL: Variant = Variant {
     name: "serial",
     tier: Tier::Software,
+    // 640 rows of 128 on llvmpipe, two shared cores: 0.8 ms against 26 ms (Mesa 22.3), 0.35 against 26 (Mesa 26.1).
     reason: "the adapter is a CPU, where barriers cost more than a row of additions",
 };
 

@@ -186,18 +186,18 @@ fn memory<D: Kernel>(
 ) -> Result<Memory, PlanError> {
     let alignment = capabilities.limits.min_storage_buffer_offset_alignment;
     let memory = Memory::new(desc.tensors(), recipe.scratch_bytes, alignment);
-    if !memory.needs_stand_in() {
-        return Ok(memory);
-    }
-    let stand_in = with_scopes(device, "a stand-in for empty tensors", || {
+    let stand_in = |_| {
         device.create_buffer(&wgpu::BufferDescriptor {
             label: Some("stand-in for an empty tensor"),
             size: 16,
             usage: wgpu::BufferUsages::STORAGE,
             mapped_at_creation: false,
         })
+    };
+    let stand_ins = with_scopes(device, "a stand-in for empty tensors", || {
+        (0..memory.empty_tensors()).map(stand_in).collect()
     })?;
-    Ok(memory.with_stand_in(stand_in))
+    Ok(memory.with_stand_ins(stand_ins))
 }
 
 /// Workgroups in at most two dimensions.

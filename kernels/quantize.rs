@@ -73,7 +73,8 @@ impl Stages<'_> {
         self.builder("quantize: extremes")
             .words(SCRATCH, Access::ReadWrite)
             .part("quantize_partials", include_str!("../shaders/quantize_partials.wgsl"))
-            .groups(self.layout.partial_groups)
+            .size("group_units", self.layout.group_units(self.layout.max_partial_groups))
+            .groups(self.layout.partial_groups())
     }
 
     /// Writes the codes, and the scales where they are dynamic.
@@ -85,6 +86,7 @@ impl Stages<'_> {
             .flag("SATURATE", desc.overflow == Overflow::Saturate)
             .constant("MAX_FINITE", (desc.q.max_finite() as f32).to_bits())
             .size("rows", layout.rows)
+            .size("group_units", layout.group_units(MAX_GROUPS))
             .size("partials", layout.partials() as usize)
             .words("q", Access::ReadWrite)
             .part("exact", include_str!("../shaders/shared/exact.wgsl"));
@@ -126,6 +128,7 @@ impl Stages<'_> {
             .constant("LANES", layout.lanes)
             .constant("TEAM", layout.team)
             .flag("ASYMMETRIC", desc.asymmetric)
+            .flag("WHOLE_UNITS", layout.width.is_multiple_of(4))
             .size("width", layout.width)
             .size("x_pitch", Dtype::from(desc.x).padded_row_len(layout.width))
             .size("row_units", layout.row_units)
@@ -147,59 +150,58 @@ struct Layout {
     lanes: u32,
     /// Invocations that merge their extremes.
     team: u32,
-    /// Workgroups of the dispatch that finds partial extremes.
-    partial_groups: u64,
+    /// At most that many workgroups find partial extremes.
+    max_partial_groups: usize,
 }
 
 /// Enough workgroups for any GPU; beyond them each does more. Their partial extremes must stay few, since every
 /// workgroup of the second dispatch reads them all.
-const MAX_GROUPS: u64 = 1024;
+const MAX_GROUPS: usize = 1024;
 /// A CPU has fewer cores, and one invocation there reads all partials by itself.
-const MAX_SOFTWARE_GROUPS: u64 = 32;
+const MAX_SOFTWARE_GROUPS: usize = 32;
 /// Rows up to that many units are shared by 8 invocations; 64 would find nothing to do.
 const SHORT_ROW: usize = 32;
 
 impl Layout {
     fn of(desc: &QuantizeDesc, tier: Tier) -> Self {
-        let width = desc.shape.last().copied().unwrap_or(1);
-        let rows: usize = desc.shape[..desc.shape.len().saturating_sub(1)].iter().product();
+        let (rows, width) = (desc.rows(), desc.width());
         let row_units = width.div_ceil(4);
         // One row is a whole tensor, over which all workgroups can be spread.
         let by_row = desc.granularity == Granularity::PerRow && rows != 1;
-        let (lanes, team, max_groups) = match tier {
+        let (lanes, team, max_partial_groups) = match tier {
             Tier::Software => (8, 1, MAX_SOFTWARE_GROUPS),
             _ if by_row && row_units <= SHORT_ROW => (64, 8, MAX_GROUPS),
             _ => (64, 64, MAX_GROUPS),
         };
-        let partial_groups = (rows * row_units).div_ceil(lanes as usize) as u64;
-        Self {
-            rows,
-            width,
-            row_units,
-            by_row,
-            lanes,
-            team,
-            partial_groups: partial_groups.clamp(1, max_groups),
-        }
+        Self { rows, width, row_units, by_row, lanes, team, max_partial_groups }
     }
 
     fn units(&self) -> usize {
         self.rows * self.row_units
     }
 
+    /// Neighbouring units that a workgroup takes where rows do not matter, a whole number for each invocation.
+    fn group_units(&self, max_groups: usize) -> usize {
+        self.units().div_ceil(max_groups).next_multiple_of(self.lanes as usize).max(self.lanes as usize)
+    }
+
+    /// Workgroups of the dispatch that finds partial extremes.
+    fn partial_groups(&self) -> u64 {
+        self.units().div_ceil(self.group_units(self.max_partial_groups)).max(1) as u64
+    }
+
     fn partials(&self) -> u64 {
-        self.partial_groups * u64::from(self.lanes / self.team)
+        self.partial_groups() * u64::from(self.lanes / self.team)
     }
 
     /// Workgroups of the dispatch that writes codes, and the scales where they are dynamic: those exist without codes.
     fn groups(&self, dynamic: bool) -> u64 {
-        let lanes = self.lanes as usize;
         let groups = match self.by_row {
             true if self.row_units == 0 && !dynamic => 0,
-            true => self.rows.div_ceil(lanes / self.team as usize) as u64,
-            false => (self.units().div_ceil(lanes) as u64).min(MAX_GROUPS),
+            true => self.rows.div_ceil((self.lanes / self.team) as usize),
+            false => self.units().div_ceil(self.group_units(MAX_GROUPS)),
         };
-        groups.max(u64::from(dynamic && !self.by_row))
+        groups.max(usize::from(dynamic && !self.by_row)) as u64
     }
 }
 

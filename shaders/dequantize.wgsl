@@ -3,6 +3,7 @@
 // @stand-in begin
 const PER_ROW = true;
 const HAS_ZERO = true;
+const WHOLE_UNITS = false;
 struct Params { width: u32, row_units: u32, units: u32, q_pitch: u32, out_pitch: u32, groups: u32 }
 @group(0) @binding(0) var<uniform> p: Params;
 fn load4_q(i: u32) -> vec4<f32> { return vec4<f32>(f32(i)); }
@@ -11,6 +12,11 @@ fn load_zero_point(i: u32) -> f32 { return f32(i); }
 fn store4_out(i: u32, v: vec4<f32>, count: u32) { }
 fn unfold(group: vec3<u32>, groups: vec3<u32>) -> u32 { return group.x; }
 // @stand-in end
+const SIGN = 0x80000000u;
+const MAGNITUDE = 0x7fffffffu;
+const INFINITY = 0x7f800000u;
+const MIN_NORMAL = 0x00800000u;
+
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
         @builtin(local_invocation_index) local: u32) {
@@ -19,22 +25,30 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
   if (tile >= p.groups || unit >= p.units) {
     return;
   }
-  let row = unit / p.row_units;
+  // Rows of whole units have no gaps between them. Divisions cost more than all the rest on a CPU.
+  var row = 0u;
+  if (PER_ROW || !WHOLE_UNITS) {
+    row = unit / p.row_units;
+  }
   let column = (unit - row * p.row_units) * 4u;
+  let count = select(min(4u, p.width - column), 4u, WHOLE_UNITS);
   let index = select(0u, row, PER_ROW);
   let scale = load_scale(index);
+  let scale_sign = vec4<u32>(bitcast<u32>(scale) & SIGN);
   let stored = bitcast<vec4<u32>>(load4_q(row * p.q_pitch + column));
-  let magnitude = stored & vec4<u32>(0x7fffffffu);
-  // NaN and infinity are not computed with: NaN stays, infinity takes the scale's sign.
-  let special = magnitude >= vec4<u32>(0x7f800000u);
-  let flip = select(vec4<u32>(0u), vec4<u32>(bitcast<u32>(scale) & 0x80000000u), magnitude == vec4<u32>(0x7f800000u));
-  // Subnormals count as zero; so does, for now, what is not finite.
-  let ordinary = !special & (magnitude >= vec4<u32>(0x00800000u));
-  var value = bitcast<vec4<f32>>(select(vec4<u32>(0u), stored, ordinary));
+  let magnitude = stored & vec4<u32>(MAGNITUDE);
+  // NaN and infinity are not computed with, and subnormals count as zero: all three become zeros of their sign here.
+  let ordinary = (magnitude >= vec4<u32>(MIN_NORMAL)) & (magnitude < vec4<u32>(INFINITY));
+  var value = bitcast<vec4<f32>>(select(stored & vec4<u32>(SIGN), stored, ordinary));
   if (HAS_ZERO) {
     value -= load_zero_point(index);
   }
-  let product = bitcast<vec4<u32>>(value * scale);
-  let result = bitcast<vec4<f32>>(select(product, stored ^ flip, special));
-  store4_out(row * p.out_pitch + column, result, min(4u, p.width - column));
+  // WGSL lets the sign of a zero go, so it is put on by bits.
+  let bits = bitcast<vec4<u32>>(value);
+  let product = bitcast<vec4<u32>>(bitcast<vec4<f32>>(bits & vec4<u32>(MAGNITUDE)) * abs(scale));
+  var result = ((bits & vec4<u32>(SIGN)) ^ scale_sign) | (product & vec4<u32>(MAGNITUDE));
+  // NaN stays as it is, infinity takes the scale's sign.
+  result = select(result, stored ^ scale_sign, magnitude == vec4<u32>(INFINITY));
+  result = select(result, stored, magnitude > vec4<u32>(INFINITY));
+  store4_out(row * p.out_pitch + column, bitcast<vec4<f32>>(result), count);
 }

@@ -1,6 +1,6 @@
 // Quantizes: code = encode(x / scale) + zero point, four codes to a word.
 // BY_ROW: workgroup -> LANES / TEAM rows, team -> a row, invocation -> every TEAM-th unit of it.
-// Else:   workgroup -> every groups-th run of LANES units of the tensor, invocation -> one unit of each run.
+// Else:   workgroup -> p.group_units neighbouring units of the tensor, invocation -> every LANES-th of them.
 // @stand-in begin
 const LANES = 64u;
 const TEAM = 8u;
@@ -8,7 +8,7 @@ const BY_ROW = true;
 const MAGNITUDE = 0x7fffffffu;
 const INFINITY = 0x7f800000u;
 const MIN_NORMAL = 0x00800000u;
-struct Params { rows: u32, row_units: u32, units: u32, groups: u32 }
+struct Params { rows: u32, row_units: u32, units: u32, group_units: u32, groups: u32 }
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read_write> q: array<u32>;
 struct Affine { scale: u32, zero: i32 }
@@ -49,7 +49,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
   var index = 0u;
   var exists = true;
   var first = tile + local == 0u;
-  var stretch = Stretch(tile * LANES + local, p.units, p.groups * LANES);
+  let group_start = tile * p.group_units;
+  var stretch = Stretch(group_start + local, min(group_start + p.group_units, p.units), LANES);
   if (BY_ROW) {
     index = tile * (LANES / TEAM) + local / TEAM;
     // Rows past the last one are empty, but take part in the barriers.

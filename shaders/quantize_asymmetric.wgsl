@@ -18,7 +18,7 @@ fn affine_from(extremes: vec2<u32>) -> Affine {
   if (larger == 0u) {
     return Affine(0x3f800000u, -128);
   }
-  // The sum of the two may leave f32, then it is taken of their halves. Halves that would be subnormal do not count in it.
+  // Where their sum may leave f32 it is taken of their halves. A half that would be subnormal does not count in it.
   var steps = STEPS;
   if (larger >= TWO_TO_127) {
     steps = HALF_STEPS;

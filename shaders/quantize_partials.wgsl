@@ -1,9 +1,9 @@
 // The first of the two dispatches that quantize a tensor by one scale of its own: the extremes of its parts.
-// workgroup -> every groups-th run of LANES units; invocation -> one unit of each run; team -> one pair of scratch words.
+// workgroup -> p.group_units neighbouring units; invocation -> every LANES-th of them; team -> two words of scratch.
 // @stand-in begin
 const LANES = 64u;
 const TEAM = 64u;
-struct Params { units: u32, groups: u32 }
+struct Params { units: u32, group_units: u32, groups: u32 }
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read_write> scratch: array<u32>;
 struct Stretch { start: u32, end: u32, step: u32 }
@@ -18,7 +18,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
   if (tile >= p.groups) {
     return;
   }
-  let own = extremes_of(Stretch(tile * LANES + local, p.units, p.groups * LANES));
+  let start = tile * p.group_units;
+  let own = extremes_of(Stretch(start + local, min(start + p.group_units, p.units), LANES));
   let extremes = team_extremes(local, own);
   if (local % TEAM == 0u) {
     let team = (tile * LANES + local) / TEAM;

@@ -2,10 +2,11 @@
 //! are compared with the host's list, and every file is valid by itself.
 
 use langevin::{
-    Activation, Capabilities, Columns, ConvDesc, Format, Granularity, HeatDesc, Kernel, LaplacianDesc,
-    MatmulDesc, StageSource, sources,
+    Activation, ActivationDesc, AttentionDesc, Capabilities, Causal, Columns, ConvDesc, DequantizeDesc,
+    Format, GatedResidualDesc, Granularity, GuidanceDesc, HeatDesc, Kernel, LaplacianDesc, MatmulDesc,
+    Modulation, NormDesc, NormKind, PatchifyDesc, QuantizeDesc, ScaleSource, StageSource, UnpatchifyDesc,
+    View, sources,
 };
-use langevin::{DequantizeDesc, QuantizeDesc, ScaleSource};
 use naga::{AddressSpace, StorageAccess};
 use std::path::{Path, PathBuf};
 
@@ -157,6 +158,39 @@ fn dequantize() {
 }
 
 #[test]
+fn norm() {
+    for (x, out) in [(Format::F32, Format::F32), (Format::F16, Format::BF16), (Format::E4m3, Format::F16)] {
+        for kind in [NormKind::Layer, NormKind::Rms] {
+            let desc = NormDesc { rows: 3, width: 5, kind, x, out, ..Default::default() };
+            let modulation = Some(Modulation { width: 11, shift: 0, scale: 6 });
+            check(&NormDesc { weight: true, bias: true, modulation, ..desc.clone() });
+            check(&desc);
+        }
+    }
+}
+
+#[test]
+fn activation_and_gated_residual() {
+    for (i, activation) in Activation::ALL.into_iter().enumerate() {
+        let out = [Format::F32, Format::F16, Format::BF16][i % 3];
+        check(&ActivationDesc { rows: 3, width: 5, activation, x: Format::ALL[i], out });
+    }
+    for gate in [None, Some(Columns { start: 2, width: 9 })] {
+        let (x, out) = (Format::F16, Format::BF16);
+        check(&GatedResidualDesc { batch: 2, rows: 3, width: 5, x, out, gate });
+    }
+}
+
+#[test]
+fn guidance_and_patches() {
+    for guided in [false, true] {
+        check(&GuidanceDesc { batch: 2, width: 3, guided });
+    }
+    check(&PatchifyDesc { batch: 1, channels: 2, height: 4, width: 6, patch: 2, repeat: 2 });
+    check(&UnpatchifyDesc { batch: 1, channels: 2, height: 4, width: 6, patch: 2 });
+}
+
+#[test]
 fn conv() {
     for (i, x) in Format::ALL.into_iter().enumerate() {
         for (j, w) in Format::ALL.into_iter().enumerate() {
@@ -178,6 +212,32 @@ fn laplacian_and_heat() {
             check(&LaplacianDesc { spatial: spatial.clone(), u, out, ..Default::default() });
             check(&HeatDesc { spatial, time_step: 0.1, u, out, ..Default::default() });
         }
+    }
+}
+
+#[test]
+fn attention() {
+    let sizes = AttentionDesc { heads: 2, seq_q: 3, seq_kv: 5, head_dim: 6, v_dim: 7, ..Default::default() };
+    for (i, q) in Format::ALL.into_iter().enumerate() {
+        for (j, k) in Format::ALL.into_iter().enumerate() {
+            let out = [Format::F32, Format::F16, Format::BF16][(i + 2 * j) % 3];
+            check(&AttentionDesc { q, k, v: Format::ALL[(i + j) % 6], out, ..sizes.clone() });
+        }
+    }
+    for bits in 0..256 {
+        let bit = |i: u32| bits >> i & 1 == 1;
+        check(&AttentionDesc {
+            mask: bit(0).then_some([1, 1, 3, 5]),
+            bias: bit(1).then_some([1, 2, 1, 5]),
+            scales: bit(2).then_some(Granularity::PerTensor),
+            sinks: bit(3),
+            lse: bit(4),
+            causal: if bit(5) { Causal::BottomRight } else { Causal::None },
+            softcap: bit(6).then_some(2.0),
+            k_view: bit(7).then_some(View { offset: 1, batch: 0, head: 0, seq: 7 }),
+            k: Format::F16,
+            ..sizes.clone()
+        });
     }
 }
 

@@ -30,9 +30,12 @@ pub(crate) enum CliError {
     /// The JSON of a descriptor is wrong.
     #[error("{op}: --desc: {source}")]
     Desc { op: &'static str, source: serde_json::Error },
+    /// The reference needs more memory than there is.
+    #[error("{op}: the CPU reference needs {bytes} bytes of memory, more than there are")]
+    Memory { op: &'static str, bytes: usize },
     /// A result is further from its reference than its bound allows.
     #[error("{op}: the result is out of its bound: {comparison}")]
-    OutOfBounds { op: &'static str, comparison: Comparison },
+    OutOfBounds { op: &'static str, comparison: Box<Comparison> },
     /// The doctor found kernels that are wrong on this adapter.
     #[error("{failures} of {cases} cases failed on {adapter}")]
     DoctorFailed { adapter: String, cases: usize, failures: usize },

@@ -1,8 +1,8 @@
 //! Tensors in safetensors files.
 
 use crate::{CliError, output};
-use langevin::Format;
 use langevin::verify::{Dtype, Tensor, Tensors};
+use langevin::{DescError, Format};
 use safetensors::tensor::{SafeTensors, TensorView};
 use std::fs;
 use std::path::Path;
@@ -35,6 +35,8 @@ pub(crate) const NUMBERS: &[FileDtype] =
 pub(crate) const FLOATS: &[FileDtype] = &[FileDtype::F32, FileDtype::F16, FileDtype::BF16];
 /// Scales, biases and the like.
 pub(crate) const F32: &[FileDtype] = &[FileDtype::F32];
+/// Masks.
+pub(crate) const MASK: &[FileDtype] = &[FileDtype::BOOL, FileDtype::U8];
 /// Zero points.
 pub(crate) const I32: &[FileDtype] = &[FileDtype::I32];
 
@@ -70,7 +72,24 @@ fn convert(op: &'static str, input: &Input, view: &TensorView<'_>) -> Result<Ten
         return Err(unsupported());
     }
     let dtype = dtype_of_file(view.dtype()).ok_or_else(unsupported)?;
+    check_extents(op, input.name, view.shape())?;
     Ok(Tensor::new(dtype, view.shape(), view.data().to_vec())?)
+}
+
+/// Checks that even without its empty axes a tensor could be counted, so that no product of some extents overflows.
+fn check_extents(op: &'static str, name: &str, shape: &[usize]) -> Result<(), DescError> {
+    let limit = u64::from(u32::MAX);
+    let product = |product: u128, extent: &usize| product.saturating_mul((*extent).max(1) as u128);
+    let got = shape.iter().fold(1, product);
+    if got <= u128::from(limit) {
+        return Ok(());
+    }
+    Err(DescError::TooLarge {
+        op,
+        what: format!("the product of the extents of tensor `{name}`"),
+        limit,
+        got,
+    })
 }
 
 /// Writes tensors to a file, whole or not at all.

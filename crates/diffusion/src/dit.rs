@@ -27,7 +27,8 @@ pub(crate) struct DitProgram {
     pub(crate) labels: Slot,
     /// The guidance scale and the signed time step.
     pub(crate) factors: Slot,
-    /// What tests look at: names as in the goldens.
+    /// What the golden tests look at, by the goldens' names.
+    #[cfg_attr(not(test), expect(dead_code, reason = "only tests look inside"))]
     pub(crate) taps: Vec<(String, Slot)>,
     /// Forward passes in the batch: twice the samples under guidance.
     pub(crate) batch: usize,

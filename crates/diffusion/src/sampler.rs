@@ -36,7 +36,7 @@ pub struct DitSampler {
 
 #[derive(Debug)]
 enum Backend {
-    Gpu(Gpu, GpuProgram),
+    Gpu(Box<Gpu>, GpuProgram),
     Cpu(HostMemory, Option<Random>),
 }
 
@@ -47,7 +47,7 @@ impl DitSampler {
     /// [`DiffusionError::Config`] for options that make no sense, and whatever the device refuses.
     pub fn on_gpu(gpu: &Gpu, weights: &DitWeights, options: SamplerOptions) -> Result<Self, DiffusionError> {
         let dit = build(weights, options)?;
-        let backend = Backend::Gpu(gpu.clone(), dit.program.prepare(gpu)?);
+        let backend = Backend::Gpu(Box::new(gpu.clone()), dit.program.prepare(gpu)?);
         Ok(Self { weights: weights.clone(), options, dit, backend })
     }
 

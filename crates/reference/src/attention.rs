@@ -3,6 +3,8 @@
 mod answer;
 mod layout;
 mod softmax;
+#[cfg(test)]
+mod tests;
 
 use crate::{Cost, DescError, Dtype, Expected, Format, Granularity, Op, TensorSpec, Tensors};
 pub use answer::attention;

@@ -1,7 +1,7 @@
 //! Dequantization: codes back to numbers.
 
+use crate::affine::{check_affine, check_granularity, rows, scale_shape, width};
 use crate::bound::{Rounded, TINY};
-use crate::quantize::{check_affine, check_granularity, rows, scale_shape, width};
 use crate::{Cost, DescError, Dtype, Expected, Format, Granularity, Op, TensorSpec, Tensors};
 use ndarray::{ArrayD, ArrayViewD, Axis, Zip};
 
@@ -17,13 +17,14 @@ use ndarray::{ArrayD, ArrayViewD, Axis, Zip};
 /// The difference is exact, the product is one f32 multiplication, and `out` is that rounded to nearest, ties to even;
 /// F16 and BF16 overflow to infinity. Every code of I8 has its value, -128 included. With a scale of 1 this casts.
 ///
-/// NaN gives NaN of its sign, infinity gives infinity (its sign times the scale's), by bits and so on every adapter.
-/// Subnormals of F32 and BF16 count as zero, since GPUs may flush them; those of F16, E4M3 and E5M2 count. A product
-/// beyond the largest f32 becomes infinity on adapters that keep infinities; it is not promised.
+/// NaN gives NaN of its sign; zero and infinity stay what they are, their sign times the scale's: by bits, and so on
+/// every adapter. (A check counts NaN as a failure nevertheless, as it always does.) Subnormals of F32 and BF16 count
+/// as zero, since GPUs may flush them; those of F16, E4M3 and E5M2 count. A product beyond the largest f32 becomes
+/// infinity on adapters that keep infinities; that is not promised.
 ///
 /// Error bound, per element: 0 before the rounding of `out` where the product is a normal f32, as with a power of two
-/// for a scale; else `u |out| + 2^-126` with `u = 2^-23`, as WGSL leaves the rounding direction open. Then half a unit in
-/// the last place of `out`, which for F32 is nothing more.
+/// for a scale; else `u |out| + 2^-126` with `u = 2^-23`, as WGSL leaves the rounding direction open. Then half a unit
+/// in the last place of `out`, which for F32 is nothing more.
 ///
 /// # Errors
 /// [`DescError::Field`] for an `out` or a granularity other than those above, and for a zero point without I8;
@@ -101,7 +102,7 @@ impl Op for DequantizeDesc {
     }
 
     fn cost(&self) -> Cost {
-        let elements = (rows(&self.shape) * width(&self.shape)) as f64;
+        let elements = self.rows() as f64 * self.width() as f64;
         Cost::of(if self.zero_point { 2.0 } else { 1.0 } * elements, &self.tensors())
     }
 
@@ -111,7 +112,7 @@ impl Op for DequantizeDesc {
 
     fn answer(&self, inputs: &Tensors) -> Vec<Expected> {
         let tensor = |name| inputs.values(name).unwrap_or_else(|| ArrayD::zeros(vec![]));
-        let q = tensor("q").mapv_into(|code| if code.abs() < TINY { 0.0 } else { code });
+        let q = tensor("q").mapv_into(|code| if code.abs() < TINY { 0.0_f64.copysign(code) } else { code });
         let (scale, zero) = (spread(tensor("scale"), &q), spread(tensor("zero_point"), &q));
         let mut out = q.mapv(Rounded::exact);
         Zip::from(&mut out).and_broadcast(&scale).and_broadcast(&zero).for_each(|element, &scale, &zero| {
@@ -119,6 +120,18 @@ impl Op for DequantizeDesc {
         });
         let (value, bound) = (out.mapv(|element| element.value), out.mapv(|element| element.error));
         vec![Expected::bounded("out", value, bound)]
+    }
+}
+
+impl DequantizeDesc {
+    /// How many rows there are: the product of all axes but the last.
+    pub fn rows(&self) -> usize {
+        rows(&self.shape)
+    }
+
+    /// How long a row, the last axis, is; 1 for a scalar.
+    pub fn width(&self) -> usize {
+        width(&self.shape)
     }
 }
 
@@ -148,7 +161,7 @@ fn spread(per_row: ArrayD<f64>, q: &ArrayD<f64>) -> ArrayD<f64> {
     per_row
 }
 
-/// `(q - zero_point) * scale` in f64, for scales and zero points of shape `[]` or the shape of `q` without its last axis.
+/// `(q - zero_point) * scale` in f64; scales and zero points have shape `[]`, or that of `q` without its last axis.
 ///
 /// # Errors
 /// [`DescError::Shape`] when the shapes do not fit together.

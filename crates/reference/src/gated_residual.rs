@@ -136,3 +136,53 @@ pub fn gated_residual(
         residual[[item, row, column]] + gate[[item, column]] * x[[item, row, column]]
     }))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Tensor, compare};
+
+    fn inputs(gate: &[f32]) -> Tensors {
+        let mut inputs = Tensors::new();
+        inputs.insert("x", Tensor::from_f32(Format::F32, &[2, 1, 2], &[1.0, 2.0, 3.0, 4.0]).unwrap());
+        let residual = Tensor::from_f32(Format::F32, &[2, 1, 2], &[10.0, 20.0, 30.0, 40.0]).unwrap();
+        inputs.insert("residual", residual);
+        inputs.insert("gate", Tensor::from_f32(Format::F32, &[2, gate.len() / 2], gate).unwrap());
+        inputs
+    }
+
+    #[test]
+    fn the_gate_is_read_at_its_columns_of_its_batch_item() {
+        let gate = Some(Columns { start: 1, width: 3 });
+        let desc = GatedResidualDesc { batch: 2, width: 2, gate, ..Default::default() };
+        let inputs = inputs(&[9.0, 0.5, -1.0, 9.0, 2.0, 0.0]);
+        let answer = desc.evaluate(&inputs).unwrap().remove(0);
+        assert_eq!(answer.values().as_slice(), Some(&[10.5, 18.0, 36.0, 40.0][..]));
+        // A gate read one column off must not pass.
+        let off = GatedResidualDesc { gate: Some(Columns { start: 0, width: 3 }), ..desc };
+        let wrong: Vec<f32> =
+            off.evaluate(&inputs).unwrap().remove(0).values().iter().map(|&y| y as f32).collect();
+        assert!(!compare(&answer, &Tensor::from_f32(Format::F32, &[2, 1, 2], &wrong).unwrap()).passed());
+    }
+
+    #[test]
+    fn without_a_gate_it_is_a_sum_and_it_may_be_empty() {
+        let desc = GatedResidualDesc { batch: 2, width: 2, ..Default::default() };
+        let mut inputs = inputs(&[0.0, 0.0]);
+        inputs.remove("gate");
+        let answer = desc.evaluate(&inputs).unwrap().remove(0);
+        assert_eq!(answer.values().as_slice(), Some(&[11.0, 22.0, 33.0, 44.0][..]));
+        for name in ["x", "residual"] {
+            inputs.insert(name, Tensor::from_f32(Format::F32, &[2, 1, 0], &[]).unwrap());
+        }
+        let empty = GatedResidualDesc { width: 0, ..desc };
+        assert!(empty.evaluate(&inputs).unwrap().remove(0).values().is_empty());
+    }
+
+    #[test]
+    fn shapes_that_do_not_fit_are_named() {
+        let (x, gate) = (Array3::zeros((2, 3, 4)), ndarray::Array2::zeros((2, 5)));
+        let error = gated_residual(x.view(), x.view(), gate.view()).unwrap_err().to_string();
+        assert_eq!(error, "gated_residual: tensor `gate` must have shape [2, 4], got [2, 5]");
+    }
+}

@@ -22,8 +22,8 @@ use ndarray::{Array2, ArrayView2, Axis};
 /// of f32. `width` counts all numbers of a sample, whatever its shape.
 ///
 /// Error bound, per element, with `u = 2^-23`: each of the at most five operations adds one `u` of its result, and the
-/// error of the difference of the velocities is multiplied by `|s dt|`. Large where the guidance extrapolates far: about
-/// `u |dt| (2 |s| |v_cond - v_uncond| + 2 |v|) + u |out|`.
+/// error of the difference of the velocities is multiplied by `|s dt|`. Large where the guidance extrapolates far:
+/// about `u |dt| (2 |s| |v_cond - v_uncond| + 2 |v|) + u |out|`.
 ///
 /// # Errors
 /// [`DescError::TooLarge`] for more elements than u32 counts.
@@ -129,4 +129,53 @@ pub fn guidance(
     let (conditional, unconditional) = velocity.split_at(Axis(0), batch);
     let guided = &unconditional + scale * (&conditional - &unconditional);
     Ok(&x + dt * guided)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Tensor, compare};
+
+    fn step(desc: &GuidanceDesc, scale: f32, dt: f32) -> Expected {
+        let f32s = |shape: &[usize], values: &[f32]| Tensor::from_f32(Format::F32, shape, values).unwrap();
+        let mut inputs = Tensors::new();
+        let velocity: &[f32] = if desc.guided { &[3.0, 5.0, 1.0, -1.0] } else { &[3.0, 5.0] };
+        inputs.insert("velocity", f32s(&[velocity.len() / 2, 2], velocity));
+        inputs.insert("x", f32s(&[1, 2], &[10.0, 20.0]));
+        inputs.insert("factors", f32s(&[2], &[scale, dt]));
+        desc.evaluate(&inputs).unwrap().remove(0)
+    }
+
+    fn values(expected: &Expected) -> Vec<f64> {
+        expected.values().iter().copied().collect()
+    }
+
+    #[test]
+    fn the_scale_extrapolates_from_the_unconditional_velocity() {
+        let guided = GuidanceDesc { batch: 1, width: 2, guided: true };
+        assert_eq!(values(&step(&guided, 2.0, -0.5)), [7.5, 14.5]);
+        assert_eq!(values(&step(&guided, 0.0, 1.0)), [11.0, 19.0]);
+        let alone = GuidanceDesc { guided: false, ..guided };
+        assert_eq!(values(&step(&guided, 1.0, 0.5)), values(&step(&alone, 7.0, 0.5)));
+    }
+
+    /// The other convention's scale, `s - 1`, is another answer.
+    #[test]
+    fn the_other_convention_does_not_pass() {
+        let guided = GuidanceDesc { batch: 1, width: 2, guided: true };
+        let other: Vec<f32> = values(&step(&guided, 1.0, 0.5)).iter().map(|&y| y as f32).collect();
+        let other = Tensor::from_f32(Format::F32, &[1, 2], &other).unwrap();
+        assert!(compare(&step(&guided, 1.0, 0.5), &other).passed());
+        assert!(!compare(&step(&guided, 2.0, 0.5), &other).passed());
+    }
+
+    #[test]
+    fn an_empty_batch_has_no_answer_and_a_wrong_shape_is_named() {
+        let empty = GuidanceDesc { batch: 0, width: 3, guided: true };
+        let inputs = crate::generate::inputs(&empty, 0);
+        assert!(empty.evaluate(&inputs).unwrap().remove(0).values().is_empty());
+        let (velocity, x) = (Array2::zeros((3, 2)), Array2::zeros((2, 2)));
+        let error = guidance(velocity.view(), x.view(), 1.0, 1.0).unwrap_err().to_string();
+        assert_eq!(error, "guidance: tensor `velocity` must have shape [4, 2], got [3, 2]");
+    }
 }

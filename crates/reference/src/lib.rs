@@ -18,6 +18,7 @@
 #![forbid(unsafe_code)]
 
 mod activation;
+mod affine;
 mod attention;
 mod bound;
 mod boundary;

@@ -187,14 +187,21 @@ pub trait Op: Clone + Debug + PartialEq + Send + Sync + 'static {
     /// # Errors
     /// [`DescError::TooLarge`] names the tensor.
     fn check_index_range(&self) -> Result<(), DescError> {
+        // Kernels step past the end by less than one tile of 256 rows or columns before they check.
+        let limit = u64::from(u32::MAX) - (1 << 16);
         for spec in self.tensors() {
-            let padded = spec.dtype.padded_row_len(spec.row_len()) as u128;
-            let rows = &spec.shape[..spec.shape.len().saturating_sub(1)];
-            let got = rows.iter().fold(padded, |product, &extent| product.saturating_mul(extent as u128));
-            // Kernels step past the end by less than one tile of 256 rows or columns before they check.
-            let limit = u64::from(u32::MAX) - (1 << 16);
-            if got > u128::from(limit) || spec.shape.iter().any(|&extent| extent as u128 > u128::from(limit))
-            {
+            let (largest, row_len) = (spec.shape.iter().copied().max().unwrap_or(1), spec.row_len());
+            // An axis without elements counts as one: ndarray, too, forbids shapes that are huge but for it.
+            let product = |row: usize| {
+                let rows = &spec.shape[..spec.shape.len().saturating_sub(1)];
+                rows.iter()
+                    .fold(row as u128, |product, &extent| product.saturating_mul(extent.max(1) as u128))
+            };
+            let got = match largest as u128 > u128::from(limit) {
+                true => product(row_len.max(1)),
+                false => product(spec.dtype.padded_row_len(row_len.max(1))),
+            };
+            if got > u128::from(limit) {
                 let what = format!("the number of elements of `{}`", spec.name);
                 return Err(DescError::TooLarge { op: Self::NAME, what, limit, got });
             }

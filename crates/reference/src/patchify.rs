@@ -193,3 +193,56 @@ pub fn patch_embed(
         sum + bias[feature] + position[[token, feature]]
     }))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::{Array1, Array2, Array4};
+
+    #[test]
+    fn the_channel_comes_first_and_the_batch_repeats() {
+        let desc =
+            PatchifyDesc { channels: 2, height: 2, width: 2, patch: 2, repeat: 2, ..Default::default() };
+        let mut inputs = Tensors::new();
+        let x: Vec<f32> = (0..8u8).map(f32::from).collect();
+        inputs.insert("x", Tensor::from_f32(Format::F32, &[1, 2, 2, 2], &x).unwrap());
+        let out = desc.evaluate(&inputs).unwrap().remove(0).values();
+        assert_eq!(out.shape(), [2, 1, 8]);
+        assert_eq!(
+            out.as_slice(),
+            Some(&[0., 1., 2., 3., 4., 5., 6., 7., 0., 1., 2., 3., 4., 5., 6., 7.][..])
+        );
+    }
+
+    #[test]
+    fn patches_of_one_pixel_only_move_the_channel() {
+        let x = Array4::from_shape_fn((1, 2, 2, 3), |(_, c, i, j)| (c * 6 + i * 3 + j) as f64);
+        let tokens = patchify(x.view(), 1).unwrap();
+        let moved = x.permuted_axes([0, 2, 3, 1]);
+        assert_eq!(tokens.into_shape_with_order((1, 2, 3, 2)).unwrap(), moved);
+    }
+
+    #[test]
+    fn an_embedding_sums_its_patch() {
+        let x = Array4::from_shape_fn((1, 1, 2, 4), |(.., i, j)| (i * 4 + j) as f64);
+        let weight = Array4::ones((1, 1, 2, 2));
+        let bias = Array1::from_elem(1, 100.0);
+        let position = Array2::from_shape_vec((2, 1), vec![0.0, 1000.0]).unwrap();
+        let out = patch_embed(x.view(), weight.view(), bias.view(), position.view()).unwrap();
+        assert_eq!(out.as_slice(), Some(&[110.0, 1118.0][..]));
+    }
+
+    #[test]
+    fn empty_pictures_are_fine_and_wrong_shapes_are_named() {
+        let empty = PatchifyDesc { height: 0, width: 4, patch: 2, ..Default::default() };
+        let inputs = crate::generate::inputs(&empty, 0);
+        assert!(empty.evaluate(&inputs).unwrap().remove(0).values().is_empty());
+        let (x, weight) = (Array4::zeros((1, 2, 4, 4)), Array4::zeros((3, 1, 2, 2)));
+        let (bias, position) = (Array1::zeros(3), Array2::zeros((4, 3)));
+        let error = patch_embed(x.view(), weight.view(), bias.view(), position.view()).unwrap_err();
+        let sentence = "patchify: tensor `weight` must have shape [3, 2, 2, 2], got [3, 1, 2, 2]";
+        assert_eq!(error.to_string(), sentence);
+        let error = patchify(x.view(), 3).unwrap_err().to_string();
+        assert_eq!(error, "patchify: `height` must be a multiple of the patch, 3, got 4");
+    }
+}

@@ -1,5 +1,6 @@
 //! Quantization to 8-bit codes, exact to the bit.
 
+use crate::affine::{check_affine, check_granularity, rows, scale_shape, sharing, width};
 use crate::formats::{i8, quantize as code_of, scale};
 use crate::{
     Cost, DescError, Dtype, Expected, Format, Granularity, Op, Overflow, Tensor, TensorSpec, Tensors,
@@ -22,7 +23,7 @@ pub enum ScaleSource {
 /// `q = encode(x * inverse(scale))`; for I8 `q = clamp(round(x * inverse(scale)) + zero_point)`
 ///
 /// A code stands for `code * scale`, for I8 with a zero point for `(code - zero_point) * scale`. The inverse is one f32,
-/// `1 / scale`; the code is that of the product, which is not the quotient `x / scale` where both round differently.
+/// `1 / scale`; the code is that of the product, which now and then is not that of the quotient `x / scale`.
 ///
 /// | tensor | shape | type |
 /// |---|---|---|
@@ -38,25 +39,27 @@ pub enum ScaleSource {
 /// | symmetric | `amax / max_finite` (448, 57344, 127) | none | -127 to 127 |
 /// | asymmetric | `(max - min) / 255`, the range widened to contain 0 | `round(-min / scale) - 128` | -128 to 127 |
 ///
-/// A dynamic scale is at least 2^-126, so that its inverse is finite; without any value but zeros it is 1, and the codes
-/// are those of zero (the asymmetric zero point is then -128). `amax`, `min` and `max` are of the finite values.
+/// A dynamic scale is at least 2^-126, so that its inverse is finite. Where there is nothing but zeros it is 1 and the
+/// codes are those of zero (the asymmetric zero point is then -128). `amax`, `min` and `max` are of the finite values.
 ///
 /// Everything rounds to nearest, ties to even: the scale, the inverse, the product (all f32), then the code.
 ///
 /// | `x` | E4M3 | E5M2 | I8 |
 /// |---|---|---|---|
 /// | NaN | NaN (7f), its sign | NaN (7f), its sign | the zero point, or 0 |
-/// | infinity, and products beyond the largest number | [`Overflow::Saturate`]: 448; else NaN | 57344; else infinity | saturates |
-/// | zero, and f32 subnormals (they count as zero) | zero, its sign | zero, its sign | the zero point, or 0 |
-/// | an infinity where the inverse is 0 (scale above 2^126) | NaN | NaN | the zero point, or 0 |
+/// | infinity, or a product too large | 448, or NaN: [`overflow`](Self::overflow) | 57344, or infinity | saturates |
+/// | zero, or an f32 subnormal (counts as zero) | zero, its sign | zero, its sign | the zero point, or 0 |
+/// | infinity times an inverse of 0 (scale above 2^126) | NaN | NaN | the zero point, or 0 |
 ///
-/// F16 subnormals are no f32 subnormals and count. FP8 subnormals are produced. E4M3 overflows above 464, E5M2 from
-/// 61440 on. A static scale may be negative; of magnitude below 2^-126 (zero too) it counts as 2^-126 of its sign.
+/// F16 subnormals are no f32 subnormals and count. FP8 subnormals are produced. Products overflow above 464 (E4M3) and
+/// from 61440 on (E5M2). A static scale may be negative; of magnitude below 2^-126 (zero too) it counts as 2^-126 of
+/// its sign.
 ///
-/// Error bound: none, `q`, `scale` and `zero_point` are the same bits on every adapter. Scales are made by integer
-/// operations. The product is one f32 multiplication and assumed to round to nearest, which WGSL does not demand of an
-/// adapter; check yours. Where nothing overflows, a code is within half a unit in the last place of its format,
-/// times the scale, of `x`, up to the rounding of inverse and product (`3 * 2^-24` of `x`).
+/// Error bound: none; `q`, `scale` and `zero_point` are the same bits on every adapter. Scales are made by integer
+/// operations. The product is one f32 multiplication, assumed to round to nearest, which WGSL does not demand; a check
+/// on your adapter shows whether it does. What a code stands for is within half a unit in the last place of its format,
+/// times the scale, plus `3 * 2^-24 |x|` for inverse and product, of an `x` that does not overflow. Asymmetric codes
+/// -128 and 127 may be a whole step off: the zero point is rounded.
 ///
 /// # Errors
 /// [`DescError::Field`] for formats and granularities other than those above, and for `asymmetric` without I8;
@@ -155,7 +158,7 @@ impl Op for QuantizeDesc {
 
     /// Per element one product and one rounding, and where the scale is dynamic one comparison.
     fn cost(&self) -> Cost {
-        let elements = (rows(&self.shape) * width(&self.shape)) as f64;
+        let elements = self.rows() as f64 * self.width() as f64;
         let per_element = if self.scale == ScaleSource::Dynamic { 3.0 } else { 2.0 };
         Cost::of(per_element * elements, &self.tensors())
     }
@@ -192,6 +195,16 @@ impl Op for QuantizeDesc {
 }
 
 impl QuantizeDesc {
+    /// How many rows there are: the product of all axes but the last.
+    pub fn rows(&self) -> usize {
+        rows(&self.shape)
+    }
+
+    /// How long a row, the last axis, is; 1 for a scalar.
+    pub fn width(&self) -> usize {
+        width(&self.shape)
+    }
+
     /// Scale and zero point of everything that shares them.
     fn affines(&self, inputs: &Tensors, x: &[f32]) -> Vec<(f32, i32)> {
         let shape = scale_shape(&self.shape, self.granularity);
@@ -213,55 +226,6 @@ impl QuantizeDesc {
         };
         (0..groups).into_par_iter().map(affine).collect()
     }
-}
-
-/// The length of the last axis; 1 for a scalar.
-pub(crate) fn width(shape: &[usize]) -> usize {
-    shape.last().copied().unwrap_or(1)
-}
-
-/// The number of rows, the product of all axes but the last.
-pub(crate) fn rows(shape: &[usize]) -> usize {
-    shape[..shape.len().saturating_sub(1)].iter().product()
-}
-
-/// The shape of scales and zero points.
-pub(crate) fn scale_shape(shape: &[usize], granularity: Granularity) -> Vec<usize> {
-    match granularity {
-        Granularity::PerRow => shape[..shape.len().saturating_sub(1)].to_vec(),
-        _ => vec![],
-    }
-}
-
-/// How many neighbouring elements share one scale.
-fn sharing(shape: &[usize], granularity: Granularity) -> usize {
-    match granularity {
-        Granularity::PerRow => width(shape),
-        _ => rows(shape) * width(shape),
-    }
-}
-
-pub(crate) fn check_granularity<O: Op>(granularity: Granularity) -> Result<(), DescError> {
-    match granularity {
-        Granularity::PerTensor | Granularity::PerRow => Ok(()),
-        Granularity::PerColumn => Err(O::field_error("granularity", "per_tensor or per_row", "per_column")),
-    }
-}
-
-/// Scales that are given must be finite, zero points must be codes of I8.
-pub(crate) fn check_affine<O: Op>(inputs: &Tensors) -> Result<(), DescError> {
-    let rules: [(&str, &'static str, fn(f64) -> bool); 2] = [
-        ("scale", "finite scales", f64::is_finite),
-        ("zero_point", "zero points from -128 to 127", |zero| (-128.0..=127.0).contains(&zero)),
-    ];
-    for (tensor, expected, holds) in rules {
-        let values = inputs.values(tensor).unwrap_or_else(|| ArrayD::zeros(IxDyn(&[0])));
-        if let Some((index, &got)) = values.indexed_iter().find(|(_, value)| !holds(**value)) {
-            let index = ndarray::Dimension::slice(&index).to_vec();
-            return Err(DescError::Value { op: O::NAME, tensor: tensor.into(), expected, got, index });
-        }
-    }
-    Ok(())
 }
 
 /// An exact answer whose bytes were made for its shape.

@@ -145,7 +145,7 @@ impl Tensor {
     /// [`DescError::Bytes`] when the bytes do not fill the shape.
     pub fn new(dtype: impl Into<Dtype>, shape: &[usize], data: Vec<u8>) -> Result<Self, DescError> {
         let dtype = dtype.into();
-        let expected = shape.iter().try_fold(dtype.bytes(), |bytes, &extent| bytes.checked_mul(extent));
+        let expected = bytes_of(dtype, shape);
         if expected != Some(data.len()) {
             let expected = expected.unwrap_or(usize::MAX);
             return Err(DescError::Bytes { dtype, shape: shape.to_vec(), expected, got: data.len() });
@@ -238,14 +238,12 @@ impl Tensor {
     pub fn from_words(dtype: impl Into<Dtype>, shape: &[usize], words: &[u32]) -> Result<Self, DescError> {
         let dtype = dtype.into();
         let row_len = shape.last().copied().unwrap_or(1);
+        let wrong =
+            |expected| DescError::Bytes { dtype, shape: shape.to_vec(), expected, got: words.len() * 4 };
+        bytes_of(dtype, shape).ok_or_else(|| wrong(usize::MAX))?;
         let rows = shape[..shape.len().saturating_sub(1)].iter().product();
-        let data =
-            formats::unpack_rows(dtype.layout(), words, row_len, rows).map_err(|_| DescError::Bytes {
-                dtype,
-                shape: shape.to_vec(),
-                expected: rows * dtype.padded_row_len(row_len) * dtype.bytes(),
-                got: words.len() * 4,
-            })?;
+        let data = formats::unpack_rows(dtype.layout(), words, row_len, rows)
+            .map_err(|_| wrong(rows * dtype.padded_row_len(row_len) * dtype.bytes()))?;
         Self::new(dtype, shape, data)
     }
 
@@ -256,6 +254,13 @@ impl Tensor {
     fn words_i32(&self) -> impl Iterator<Item = i32> + '_ {
         self.data.chunks_exact(4).map(|b| i32::from_le_bytes([b[0], b[1], b[2], b[3]]))
     }
+}
+
+/// The bytes of a dense tensor; `None` where they leave `isize`, an axis without elements counting as one.
+fn bytes_of(dtype: Dtype, shape: &[usize]) -> Option<usize> {
+    let capacity = shape.iter().try_fold(dtype.bytes(), |bytes, &extent| bytes.checked_mul(extent.max(1)))?;
+    isize::try_from(capacity).ok()?;
+    Some(if shape.contains(&0) { 0 } else { capacity })
 }
 
 /// Named tensors: the inputs or the outputs of an operation.

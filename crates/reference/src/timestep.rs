@@ -25,3 +25,24 @@ pub fn timestep_embedding(t: f64, channels: usize) -> Array1<f64> {
         _ => 0.0,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cosines_come_first_and_frequencies_end_at_a_ten_thousandth() {
+        let embedding = timestep_embedding(2.0, 4);
+        let want = [2.0f64.cos(), 2e-4f64.cos(), 2.0f64.sin(), 2e-4f64.sin()];
+        for (got, want) in embedding.iter().zip(want) {
+            assert!((got - want).abs() <= 4.0 * f64::EPSILON, "{got} and {want}");
+        }
+    }
+
+    #[test]
+    fn short_and_odd_lengths_are_defined() {
+        assert!(timestep_embedding(3.0, 0).is_empty());
+        assert_eq!(timestep_embedding(3.0, 1).to_vec(), [0.0]);
+        assert_eq!(timestep_embedding(3.0, 3).to_vec(), [3.0f64.cos(), 3.0f64.sin(), 0.0]);
+    }
+}

@@ -121,7 +121,7 @@ pub fn unpatchify(
         return Err(DescError::Shape {
             op: UnpatchifyDesc::NAME,
             tensor: "x".into(),
-            expected: format!("[batch, {}, {} * channels]", height / patch * across, patch * patch),
+            expected: format!("[{batch}, {}, {} * channels]", height / patch * across, patch * patch),
             got: x.shape().to_vec(),
         });
     }
@@ -130,4 +130,38 @@ pub fn unpatchify(
         let element = (row % patch * patch + column % patch) * channels + channel;
         x[[item, row / patch * across + column / patch, element]]
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Tensor;
+    use ndarray::Array3;
+
+    #[test]
+    fn the_channel_comes_last() {
+        let desc = UnpatchifyDesc { channels: 2, height: 2, width: 2, patch: 2, ..Default::default() };
+        let mut inputs = Tensors::new();
+        let x: Vec<f32> = (0..8u8).map(f32::from).collect();
+        inputs.insert("x", Tensor::from_f32(Format::F32, &[1, 1, 8], &x).unwrap());
+        let out = desc.evaluate(&inputs).unwrap().remove(0).values();
+        assert_eq!(out.as_slice(), Some(&[0.0, 2.0, 4.0, 6.0, 1.0, 3.0, 5.0, 7.0][..]));
+    }
+
+    #[test]
+    fn one_channel_is_the_inverse_of_patchify() {
+        let x = Array4::from_shape_fn((2, 1, 4, 6), |(n, _, i, j)| (n * 24 + i * 6 + j) as f64);
+        let tokens = crate::patchify(x.view(), 2).unwrap();
+        assert_eq!(unpatchify(tokens.view(), 4, 6, 2).unwrap(), x);
+    }
+
+    #[test]
+    fn empty_pictures_are_fine_and_wrong_shapes_are_named() {
+        let empty = UnpatchifyDesc { batch: 0, height: 4, width: 4, patch: 2, ..Default::default() };
+        let inputs = crate::generate::inputs(&empty, 0);
+        assert!(empty.evaluate(&inputs).unwrap().remove(0).values().is_empty());
+        let x = Array3::zeros((1, 5, 4));
+        let error = unpatchify(x.view(), 4, 4, 2).unwrap_err().to_string();
+        assert_eq!(error, "unpatchify: tensor `x` must have shape [1, 4, 4 * channels], got [1, 5, 4]");
+    }
 }

@@ -3,7 +3,13 @@
 use super::{FromFile, RunArgs, run_kernel};
 use crate::CliError;
 use crate::tensors::Input;
-use langevin::MatmulDesc;
+use langevin::{
+    ActivationDesc, AttentionDesc, ConvDesc, DequantizeDesc, GatedResidualDesc, GuidanceDesc, HeatDesc,
+    LaplacianDesc, MatmulDesc, NormDesc, PatchifyDesc, QuantizeDesc, UnpatchifyDesc,
+};
+
+pub(super) const EXAMPLE: &str = "Example:\n  langevin run matmul --input in.safetensors --output out.safetensors \\\n    \
+     --desc '{\"activation\": \"silu\", \"out\": \"bf16\"}' --check";
 
 /// One kernel of the command line.
 struct Entry {
@@ -18,7 +24,21 @@ const fn entry<D: FromFile>() -> Entry {
     Entry { name: D::NAME, inputs: D::INPUTS, outputs: D::OUTPUTS, fields: D::FIELDS, run: run_kernel::<D> }
 }
 
-const KERNELS: &[Entry] = &[entry::<MatmulDesc>()];
+const KERNELS: &[Entry] = &[
+    entry::<MatmulDesc>(),
+    entry::<AttentionDesc>(),
+    entry::<ConvDesc>(),
+    entry::<LaplacianDesc>(),
+    entry::<HeatDesc>(),
+    entry::<QuantizeDesc>(),
+    entry::<DequantizeDesc>(),
+    entry::<NormDesc>(),
+    entry::<ActivationDesc>(),
+    entry::<GatedResidualDesc>(),
+    entry::<GuidanceDesc>(),
+    entry::<PatchifyDesc>(),
+    entry::<UnpatchifyDesc>(),
+];
 
 pub(super) fn names() -> impl Iterator<Item = &'static str> {
     KERNELS.iter().map(|kernel| kernel.name)
@@ -44,7 +64,5 @@ pub(super) fn help() -> String {
             text += &format!("    {what:<5}{value}\n");
         }
     }
-    text += "\nExample:\n  langevin run matmul --input in.safetensors --output out.safetensors \\\n    \
-             --desc '{\"activation\": \"silu\", \"out\": \"bf16\"}' --check";
-    text
+    text + "\n" + EXAMPLE
 }

@@ -1,14 +1,19 @@
 //! Runs any kernel on tensors from a file.
 
+mod attention;
 mod cpu;
+mod glue;
+mod grid;
 mod kernels;
 mod matmul;
+mod quantize;
 mod shapes;
 
 use crate::device::DeviceArgs;
 use crate::tensors::{self, Input};
 use crate::{CliError, output};
 use clap::builder::PossibleValuesParser;
+use langevin::reference::TensorSpec;
 use langevin::verify::{self, Comparison, Expected, RunOptions, Tensor, Tensors, compare};
 use langevin::{DescError, Format, Gpu, Kernel, PlanOptions, Tier};
 use serde::de::DeserializeOwned;
@@ -19,7 +24,7 @@ use std::path::PathBuf;
 /// Sizes and formats come from the file's shapes and dtypes; everything else is a field of the descriptor, given as
 /// JSON. Outputs go to a second file. Useful for comparing with NumPy, JAX or PyTorch.
 #[derive(Debug, clap::Args)]
-#[command(after_long_help = kernels::help())]
+#[command(after_help = kernels::EXAMPLE, after_long_help = kernels::help())]
 pub(crate) struct RunArgs {
     /// The kernel; `langevin run --help` lists their tensors and fields.
     #[arg(value_parser = PossibleValuesParser::new(kernels::names()))]
@@ -81,6 +86,9 @@ fn run_kernel<D: FromFile>(args: &RunArgs) -> Result<(), CliError> {
     described.desc.validate()?;
     described.desc.check_inputs(&described.tensors)?;
     output::check_writable(&args.output)?;
+    if args.cpu || args.check {
+        check_memory(&described.desc)?;
+    }
     let (mut outputs, mut failed) = if args.cpu {
         output::print(&format!("{} by the CPU reference\n", D::NAME))?;
         (cpu::outputs(&described.desc, described.desc.evaluate(&described.tensors)?)?, Vec::new())
@@ -98,7 +106,7 @@ fn run_kernel<D: FromFile>(args: &RunArgs) -> Result<(), CliError> {
     tensors::write(&args.output, &outputs)?;
     report(&outputs, args)?;
     match failed.pop() {
-        Some(comparison) => Err(CliError::OutOfBounds { op: D::NAME, comparison }),
+        Some(comparison) => Err(CliError::OutOfBounds { op: D::NAME, comparison: Box::new(comparison) }),
         None => Ok(()),
     }
 }
@@ -156,6 +164,14 @@ fn report(outputs: &Tensors, args: &RunArgs) -> Result<(), CliError> {
         })
         .collect();
     output::print(&format!("{}written to {}\n", output::table(&rows), args.output.display()))
+}
+
+/// Fails where the reference would end the program for want of memory.
+fn check_memory<D: Kernel>(desc: &D) -> Result<(), CliError> {
+    // In f64: every value once, and with its error bound while it is computed.
+    let elements = |spec: &TensorSpec| spec.elements().unwrap_or(usize::MAX);
+    let bytes = desc.tensors().iter().map(elements).fold(0, usize::saturating_add).saturating_mul(32);
+    Vec::<u8>::new().try_reserve_exact(bytes).map_err(|_| CliError::Memory { op: D::NAME, bytes })
 }
 
 /// Scales are finite and not negative.

@@ -73,8 +73,12 @@ pub(crate) fn choose<T>(
     choices: Vec<Choice<T>>,
 ) -> Result<Option<T>, DescError> {
     let Some(shape) = tensors.get(name).map(|tensor| tensor.shape().to_vec()) else { return Ok(None) };
-    let mut expected: Vec<String> = choices.iter().map(|choice| format!("{:?}", choice.in_file)).collect();
-    expected.dedup();
+    let mut expected: Vec<String> = Vec::new();
+    for accepted in choices.iter().map(|choice| format!("{:?}", choice.in_file)) {
+        if !expected.contains(&accepted) {
+            expected.push(accepted);
+        }
+    }
     let Some(choice) = choices.into_iter().find(|choice| choice.in_file == shape) else {
         return Err(wrong(op, tensors, name, expected.join(" or ")));
     };

@@ -4,13 +4,16 @@ use safetensors::Dtype;
 use safetensors::tensor::{SafeTensors, TensorView};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A directory of one test, removed at its end.
 pub(crate) struct Directory(PathBuf);
 
 impl Directory {
     pub(crate) fn new(test: &str) -> Self {
-        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{test}-{}", std::process::id()));
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let name = format!("{test}-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
         fs::create_dir_all(&path).unwrap();
         Self(path)
     }
@@ -56,6 +59,13 @@ pub(crate) fn i8s(shape: &[usize], values: &[i8]) -> Tensor {
 
 pub(crate) fn i32s(shape: &[usize], values: &[i32]) -> Tensor {
     tensor(Dtype::I32, shape, values.iter().flat_map(|value| value.to_le_bytes()).collect())
+}
+
+impl Tensor {
+    pub(crate) fn to_f32(&self) -> Vec<f32> {
+        assert_eq!(self.dtype, Dtype::F32);
+        self.bytes.chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect()
+    }
 }
 
 pub(crate) fn save(path: &Path, tensors: &[(&str, Tensor)]) {

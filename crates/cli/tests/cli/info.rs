@@ -8,9 +8,9 @@ fn help_names_every_command_and_usage_errors_exit_with_2() {
         assert!(help.contains(command), "{help}");
         assert!(langevin(&[command, "--help"]).succeeds().contains("Example:"));
     }
-    langevin(&[]).is_wrong_usage();
-    langevin(&["infoo"]).is_wrong_usage();
-    langevin(&["info", "--bref"]).is_wrong_usage();
+    langevin(&[]).fails_as_usage();
+    langevin(&["infoo"]).fails_as_usage();
+    langevin(&["info", "--bref"]).fails_as_usage();
 }
 
 #[test]

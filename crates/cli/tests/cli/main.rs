@@ -6,5 +6,6 @@
 mod doctor;
 mod files;
 mod info;
+mod kernels;
 mod process;
 mod run;

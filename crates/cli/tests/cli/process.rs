@@ -56,7 +56,7 @@ impl Finished {
 
     /// Exit code 2, for wrong usage; the explanation.
     #[track_caller]
-    pub(crate) fn is_wrong_usage(self) -> String {
+    pub(crate) fn fails_as_usage(self) -> String {
         assert_eq!(self.code, Some(2), "{self:?}");
         self.stderr
     }

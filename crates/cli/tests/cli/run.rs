@@ -5,7 +5,12 @@ use safetensors::Dtype;
 use std::fs;
 
 /// Runs a kernel on these tensors; the output is `out.safetensors` in the directory.
-fn run(directory: &Directory, kernel: &str, tensors: &[(&str, Tensor)], options: &[&str]) -> Finished {
+pub(crate) fn run(
+    directory: &Directory,
+    kernel: &str,
+    tensors: &[(&str, Tensor)],
+    options: &[&str],
+) -> Finished {
     let (input, output) = (directory.path("in.safetensors"), directory.path("out.safetensors"));
     save(&input, tensors);
     let mut arguments = vec!["run", kernel, "--input", text(&input), "--output", text(&output)];
@@ -139,6 +144,20 @@ fn wrong_tensors_are_named() {
 }
 
 #[test]
+fn extents_that_only_an_empty_axis_makes_possible_are_refused() {
+    let directory = Directory::new("extents");
+    let huge = |shape: &[usize]| f32s(shape, &[]);
+    let tensors = [("a", huge(&[0, 1 << 40, 1 << 40])), ("b", huge(&[1 << 40, 0]))];
+    let error = fails(&directory, "matmul", &tensors, &["--cpu"]);
+    let expected = "matmul: the product of the extents of tensor `a` must be at most 4294967295, got 1208925819614629174706176";
+    assert_eq!(error, expected);
+    // An empty sum for each of more elements than any memory holds.
+    let tensors = [("a", huge(&[1 << 31, 0])), ("b", huge(&[0, 1 << 20]))];
+    let error = fails(&directory, "matmul", &tensors, &["--cpu"]);
+    assert!(error.starts_with("matmul: the number of elements of `out` must be at most"), "{error}");
+}
+
+#[test]
 fn a_scale_that_is_no_scale_is_named() {
     let directory = Directory::new("scales");
     for (value, shown) in [(f32::NAN, "NaN"), (-1.0, "-1"), (f32::INFINITY, "inf")] {
@@ -210,11 +229,11 @@ fn a_failure_leaves_the_old_output_alone() {
 #[test]
 fn kernels_tiers_and_adapters_that_are_not_there_are_named() {
     let directory = Directory::new("names");
-    let usage = run(&directory, "matmull", &product(), &[]).is_wrong_usage();
+    let usage = run(&directory, "matmull", &product(), &[]).fails_as_usage();
     assert!(usage.contains("[possible values: matmul"), "{usage}");
-    let usage = run(&directory, "matmul", &product(), &["--tier", "T0"]).is_wrong_usage();
+    let usage = run(&directory, "matmul", &product(), &["--tier", "T0"]).fails_as_usage();
     assert!(usage.contains("a tier is one of portable, software"), "{usage}");
-    run(&directory, "matmul", &product(), &["--cpu", "--check"]).is_wrong_usage();
+    run(&directory, "matmul", &product(), &["--cpu", "--check"]).fails_as_usage();
     let error = fails(&directory, "matmul", &product(), &["--adapter", "no such GPU"]);
     assert!(error.starts_with("no GPU adapter found whose name contains \"no such GPU\""), "{error}");
     if has_gpu() {

@@ -214,3 +214,6 @@ fn upload_guarded(
 fn range(buffer: &wgpu::Buffer, guard: usize, words: usize) -> wgpu::BufferBinding<'_> {
     wgpu::BufferBinding { buffer, offset: guard as u64 * 4, size: wgpu::BufferSize::new(words as u64 * 4) }
 }
+
+#[cfg(test)]
+mod negative_controls;

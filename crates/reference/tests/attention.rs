@@ -1,0 +1,109 @@
+//! Attention against JAX in f64: `goldens/attention.safetensors`, written by `goldens/attention.py`.
+
+use langevin_reference::{AttentionDesc, Causal, Dtype, Format, Op, Tensor, Tensors, attention};
+use ndarray::{ArrayD, Ix4, IxDyn};
+use safetensors::SafeTensors;
+
+const GOLDEN: &[u8] = include_bytes!("../goldens/attention.safetensors");
+
+fn golden() -> SafeTensors<'static> {
+    SafeTensors::deserialize(GOLDEN).unwrap()
+}
+
+/// An input as it is stored.
+fn input(name: &str) -> Tensor {
+    let view = golden();
+    let view = view.tensor(name).unwrap();
+    let dtype = if name == "mask" { Dtype::Bool } else { Format::F32.into() };
+    Tensor::new(dtype, view.shape(), view.data().to_vec()).unwrap()
+}
+
+/// An answer in f64.
+fn answer(name: &str) -> ArrayD<f64> {
+    let view = golden();
+    let view = view.tensor(name).unwrap();
+    let values = view.data().chunks_exact(8).map(|b| f64::from_le_bytes(b.try_into().unwrap())).collect();
+    ArrayD::from_shape_vec(IxDyn(view.shape()), values).unwrap()
+}
+
+/// The first keys of a `[2, 2, 7, dim]` tensor.
+fn first_keys(tensor: &Tensor, keys: usize) -> Tensor {
+    let row_bytes = tensor.shape()[3] * 4;
+    let rows = tensor.bytes().chunks(7 * row_bytes).flat_map(|head| &head[..keys * row_bytes]);
+    let shape = [2, 2, keys, tensor.shape()[3]];
+    Tensor::new(tensor.dtype(), &shape, rows.copied().collect()).unwrap()
+}
+
+fn check(name: &str, desc: &AttentionDesc) {
+    let sizes =
+        AttentionDesc { batch: 2, heads: 4, kv_heads: 2, seq_q: 5, head_dim: 6, v_dim: 3, ..desc.clone() };
+    let desc = AttentionDesc { seq_kv: if desc.seq_kv == 0 { 7 } else { desc.seq_kv }, lse: true, ..sizes };
+    let mut inputs = Tensors::new();
+    for spec in desc.tensors().iter().filter(|spec| !["out", "lse"].contains(&spec.name)) {
+        let tensor = input(spec.name);
+        let shorter = ["k", "v"].contains(&spec.name).then(|| first_keys(&tensor, desc.seq_kv));
+        inputs.insert(spec.name, shorter.unwrap_or(tensor));
+    }
+    for expected in desc.evaluate(&inputs).unwrap() {
+        let golden = answer(&format!("{name}.{}", expected.name));
+        assert_eq!(golden.shape(), expected.values().shape());
+        for (index, &value) in expected.values().indexed_iter() {
+            let want = golden[index.clone()];
+            // The default scale is 1 / sqrt(6) on both sides, but JAX and this crate sum in another order.
+            let close = value == want || (value - want).abs() <= 1e-13 * (1.0 + want.abs());
+            assert!(close, "{name}: {} at {index:?} is {value}, JAX says {want}", expected.name);
+        }
+    }
+}
+
+#[test]
+fn jax_agrees_on_every_option() {
+    let diagonal = |causal| AttentionDesc { causal, ..Default::default() };
+    check("plain", &AttentionDesc::default());
+    check("scale", &AttentionDesc { scale: Some(1.5), ..Default::default() });
+    check("top_left", &diagonal(Causal::TopLeft));
+    check("bottom_right", &diagonal(Causal::BottomRight));
+    check("more_queries", &AttentionDesc { seq_kv: 3, ..diagonal(Causal::BottomRight) });
+    check("offset", &diagonal(Causal::Offset(-2)));
+    let (mask, bias) = (Some([2, 1, 5, 7]), Some([1, 4, 5, 7]));
+    check("mask", &AttentionDesc { mask, ..Default::default() });
+    check("bias", &AttentionDesc { bias, ..diagonal(Causal::TopLeft) });
+    check("softcap", &AttentionDesc { softcap: Some(0.5), ..Default::default() });
+    check("sinks", &AttentionDesc { sinks: true, ..Default::default() });
+    let options = AttentionDesc { mask, bias, sinks: true, ..diagonal(Causal::Offset(1)) };
+    check("everything", &AttentionDesc { scale: Some(0.75), softcap: Some(2.0), ..options });
+}
+
+/// The goldens hold what they are meant to show: rows that see nothing, and answers that differ.
+#[test]
+fn the_goldens_are_not_vacuous() {
+    assert!(answer("mask.lse").iter().any(|lse| *lse == f64::NEG_INFINITY));
+    assert!(answer("more_queries.out").iter().any(|value| *value == 0.0));
+    let plain = answer("plain.out");
+    for name in ["scale", "top_left", "bottom_right", "mask", "bias", "softcap", "sinks", "everything"] {
+        assert_ne!(answer(&format!("{name}.out")), plain, "{name}");
+    }
+}
+
+#[test]
+fn the_plain_function_agrees_with_jax() {
+    let stored = |name: &str| input(name).to_f64().into_dimensionality::<Ix4>().unwrap();
+    // The query heads' own key heads.
+    let repeated = |name: &str| {
+        let heads = stored(name);
+        ndarray::Array4::from_shape_fn((2, 4, 7, heads.dim().3), |(b, h, j, d)| heads[[b, h / 2, j, d]])
+    };
+    let (q, k, v) = (stored("q"), repeated("k"), repeated("v"));
+    for (name, causal) in
+        [("plain", Causal::None), ("bottom_right", Causal::BottomRight), ("offset", Causal::Offset(-2))]
+    {
+        let (out, lse) = attention(q.view(), k.view(), v.view(), 6f64.powf(-0.5), causal).unwrap();
+        for (got, want) in [
+            (out.into_dyn(), answer(&format!("{name}.out"))),
+            (lse.into_dyn(), answer(&format!("{name}.lse"))),
+        ] {
+            assert!(got.iter().zip(&want).all(|(a, b)| a == b || (a - b).abs() <= 1e-13), "{name}");
+        }
+    }
+    assert!(attention(q.view(), v.view(), v.view(), 1.0, Causal::None).is_err());
+}
