@@ -45,6 +45,15 @@ pub(crate) enum CliError {
     /// A picture could not be encoded.
     #[error("cannot encode the picture: {0}")]
     Png(image::ImageError),
+    /// A picture could not be decoded.
+    #[error("{} is no picture that can be used: {source}", path.display())]
+    NoPicture { path: PathBuf, source: image::ImageError },
+    /// A run would take forever.
+    #[error("--time takes {steps:.0} steps of {dt}, at most {most:.0} are allowed")]
+    TooManySteps { steps: f64, most: f64, dt: f64 },
+    /// The result of a heat run is not what it must be.
+    #[error("the result is wrong, nothing was written: {what}: {finding}")]
+    HeatCheck { what: &'static str, finding: String },
     /// A diffusion failed.
     #[error(transparent)]
     Diffusion(#[from] langevin_diffusion::DiffusionError),

@@ -8,6 +8,7 @@ mod device;
 mod doctor;
 mod error;
 mod generate;
+mod heat;
 mod info;
 mod output;
 mod progress;
@@ -31,6 +32,7 @@ enum Command {
     Info(info::InfoArgs),
     Doctor(doctor::DoctorArgs),
     Run(run::RunArgs),
+    Heat(heat::HeatArgs),
     Generate(generate::GenerateArgs),
 }
 
@@ -40,6 +42,7 @@ impl Command {
             Self::Info(args) => info::run(args),
             Self::Doctor(args) => doctor::run(args),
             Self::Run(args) => run::run(args),
+            Self::Heat(args) => heat::run(args),
             Self::Generate(args) => generate::run(args),
         }
     }
