@@ -20,9 +20,11 @@ mod error;
 mod golden_tests;
 mod program;
 mod sampler;
+mod verify;
 mod weights;
 
 pub use config::DitConfig;
 pub use error::DiffusionError;
 pub use sampler::{DitSampler, SamplerOptions, noise};
+pub use verify::check_step;
 pub use weights::DitWeights;
