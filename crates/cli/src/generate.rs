@@ -139,7 +139,11 @@ fn check(args: &GenerateArgs, gpu: &Gpu, weights: &DitWeights, classes: &[usize]
     let noise = noise(args.seed, 0..classes.len(), weights.config().sample_elements());
     let comparison = check_step(gpu, weights, args.options(classes.len()), &noise, classes)?;
     output::print(&format!("first step against the CPU references: {comparison}\n"))?;
-    if comparison.passed() { Ok(()) } else { Err(CliError::OutOfBounds { op: "generate", comparison }) }
+    if comparison.passed() {
+        Ok(())
+    } else {
+        Err(CliError::OutOfBounds { op: "generate", comparison: Box::new(comparison) })
+    }
 }
 
 /// Samples side by side, `per_row` in a row, black at -1 and white at 1.
