@@ -4,9 +4,9 @@ use crate::device::DeviceArgs;
 use crate::{CliError, output, progress};
 use clap::Args;
 use image::{GrayImage, Luma};
-use langevin::Format;
 use langevin::reference::{Tensor, Tensors};
-use langevin_diffusion::{DitSampler, DitWeights, SamplerOptions, noise};
+use langevin::{Format, Gpu};
+use langevin_diffusion::{DitSampler, DitWeights, SamplerOptions, check_step, noise};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -49,6 +49,9 @@ pub(crate) struct GenerateArgs {
     /// Compute by the CPU references instead: slow, and right.
     #[arg(long)]
     cpu: bool,
+    /// Check the first step against the CPU references before sampling.
+    #[arg(long, conflicts_with = "cpu")]
+    check: bool,
     #[command(flatten)]
     device: DeviceArgs,
 }
@@ -97,17 +100,15 @@ fn sample(args: &GenerateArgs, weights: &DitWeights, classes: &[usize]) -> Resul
     let on = gpu.as_ref().map_or("the CPU references".into(), |gpu| gpu.capabilities().adapter.clone());
     output::print(&format!("on {on}\n"))?;
     let elements = weights.config().sample_elements();
+    if let (Some(gpu), true) = (&gpu, args.check) {
+        check(args, gpu, weights, classes)?;
+    }
     let rounds = classes.len().div_ceil(ROUND);
     let bar = progress::bar(rounds as u64 * u64::from(args.steps), "steps");
     let mut pictures = Vec::with_capacity(classes.len() * elements);
     let mut sampler: Option<(usize, DitSampler)> = None;
     for (round, classes) in classes.chunks(ROUND).enumerate() {
-        let options = SamplerOptions {
-            samples: classes.len(),
-            steps: args.steps as usize,
-            guidance: args.guidance,
-            weights: args.weights,
-        };
+        let options = args.options(classes.len());
         // Only the last round may be of another size.
         let mut current = match sampler.take() {
             Some((samples, sampler)) if samples == classes.len() => sampler,
@@ -123,6 +124,26 @@ fn sample(args: &GenerateArgs, weights: &DitWeights, classes: &[usize]) -> Resul
     }
     bar.finish_and_clear();
     Ok(pictures)
+}
+
+impl GenerateArgs {
+    fn options(&self, samples: usize) -> SamplerOptions {
+        let Self { steps, guidance, weights, .. } = *self;
+        SamplerOptions { samples, steps: steps as usize, guidance, weights }
+    }
+}
+
+/// The first step of the first samples against the CPU references.
+fn check(args: &GenerateArgs, gpu: &Gpu, weights: &DitWeights, classes: &[usize]) -> Result<(), CliError> {
+    let classes = &classes[..classes.len().min(10)];
+    let noise = noise(args.seed, 0..classes.len(), weights.config().sample_elements());
+    let comparison = check_step(gpu, weights, args.options(classes.len()), &noise, classes)?;
+    output::print(&format!("first step against the CPU references: {comparison}\n"))?;
+    if comparison.passed() {
+        Ok(())
+    } else {
+        Err(CliError::OutOfBounds { op: "generate", comparison: Box::new(comparison) })
+    }
 }
 
 /// Samples side by side, `per_row` in a row, black at -1 and white at 1.

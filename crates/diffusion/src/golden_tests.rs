@@ -1,22 +1,15 @@
 //! The network against activations and a sampling run that JAX computed in f64 from the same weights.
 //!
-//! The error allowed is not typed: every operation has a bound b of its own, and the network carries an error made in one
-//! place to its end. Running the CPU references several times with each result moved by +b or -b, the sign drawn at random,
-//! measures how far: the deviations' root mean square s estimates `sqrt(sum (J b)^2)` over all operations, J being the
-//! (unknown) sensitivities. Rounding errors are independent of each other to first order, each at most b, so by
-//! Hoeffding's inequality an error beyond 6 s has probability below `2 exp(-18)`. (Higham and Mary, "A new approach to
-//! probabilistic rounding error analysis", SIAM J. Sci. Comput. 41, 2019.)
+//! The error allowed is computed: see [`carried_bound`].
 
 use crate::dit::{DitProgram, DitShape};
 use crate::program::Slot;
+use crate::verify::{DRAWS, carried_bound};
 use crate::{DitSampler, DitWeights, SamplerOptions};
 use langevin::Format;
 use langevin::reference::generate::Random;
 use langevin_testkit::gpu;
 use safetensors::SafeTensors;
-
-const DRAWS: u64 = 6;
-const SIGMAS: f64 = 6.0;
 
 struct Goldens(SafeTensors<'static>);
 
@@ -39,17 +32,6 @@ impl Goldens {
         let view = self.0.tensor(name).unwrap();
         view.data().chunks_exact(4).map(|b| i32::from_le_bytes(b.try_into().unwrap()) as usize).collect()
     }
-}
-
-/// Six times the root mean square of the deviations: an element's own, or the whole tensor's where that is larger, since
-/// few draws may miss an element.
-fn error_bound(exact: &[f64], disturbed: &[Vec<f64>]) -> Vec<f64> {
-    let square = |i: usize| {
-        disturbed.iter().map(|run| (run[i] - exact[i]).powi(2)).sum::<f64>() / disturbed.len() as f64
-    };
-    let squares: Vec<f64> = (0..exact.len()).map(square).collect();
-    let pooled = squares.iter().sum::<f64>() / squares.len() as f64;
-    squares.into_iter().map(|own| SIGMAS * own.max(pooled).sqrt()).collect()
 }
 
 fn assert_within(what: &str, got: &[f64], golden: &[f64], bound: &[f64]) {
@@ -121,7 +103,7 @@ fn one_forward_pass_matches_jax() {
     for (i, (name, _)) in dit.taps.iter().enumerate() {
         let golden = goldens.f64s(&format!("forward.{name}"));
         let runs: Vec<_> = disturbed.iter().map(|run| run[i].clone()).collect();
-        let bound = error_bound(&exact[i], &runs);
+        let bound = carried_bound(&exact[i], &runs);
         assert_within(&format!("cpu {name}"), &exact[i], &golden, &bound);
         if let Some(on_gpu) = &on_gpu {
             assert_within(&format!("gpu {name}"), &on_gpu[i], &golden, &bound);
@@ -152,7 +134,7 @@ fn a_sampling_run_matches_jax() {
     for step in 0..options.steps {
         let golden = goldens.f64s(&format!("trajectory.x.{step}"));
         let runs: Vec<_> = disturbed.iter().map(|run| run[step].clone()).collect();
-        let bound = error_bound(&cpu[step], &runs);
+        let bound = carried_bound(&cpu[step], &runs);
         assert_within(&format!("cpu step {step}"), &cpu[step], &golden, &bound);
         if let Some(on_gpu) = &on_gpu {
             assert_within(&format!("gpu step {step}"), &on_gpu[step], &golden, &bound);
@@ -178,7 +160,7 @@ fn the_wrong_class_is_rejected() {
     let right = goldens.classes("trajectory.label");
     let exact = first_state(None, &right);
     let disturbed: Vec<_> = (0..DRAWS).map(|seed| first_state(Some(seed), &right)).collect();
-    let bound = error_bound(&exact, &disturbed);
+    let bound = carried_bound(&exact, &disturbed);
     let wrong = first_state(None, &[1, 3, 5, 9]);
     let golden = goldens.f64s("trajectory.x.0");
     let beyond = |state: &[f64]| {

@@ -21,9 +21,11 @@ mod golden_tests;
 pub mod heat;
 mod program;
 mod sampler;
+mod verify;
 mod weights;
 
 pub use config::DitConfig;
 pub use error::DiffusionError;
 pub use sampler::{DitSampler, SamplerOptions, noise};
+pub use verify::check_step;
 pub use weights::DitWeights;

@@ -43,7 +43,18 @@ pub(crate) fn run(options: &DemoOptions) -> Result<(), Failure> {
 /// The pictures and the arguments that make them.
 fn commands() -> Vec<(&'static str, Vec<&'static str>)> {
     let generate = |weights| {
-        let fixed = ["generate", "--digits", "0123456789", "--steps", "30", "--guidance", "2", "--seed", "7"];
+        let fixed = [
+            "generate",
+            "--check",
+            "--digits",
+            "0123456789",
+            "--steps",
+            "30",
+            "--guidance",
+            "2",
+            "--seed",
+            "7",
+        ];
         fixed.into_iter().chain(["--weights", weights]).collect()
     };
     vec![
