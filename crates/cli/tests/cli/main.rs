@@ -5,6 +5,7 @@
 
 mod doctor;
 mod files;
+mod heat;
 mod info;
 mod kernels;
 mod process;
