@@ -26,15 +26,14 @@ fn shapes() {
     conform(&gpu, &product(2, 1031, 3), 3);
 }
 
+/// Every pair of operands; the three outputs take turns, since each combination is one more shader to compile.
 #[test]
 fn every_pair_of_formats() {
     let Some(gpu) = gpu() else { return };
-    for a in Format::ALL {
-        for b in Format::ALL {
-            for out in [Format::F32, Format::F16, Format::BF16] {
-                let desc = MatmulDesc { a, b, out, batch: 2, ..product(19, 23, 37) };
-                conform(&gpu, &desc, 7);
-            }
+    for (i, a) in Format::ALL.into_iter().enumerate() {
+        for (j, b) in Format::ALL.into_iter().enumerate() {
+            let out = [Format::F32, Format::F16, Format::BF16][(i + j) % 3];
+            conform(&gpu, &MatmulDesc { a, b, out, batch: 2, ..product(19, 23, 37) }, 7);
         }
     }
 }
@@ -130,7 +129,7 @@ fn errors_name_the_field_and_the_numbers() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, ..Default::default() })]
+    #![proptest_config(ProptestConfig { cases: 16, ..Default::default() })]
 
     #[test]
     fn any_product_is_within_its_bound(
