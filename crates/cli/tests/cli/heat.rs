@@ -9,7 +9,7 @@ const PHOTOGRAPH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/ca
 /// A small picture with sharp edges; two of its borders are bright, so that every kind of border shows.
 fn picture(directory: &Directory) -> std::path::PathBuf {
     let path = directory.path("in.png");
-    let bright = |x: u32, y: u32| if (x / 5 + y / 7) % 2 == 0 { 240 } else { 15 };
+    let bright = |x: u32, y: u32| if (x / 5 + y / 7).is_multiple_of(2) { 240 } else { 15 };
     GrayImage::from_fn(40, 33, |x, y| Luma([bright(x, y)])).save(&path).unwrap();
     path
 }
