@@ -26,14 +26,17 @@ fn shapes() {
     conform(&gpu, &product(2, 1031, 3), 3);
 }
 
-/// Every pair of operands; the three outputs take turns, since each combination is one more shader to compile.
+/// Every format on either side, beside F32 and beside itself; the three outputs take turns. Operands are decoded
+/// independently of each other, and each combination is one more shader to compile.
 #[test]
-fn every_pair_of_formats() {
+fn formats() {
     let Some(gpu) = gpu() else { return };
     for (i, a) in Format::ALL.into_iter().enumerate() {
         for (j, b) in Format::ALL.into_iter().enumerate() {
-            let out = [Format::F32, Format::F16, Format::BF16][(i + j) % 3];
-            conform(&gpu, &MatmulDesc { a, b, out, batch: 2, ..product(19, 23, 37) }, 7);
+            if i == j || a == Format::F32 || b == Format::F32 {
+                let out = [Format::F32, Format::F16, Format::BF16][(i + 2 * j) % 3];
+                conform(&gpu, &MatmulDesc { a, b, out, batch: 2, ..product(19, 23, 37) }, 7);
+            }
         }
     }
 }
@@ -46,14 +49,14 @@ fn every_option() {
     let mut seed = 0;
     for a_scale in scales_a {
         for b_scale in scales_b {
-            for activation in Activation::ALL {
+            for _ in 0..2 {
                 seed += 1;
                 let bit = |i: u64| seed >> i & 1 == 1;
                 let desc = MatmulDesc {
                     batch: 2,
                     a_scale,
                     b_scale,
-                    activation,
+                    activation: Activation::ALL[(seed / 2) as usize % 4],
                     bias: bit(0),
                     gate: bit(1).then_some(Columns { start: 5, width: 41 }),
                     residual: bit(2),
@@ -129,7 +132,7 @@ fn errors_name_the_field_and_the_numbers() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 16, ..Default::default() })]
+    #![proptest_config(ProptestConfig { cases: 12, ..Default::default() })]
 
     #[test]
     fn any_product_is_within_its_bound(
