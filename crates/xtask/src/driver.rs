@@ -68,6 +68,8 @@ impl Driver {
 
     /// Makes a command, and what it starts, find this driver only.
     pub(crate) fn select(&self, command: &mut Command) {
+        // Mesa's device-selection layer complains about desktop variables that a server does not have.
+        command.env("NODEVICE_SELECT", "1");
         if let Some(manifest) = &self.manifest {
             command.env_remove("VK_ADD_DRIVER_FILES");
             for variable in DRIVER_VARIABLES {
