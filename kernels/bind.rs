@@ -43,21 +43,24 @@ pub(crate) struct Memory {
     specs: Vec<TensorSpec>,
     scratch_bytes: u64,
     alignment: u32,
-    /// Bound in place of tensors without elements: wgpu has no empty bindings.
-    stand_in: Option<wgpu::Buffer>,
+    /// Bound in place of tensors without elements: wgpu has no empty bindings. One for each such tensor, in order, since
+    /// a dispatch may not read and write the same buffer.
+    stand_ins: Vec<wgpu::Buffer>,
 }
 
 impl Memory {
     pub(crate) fn new(specs: Vec<TensorSpec>, scratch_bytes: u64, alignment: u32) -> Self {
-        Self { specs, scratch_bytes, alignment, stand_in: None }
+        Self { specs, scratch_bytes, alignment, stand_ins: Vec::new() }
     }
 
-    pub(crate) fn needs_stand_in(&self) -> bool {
-        self.specs.iter().any(|spec| bytes_of(spec) == 0)
+    /// How many tensors have no elements.
+    pub(crate) fn empty_tensors(&self) -> usize {
+        self.specs.iter().filter(|spec| bytes_of(spec) == 0).count()
     }
 
-    pub(crate) fn with_stand_in(self, buffer: wgpu::Buffer) -> Self {
-        Self { stand_in: Some(buffer), ..self }
+    /// The same with a stand-in for each empty tensor.
+    pub(crate) fn with_stand_ins(self, stand_ins: Vec<wgpu::Buffer>) -> Self {
+        Self { stand_ins, ..self }
     }
 
     pub(crate) fn specs(&self) -> &[TensorSpec] {
@@ -96,12 +99,14 @@ impl Memory {
         }
         let alignment = u64::from(self.alignment.max(device.limits().min_storage_buffer_offset_alignment));
         let mut bound = Vec::with_capacity(wanted.len());
+        let mut stand_ins = self.stand_ins.iter();
         for (name, bytes) in wanted {
             let found = given.iter().find(|(tensor, _)| *tensor == name).map(|(_, binding)| binding);
-            let binding = match (found, &self.stand_in) {
-                (_, Some(stand_in)) if bytes == 0 => stand_in.as_entire_buffer_binding(),
-                (Some(binding), _) => exact_range(op, name, bytes, alignment, binding)?,
-                (None, _) => return Err(BindError::Missing { op, tensor: name.to_owned() }),
+            let stand_in = if bytes == 0 { stand_ins.next() } else { None };
+            let binding = match (stand_in, found) {
+                (Some(stand_in), _) => stand_in.as_entire_buffer_binding(),
+                (None, Some(binding)) => exact_range(op, name, bytes, alignment, binding)?,
+                (None, None) => return Err(BindError::Missing { op, tensor: name.to_owned() }),
             };
             bound.push((name, binding));
         }
@@ -173,4 +178,3 @@ pub(crate) fn bind_stages<'s>(
     });
     Call { dispatches: dispatches.collect() }
 }
-

@@ -19,29 +19,58 @@
 //! - Everything that can be wrong is found by `new` and `bind`, as a typed error; recording cannot fail.
 //! - Rows of every tensor (its last axis) start on a 4-byte word; see [`formats`]. Strides follow from that.
 //! - Rounding is to nearest, ties to even. Arithmetic is f32. Each descriptor documents its error bound, and the
-//!   reference crate computes it: [`reference`].
+//!   reference crate computes it: [`mod@reference`].
 //! - Which shader runs is a pure function of the descriptor and the [`Capabilities`]; [`PlanOptions::tier`] forces one.
 #![forbid(unsafe_code)]
 
+mod activation;
 mod attention;
 mod bind;
+mod conv;
+mod dequantize;
 mod error;
+mod gated_residual;
+mod guidance;
+mod heat;
 mod kernel;
+mod laplacian;
 mod matmul;
+mod norm;
+mod patchify;
 mod plan;
+mod quantize;
 mod recipe;
+mod stencil;
+mod unpatchify;
 pub mod verify;
 
+pub use activation::{Activate, ActivationBuffers};
 pub use attention::{Attention, AttentionBuffers};
 pub use bind::Call;
+pub use conv::{Conv, ConvBuffers};
+pub use dequantize::{Dequantize, DequantizeBuffers};
 pub use error::{BindError, PlanError};
+pub use gated_residual::{GatedResidual, GatedResidualBuffers};
+pub use guidance::{Guidance, GuidanceBuffers};
+pub use heat::{Heat, HeatBuffers};
 pub use kernel::{Buffers, Kernel, Variant};
 pub use langevin_gpu::{self as gpu, Capabilities, Gpu, Tier};
 pub use langevin_reference::formats::{self, Format, Overflow};
 pub use langevin_reference::{
-    self as reference, Activation, AttentionDesc, Causal, Columns, Cost, DescError, Granularity, MatmulDesc,
+    self as reference, Activation, ActivationDesc, AttentionDesc, Boundary, Causal, Columns, ConvDesc, Cost,
+    DequantizeDesc, DescError, Edge, GatedResidualDesc, Granularity, GuidanceDesc, HeatDesc, LaplacianDesc,
+    MatmulDesc, Modulation, NormDesc, NormKind, PatchifyDesc, QuantizeDesc, ScaleSource, UnpatchifyDesc,
     View,
 };
+pub use laplacian::{Laplacian, LaplacianBuffers};
 pub use matmul::{Matmul, MatmulBuffers};
+pub use norm::{Norm, NormBuffers};
+pub use patchify::{Patchify, PatchifyBuffers};
 pub use plan::{Plan, PlanOptions, StageSource, sources};
+pub use quantize::{Quantize, QuantizeBuffers};
+pub use unpatchify::{Unpatchify, UnpatchifyBuffers};
 pub use wgpu;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

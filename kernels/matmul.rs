@@ -39,11 +39,7 @@ buffers! {
     }
 }
 
-const TILED: Variant = Variant {
-    name: "tiled",
-    tier: Tier::Portable,
-    reason: "runs everywhere",
-};
+const TILED: Variant = Variant { name: "tiled", tier: Tier::Portable, reason: "runs everywhere" };
 
 const BROADCAST: Variant = Variant {
     name: "broadcast",

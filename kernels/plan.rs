@@ -164,7 +164,11 @@ impl StageSource {
 }
 
 /// The first variant of the tier asked for, or the first of all.
-fn choose<D: Kernel>(desc: &D, capabilities: &Capabilities, tier: Option<Tier>) -> Result<Variant, PlanError> {
+fn choose<D: Kernel>(
+    desc: &D,
+    capabilities: &Capabilities,
+    tier: Option<Tier>,
+) -> Result<Variant, PlanError> {
     let variants = desc.variants(capabilities);
     let wanted = |variant: &&Variant| tier.is_none_or(|tier| variant.tier == tier);
     variants.iter().find(wanted).copied().ok_or_else(|| PlanError::Tier {
@@ -182,18 +186,18 @@ fn memory<D: Kernel>(
 ) -> Result<Memory, PlanError> {
     let alignment = capabilities.limits.min_storage_buffer_offset_alignment;
     let memory = Memory::new(desc.tensors(), recipe.scratch_bytes, alignment);
-    if !memory.needs_stand_in() {
-        return Ok(memory);
-    }
-    let stand_in = with_scopes(device, "a stand-in for empty tensors", || {
+    let stand_in = |_| {
         device.create_buffer(&wgpu::BufferDescriptor {
             label: Some("stand-in for an empty tensor"),
             size: 16,
             usage: wgpu::BufferUsages::STORAGE,
             mapped_at_creation: false,
         })
+    };
+    let stand_ins = with_scopes(device, "a stand-in for empty tensors", || {
+        (0..memory.empty_tensors()).map(stand_in).collect()
     })?;
-    Ok(memory.with_stand_in(stand_in))
+    Ok(memory.with_stand_ins(stand_ins))
 }
 
 /// Workgroups in at most two dimensions.
@@ -217,10 +221,18 @@ fn fold<D: Kernel>(stage: &Stage, capabilities: &Capabilities) -> Result<[u32; 3
     Ok([x as u32, y as u32, 1])
 }
 
-fn check_bindings<D: Kernel>(stage: &Stage, bytes: &[u64], capabilities: &Capabilities) -> Result<(), PlanError> {
+fn check_bindings<D: Kernel>(
+    stage: &Stage,
+    bytes: &[u64],
+    capabilities: &Capabilities,
+) -> Result<(), PlanError> {
     let limits = &capabilities.limits;
     let limit = |what: String, limit, asked: u64, allowed: u64| {
-        if asked > allowed { Err(PlanError::Limit { op: D::NAME, what, limit, asked, allowed }) } else { Ok(()) }
+        if asked > allowed {
+            Err(PlanError::Limit { op: D::NAME, what, limit, asked, allowed })
+        } else {
+            Ok(())
+        }
     };
     limit(
         format!("the set of tensors of {}", stage.label),
@@ -234,4 +246,3 @@ fn check_bindings<D: Kernel>(stage: &Stage, bytes: &[u64], capabilities: &Capabi
     }
     Ok(())
 }
-

@@ -124,6 +124,13 @@ impl StageBuilder {
         self
     }
 
+    /// Appends a part that is written for the storage format of one tensor: `FORMAT` in it stands for the format's name.
+    pub(crate) fn part_for(mut self, tensor: &'static str, name: &'static str, text: &str) -> Self {
+        let format = self.dtype(tensor).map_or("none", codec_name);
+        self.shader.parts.push(ShaderPart::accessor(name, text, tensor, format));
+        self
+    }
+
     /// The stage, over that many workgroups; the shader finds the number as `p.groups`.
     pub(crate) fn groups(self, groups: u64) -> Stage {
         let label = self.label;

@@ -26,14 +26,16 @@ fn shapes() {
     conform(&gpu, &product(2, 1031, 3), 3);
 }
 
+/// Every format on either side, beside F32 and beside itself; the three outputs take turns. Operands are decoded
+/// independently of each other, and each combination is one more shader to compile.
 #[test]
-fn every_pair_of_formats() {
+fn formats() {
     let Some(gpu) = gpu() else { return };
-    for a in Format::ALL {
-        for b in Format::ALL {
-            for out in [Format::F32, Format::F16, Format::BF16] {
-                let desc = MatmulDesc { a, b, out, batch: 2, ..product(19, 23, 37) };
-                conform(&gpu, &desc, 7);
+    for (i, a) in Format::ALL.into_iter().enumerate() {
+        for (j, b) in Format::ALL.into_iter().enumerate() {
+            if i == j || a == Format::F32 || b == Format::F32 {
+                let out = [Format::F32, Format::F16, Format::BF16][(i + 2 * j) % 3];
+                conform(&gpu, &MatmulDesc { a, b, out, batch: 2, ..product(19, 23, 37) }, 7);
             }
         }
     }
@@ -47,14 +49,14 @@ fn every_option() {
     let mut seed = 0;
     for a_scale in scales_a {
         for b_scale in scales_b {
-            for activation in Activation::ALL {
+            for _ in 0..2 {
                 seed += 1;
                 let bit = |i: u64| seed >> i & 1 == 1;
                 let desc = MatmulDesc {
                     batch: 2,
                     a_scale,
                     b_scale,
-                    activation,
+                    activation: Activation::ALL[(seed / 2) as usize % 4],
                     bias: bit(0),
                     gate: bit(1).then_some(Columns { start: 5, width: 41 }),
                     residual: bit(2),
@@ -130,7 +132,7 @@ fn errors_name_the_field_and_the_numbers() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, ..Default::default() })]
+    #![proptest_config(ProptestConfig { cases: 12, ..Default::default() })]
 
     #[test]
     fn any_product_is_within_its_bound(

@@ -2,7 +2,10 @@
 //! are compared with the host's list, and every file is valid by itself.
 
 use langevin::{
-    Activation, AttentionDesc, Capabilities, Causal, Columns, Format, Granularity, Kernel, MatmulDesc, StageSource, View, sources,
+    Activation, ActivationDesc, AttentionDesc, Capabilities, Causal, Columns, ConvDesc, DequantizeDesc,
+    Format, GatedResidualDesc, Granularity, GuidanceDesc, HeatDesc, Kernel, LaplacianDesc, MatmulDesc,
+    Modulation, NormDesc, NormKind, PatchifyDesc, QuantizeDesc, ScaleSource, StageSource, UnpatchifyDesc,
+    View, sources,
 };
 use naga::{AddressSpace, StorageAccess};
 use std::path::{Path, PathBuf};
@@ -41,30 +44,51 @@ fn check_source(what: &str, source: &StageSource) {
     storage.sort_by_key(|(binding, ..)| *binding);
     let names: Vec<_> = storage.iter().map(|(_, name, _)| name.as_str()).collect();
     assert_eq!(names, source.bindings, "{what}: bindings");
-    assert!(storage.iter().enumerate().all(|(i, (binding, ..))| *binding as usize == i + 1), "{what}: numbering");
-    assert!(storage.iter().any(|(.., access)| access.contains(StorageAccess::STORE)), "{what} writes nothing");
+    assert!(
+        storage.iter().enumerate().all(|(i, (binding, ..))| *binding as usize == i + 1),
+        "{what}: numbering"
+    );
+    assert!(
+        storage.iter().any(|(.., access)| access.contains(StorageAccess::STORE)),
+        "{what} writes nothing"
+    );
     let entry = &module.entry_points[0];
-    assert!(entry.workgroup_size.iter().product::<u32>() <= 256, "{what}: too many invocations for WebGPU's default");
+    assert!(
+        entry.workgroup_size.iter().product::<u32>() <= 256,
+        "{what}: too many invocations for WebGPU's default"
+    );
     let mut layouter = naga::proc::Layouter::default();
     layouter.update(module.to_ctx()).unwrap();
     let bytes = |space| {
         let of_space = |v: &&naga::GlobalVariable| v.space == space;
-        module.global_variables.iter().map(|(_, v)| v).filter(of_space).map(|v| layouter[v.ty].size).sum::<u32>()
+        module
+            .global_variables
+            .iter()
+            .map(|(_, v)| v)
+            .filter(of_space)
+            .map(|v| layouter[v.ty].size)
+            .sum::<u32>()
     };
-    assert!(bytes(AddressSpace::WorkGroup) <= 16 << 10, "{what}: too much workgroup memory for WebGPU's default");
+    assert!(
+        bytes(AddressSpace::WorkGroup) <= 16 << 10,
+        "{what}: too much workgroup memory for WebGPU's default"
+    );
     assert!(bytes(AddressSpace::Uniform) as usize <= source.params.len() * 4, "{what}: parameters");
 }
 
 /// Parses, validates and writes a module in every language a backend takes.
 fn write_everywhere(what: &str, wgsl: &str) -> naga::Module {
-    let module = naga::front::wgsl::parse_str(wgsl).unwrap_or_else(|e| panic!("{what}: {}", e.emit_to_string(wgsl)));
+    let module =
+        naga::front::wgsl::parse_str(wgsl).unwrap_or_else(|e| panic!("{what}: {}", e.emit_to_string(wgsl)));
     let capabilities = naga::valid::Capabilities::default();
     let info = naga::valid::Validator::new(naga::valid::ValidationFlags::all(), capabilities)
         .validate(&module)
         .unwrap_or_else(|e| panic!("{what}: {}", e.emit_to_string(wgsl)));
-    naga::back::spv::write_vec(&module, &info, &Default::default(), None).unwrap_or_else(|e| panic!("{what}: {e}"));
+    naga::back::spv::write_vec(&module, &info, &Default::default(), None)
+        .unwrap_or_else(|e| panic!("{what}: {e}"));
     let msl = naga::back::msl::Options { fake_missing_bindings: true, ..Default::default() };
-    naga::back::msl::write_string(&module, &info, &msl, &Default::default()).unwrap_or_else(|e| panic!("{what}: {e}"));
+    naga::back::msl::write_string(&module, &info, &msl, &Default::default())
+        .unwrap_or_else(|e| panic!("{what}: {e}"));
     let hlsl = naga::back::hlsl::Options { fake_missing_bindings: true, ..Default::default() };
     let mut text = String::new();
     naga::back::hlsl::Writer::new(&mut text, &hlsl, &Default::default())
@@ -97,6 +121,97 @@ fn matmul() {
             residual: true,
             ..Default::default()
         });
+    }
+}
+
+#[test]
+fn quantize() {
+    for (x, q) in [(Format::F32, Format::E4m3), (Format::F16, Format::E5m2), (Format::BF16, Format::I8)] {
+        for granularity in [Granularity::PerTensor, Granularity::PerRow] {
+            for scale in [ScaleSource::Dynamic, ScaleSource::Static] {
+                for asymmetric in [false, q == Format::I8] {
+                    let shape = vec![3, 5];
+                    check(&QuantizeDesc {
+                        shape,
+                        x,
+                        q,
+                        granularity,
+                        scale,
+                        asymmetric,
+                        ..Default::default()
+                    });
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn dequantize() {
+    for q in Format::ALL {
+        for out in [Format::F32, Format::F16, Format::BF16] {
+            let zero_point = q == Format::I8;
+            let granularity = Granularity::PerRow;
+            check(&DequantizeDesc { shape: vec![3, 5], q, out, granularity, zero_point });
+        }
+    }
+}
+
+#[test]
+fn norm() {
+    for (x, out) in [(Format::F32, Format::F32), (Format::F16, Format::BF16), (Format::E4m3, Format::F16)] {
+        for kind in [NormKind::Layer, NormKind::Rms] {
+            let desc = NormDesc { rows: 3, width: 5, kind, x, out, ..Default::default() };
+            let modulation = Some(Modulation { width: 11, shift: 0, scale: 6 });
+            check(&NormDesc { weight: true, bias: true, modulation, ..desc.clone() });
+            check(&desc);
+        }
+    }
+}
+
+#[test]
+fn activation_and_gated_residual() {
+    for (i, activation) in Activation::ALL.into_iter().enumerate() {
+        let out = [Format::F32, Format::F16, Format::BF16][i % 3];
+        check(&ActivationDesc { rows: 3, width: 5, activation, x: Format::ALL[i], out });
+    }
+    for gate in [None, Some(Columns { start: 2, width: 9 })] {
+        let (x, out) = (Format::F16, Format::BF16);
+        check(&GatedResidualDesc { batch: 2, rows: 3, width: 5, x, out, gate });
+    }
+}
+
+#[test]
+fn guidance_and_patches() {
+    for guided in [false, true] {
+        check(&GuidanceDesc { batch: 2, width: 3, guided });
+    }
+    check(&PatchifyDesc { batch: 1, channels: 2, height: 4, width: 6, patch: 2, repeat: 2 });
+    check(&UnpatchifyDesc { batch: 1, channels: 2, height: 4, width: 6, patch: 2 });
+}
+
+#[test]
+fn conv() {
+    for (i, x) in Format::ALL.into_iter().enumerate() {
+        for (j, w) in Format::ALL.into_iter().enumerate() {
+            let desc =
+                ConvDesc { spatial: vec![4, 5], kernel: vec![3, 3], bias: j % 2 == 0, ..Default::default() };
+            let out = [Format::F32, Format::F16, Format::BF16][(i + j) % 3];
+            // One output channel to a group, and several.
+            check(&ConvDesc { x, w, out, ..desc.clone() });
+            check(&ConvDesc { x, w, out, out_channels: 5, ..desc });
+        }
+    }
+}
+
+#[test]
+fn laplacian_and_heat() {
+    let formats = [Format::F32, Format::F16, Format::BF16];
+    for (u, out) in formats.into_iter().flat_map(|u| formats.map(|out| (u, out))) {
+        for spatial in [vec![9], vec![4, 9], vec![3, 4, 9]] {
+            check(&LaplacianDesc { spatial: spatial.clone(), u, out, ..Default::default() });
+            check(&HeatDesc { spatial, time_step: 0.1, u, out, ..Default::default() });
+        }
     }
 }
 
@@ -170,7 +285,7 @@ fn a_broken_shader_is_rejected() {
 #[test]
 fn every_kernel_has_its_four_pieces() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let shared = ["lib", "bind", "error", "kernel", "plan", "recipe", "verify"];
+    let shared = ["lib", "bind", "error", "kernel", "plan", "recipe", "stencil", "verify"];
     let stem = |path: &Path| path.file_stem().unwrap().to_str().unwrap().to_owned();
     let kernels: Vec<String> = std::fs::read_dir(root.join("kernels"))
         .unwrap()
@@ -189,7 +304,8 @@ fn every_kernel_has_its_four_pieces() {
     }
     let main_shaders = std::fs::read_dir(root.join("shaders")).unwrap().map(|entry| entry.unwrap().path());
     for shader in main_shaders.filter(|path| path.is_file()).map(|path| stem(&path)) {
-        let owned = kernels.iter().any(|kernel| shader == *kernel || shader.starts_with(&format!("{kernel}_")));
+        let owned =
+            kernels.iter().any(|kernel| shader == *kernel || shader.starts_with(&format!("{kernel}_")));
         assert!(owned, "shaders/{shader}.wgsl belongs to no kernel");
     }
 }

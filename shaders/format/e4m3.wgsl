@@ -1,15 +1,10 @@
 // E4M3FN (OCP 8-bit floating point): bias 7, no infinity, NaN is 0x7f, the largest number 448 is 0x7e.
 fn decode_e4m3(code: u32) -> f32 {
-  let sign = (code & 0x80u) << 24u;
   let magnitude = code & 0x7fu;
-  if (magnitude == 0x7fu) {
-    return bitcast<f32>(sign | 0x7fc00000u);
-  }
-  if (magnitude < 8u) {
-    // Subnormal: units of 2^-9.
-    return bitcast<f32>(sign | bitcast<u32>(f32(magnitude) * 0.001953125));
-  }
-  return bitcast<f32>(sign | ((magnitude << 20u) + 0x3c000000u));
+  let normal = select((magnitude << 20u) + 0x3c000000u, 0x7fc00000u, magnitude == 0x7fu);
+  // Subnormal: units of 2^-9.
+  let subnormal = bitcast<u32>(f32(magnitude) * 0.001953125);
+  return bitcast<f32>(((code & 0x80u) << 24u) | select(normal, subnormal, magnitude < 8u));
 }
 
 // Rounds the f32 of these bits to nearest, ties to even. Finite overflow and infinity become the largest number, or NaN.

@@ -1,15 +1,11 @@
 // E5M2 (OCP 8-bit floating point): bias 15, infinity is 0x7c, NaN is written 0x7f, the largest number 57344 is 0x7b.
 fn decode_e5m2(code: u32) -> f32 {
-  let sign = (code & 0x80u) << 24u;
   let magnitude = code & 0x7fu;
-  if (magnitude >= 0x7cu) {
-    return bitcast<f32>(sign | select(0x7fc00000u, 0x7f800000u, magnitude == 0x7cu));
-  }
-  if (magnitude < 4u) {
-    // Subnormal: units of 2^-16.
-    return bitcast<f32>(sign | bitcast<u32>(f32(magnitude) * 0.0000152587890625));
-  }
-  return bitcast<f32>(sign | ((magnitude << 21u) + 0x38000000u));
+  // The exponent's bias goes from 15 to 127; infinity and NaN keep the largest exponent.
+  let normal = (magnitude << 21u) + select(0x38000000u, 0x70000000u, magnitude >= 0x7cu);
+  // Subnormal: units of 2^-16.
+  let subnormal = bitcast<u32>(f32(magnitude) * 0.0000152587890625);
+  return bitcast<f32>(((code & 0x80u) << 24u) | select(normal, subnormal, magnitude < 4u));
 }
 
 // Rounds the f32 of these bits to nearest, ties to even. Finite overflow and infinity become the largest number, or infinity.

@@ -1,16 +1,11 @@
 // F16 (IEEE binary16) by integer operations: no driver's rounding or flushing enters.
 fn decode_f16(code: u32) -> f32 {
-  let sign = (code & 0x8000u) << 16u;
   let magnitude = code & 0x7fffu;
-  if (magnitude >= 0x7c00u) {
-    return bitcast<f32>(sign | 0x7f800000u | ((magnitude & 0x3ffu) << 13u));
-  }
-  if (magnitude < 0x400u) {
-    // Subnormal: units of 2^-24, a normal f32.
-    return bitcast<f32>(sign | bitcast<u32>(f32(magnitude) * 0.000000059604644775390625));
-  }
-  // The exponent's bias goes from 15 to 127.
-  return bitcast<f32>(sign | ((magnitude << 13u) + 0x38000000u));
+  // The exponent's bias goes from 15 to 127; infinity and NaN keep the largest exponent.
+  let normal = (magnitude << 13u) + select(0x38000000u, 0x70000000u, magnitude >= 0x7c00u);
+  // Subnormal: units of 2^-24, a normal f32.
+  let subnormal = bitcast<u32>(f32(magnitude) * 0.000000059604644775390625);
+  return bitcast<f32>(((code & 0x8000u) << 16u) | select(normal, subnormal, magnitude < 0x400u));
 }
 
 // Rounds to nearest, ties to even; overflow becomes infinity.

@@ -1,2 +1,71 @@
-//! The `langevin` program.
-fn main() {}
+//! The `langevin` program: looks at the machine's GPUs, checks every kernel on them, and runs kernels on tensors from
+//! files.
+//!
+//! A command is one variant of [`Command`], one arm of [`Command::run`] and one file.
+#![forbid(unsafe_code)]
+
+mod device;
+mod doctor;
+mod error;
+mod generate;
+mod heat;
+mod info;
+mod output;
+mod progress;
+mod run;
+mod tensors;
+
+use clap::{Parser, Subcommand};
+use error::CliError;
+use std::process::ExitCode;
+
+/// Portable GPU compute kernels, each verified against a CPU reference on your own adapter.
+#[derive(Debug, Parser)]
+#[command(name = "langevin", version, arg_required_else_help = true, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Info(info::InfoArgs),
+    Doctor(doctor::DoctorArgs),
+    Run(run::RunArgs),
+    Heat(heat::HeatArgs),
+    Generate(generate::GenerateArgs),
+}
+
+impl Command {
+    fn run(&self) -> Result<(), CliError> {
+        match self {
+            Self::Info(args) => info::run(args),
+            Self::Doctor(args) => doctor::run(args),
+            Self::Run(args) => run::run(args),
+            Self::Heat(args) => heat::run(args),
+            Self::Generate(args) => generate::run(args),
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    error::report_panics_in_one_sentence();
+    // Wrong usage ends here, with exit code 2.
+    match Cli::parse().command.run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            output::complain(&error.to_string());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        <Cli as clap::CommandFactory>::command().debug_assert();
+    }
+}

@@ -46,6 +46,54 @@ pub fn symmetric(amax: f32, format: Format) -> f32 {
     (magnitude / format.max_finite() as f32).max(MIN)
 }
 
+/// The least and the largest of the finite values, with 0 among them; `(0, 0)` when there is none.
+///
+/// NaN and infinities are left out. Subnormals count as 0, since GPUs may flush them.
+///
+/// ```
+/// use langevin_formats::scale::range;
+///
+/// assert_eq!(range(&[1.0, -2.0, f32::NAN, f32::INFINITY]), (-2.0, 1.0));
+/// assert_eq!(range(&[3.0, 4.0]), (0.0, 4.0));
+/// ```
+pub fn range(values: &[f32]) -> (f32, f32) {
+    let finite = values.iter().copied().filter(|value| value.is_normal());
+    finite.fold((0.0, 0.0), |(low, high): (f32, f32), value| (low.min(value), high.max(value)))
+}
+
+/// The scale and the zero point that spread a range that contains 0 over the I8 codes -128 to 127:
+/// `scale = (high - low) / 255`, `zero_point = round(-low / scale) - 128`, ties to even, each operation
+/// correctly rounded to f32.
+///
+/// The code of 0 is the zero point, so 0 is exact.
+///
+/// - An empty range, `(0, 0)`: scale 1 and zero point -128.
+/// - The scale is at least [`MIN`], so that its [`inverse`] is finite; the codes then do not reach 127.
+/// - `high - low` is taken with an unbounded exponent: it may be twice the largest f32.
+///
+/// Meant for what [`range`] returns.
+///
+/// ```
+/// use langevin_formats::scale::asymmetric;
+///
+/// assert_eq!(asymmetric(-1.0, 254.0), (1.0, -127));
+/// assert_eq!(asymmetric(0.0, 510.0), (2.0, -128));
+/// ```
+pub fn asymmetric(low: f32, high: f32) -> (f32, i32) {
+    if low == 0.0 && high == 0.0 {
+        return (1.0, i32::from(i8::MIN));
+    }
+    // Halving is exact where the difference overflows, so it is rounded as if it had not.
+    let (difference, steps) = match high - low {
+        difference if difference.is_finite() => (difference, 255.0),
+        _ => (high / 2.0 - low / 2.0, 127.5),
+    };
+    let scale = (difference / steps).max(MIN);
+    // At most 255 by its construction, up to rounding, so the cast is exact and the zero point at most 127.
+    let below = (-low / scale).round_ties_even() as i32;
+    (scale, below + i32::from(i8::MIN))
+}
+
 /// The f32 that the quantizer multiplies by: `1 / scale`, correctly rounded.
 ///
 /// Finite for every scale but NaN: magnitudes below [`MIN`] count as [`MIN`] of the same sign. Scales above

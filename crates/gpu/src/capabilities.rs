@@ -47,9 +47,10 @@ impl std::str::FromStr for Tier {
 
     fn from_str(name: &str) -> Result<Self, String> {
         let names = || Self::ALL.map(Self::name).join(", ");
-        Self::ALL.into_iter().find(|tier| tier.name() == name).ok_or_else(|| {
-            format!("a tier is one of {}, got \"{name}\"", names())
-        })
+        Self::ALL
+            .into_iter()
+            .find(|tier| tier.name() == name)
+            .ok_or_else(|| format!("a tier is one of {}, got \"{name}\"", names()))
     }
 }
 

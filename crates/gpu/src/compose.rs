@@ -146,7 +146,10 @@ impl Shader {
                 Access::ReadWrite => "read_write",
             };
             let (index, name, element) = (i + 1, binding.name, binding.element.wgsl());
-            _ = writeln!(text, "@group(0) @binding({index}) var<storage, {access}> {name}: array<{element}>;");
+            _ = writeln!(
+                text,
+                "@group(0) @binding({index}) var<storage, {access}> {name}: array<{element}>;"
+            );
         }
         let mut seen = Vec::new();
         for part in &self.parts {
@@ -202,7 +205,9 @@ mod tests {
             ],
         };
         let text = shader.compose();
-        assert!(text.starts_with("enable f16;\nconst WIDTH = 4u;\nstruct Params {\n  rows: u32,\n  dt: f32,\n}"));
+        assert!(
+            text.starts_with("enable f16;\nconst WIDTH = 4u;\nstruct Params {\n  rows: u32,\n  dt: f32,\n}")
+        );
         assert!(text.contains("@binding(2) var<storage, read_write> out: array<u32>;"));
         assert!(text.contains("fn load_a() { decode_f32(); }"));
         assert!(!text.contains("private"));

@@ -58,7 +58,10 @@ impl ComputeStage {
             });
             params.map(|params| Self { pipeline, layout, params })
         })?
-        .ok_or_else(|| GpuError::Internal { what: desc.label.into(), message: "the parameters were not mapped".into() })
+        .ok_or_else(|| GpuError::Internal {
+            what: desc.label.into(),
+            message: "the parameters were not mapped".into(),
+        })
     }
 
     /// The pipeline.
@@ -67,7 +70,12 @@ impl ComputeStage {
     }
 
     /// Binds the buffers, in the order of the shader's bindings. Call inside error scopes.
-    pub fn bind(&self, device: &wgpu::Device, label: &str, buffers: &[wgpu::BufferBinding<'_>]) -> wgpu::BindGroup {
+    pub fn bind(
+        &self,
+        device: &wgpu::Device,
+        label: &str,
+        buffers: &[wgpu::BufferBinding<'_>],
+    ) -> wgpu::BindGroup {
         let params = std::iter::once(self.params.as_entire_buffer_binding());
         let entries: Vec<_> = params
             .chain(buffers.iter().cloned())
@@ -98,7 +106,11 @@ fn uniform(device: &wgpu::Device, label: &str, words: &[u32]) -> Option<wgpu::Bu
     Some(buffer)
 }
 
-fn bind_group_layout(device: &wgpu::Device, desc: &StageDesc<'_>, uniform_bytes: u64) -> wgpu::BindGroupLayout {
+fn bind_group_layout(
+    device: &wgpu::Device,
+    desc: &StageDesc<'_>,
+    uniform_bytes: u64,
+) -> wgpu::BindGroupLayout {
     let entry = |binding: usize, ty, bytes: u64| wgpu::BindGroupLayoutEntry {
         binding: binding as u32,
         visibility: wgpu::ShaderStages::COMPUTE,
@@ -114,5 +126,8 @@ fn bind_group_layout(device: &wgpu::Device, desc: &StageDesc<'_>, uniform_bytes:
         let read_only = binding.access == Access::Read;
         entries.push(entry(i + 1, wgpu::BufferBindingType::Storage { read_only }, bytes));
     }
-    device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label: Some(desc.label), entries: &entries })
+    device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
+        label: Some(desc.label),
+        entries: &entries,
+    })
 }

@@ -36,7 +36,11 @@ impl Stopwatch {
     ///
     /// # Errors
     /// Those of [`Gpu::run`] and [`Gpu::download`].
-    pub fn time(&self, gpu: &Gpu, record: impl FnOnce(&mut wgpu::ComputePass<'_>)) -> Result<Duration, GpuError> {
+    pub fn time(
+        &self,
+        gpu: &Gpu,
+        record: impl FnOnce(&mut wgpu::ComputePass<'_>),
+    ) -> Result<Duration, GpuError> {
         gpu.run(|encoder| {
             let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
                 label: Some("timed"),

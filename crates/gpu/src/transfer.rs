@@ -6,9 +6,8 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_secs(300);
 
 /// Everything a kernel or a copy may do with a buffer.
-const USAGES: wgpu::BufferUsages = wgpu::BufferUsages::STORAGE
-    .union(wgpu::BufferUsages::COPY_SRC)
-    .union(wgpu::BufferUsages::COPY_DST);
+const USAGES: wgpu::BufferUsages =
+    wgpu::BufferUsages::STORAGE.union(wgpu::BufferUsages::COPY_SRC).union(wgpu::BufferUsages::COPY_DST);
 
 impl Gpu {
     /// A storage buffer of `bytes` bytes (at least 4, rounded up to 4), zero-filled.
@@ -105,7 +104,8 @@ impl Gpu {
     fn create(&self, label: &str, bytes: u64, usage: wgpu::BufferUsages) -> Result<wgpu::Buffer, GpuError> {
         self.check_alive()?;
         let size = bytes.max(4).next_multiple_of(4);
-        let descriptor = wgpu::BufferDescriptor { label: Some(label), size, usage, mapped_at_creation: false };
+        let descriptor =
+            wgpu::BufferDescriptor { label: Some(label), size, usage, mapped_at_creation: false };
         with_scopes(self.device(), &format!("buffer `{label}` of {size} bytes"), || {
             self.device().create_buffer(&descriptor)
         })
@@ -128,10 +128,9 @@ impl Gpu {
     }
 
     fn take_words(&self, staging: &wgpu::Buffer) -> Result<Vec<u32>, GpuError> {
-        let view = staging.get_mapped_range(..).map_err(|error| GpuError::Internal {
-            what: "a readback".into(),
-            message: error.to_string(),
-        })?;
+        let view = staging
+            .get_mapped_range(..)
+            .map_err(|error| GpuError::Internal { what: "a readback".into(), message: error.to_string() })?;
         Ok(view.chunks_exact(4).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect())
     }
 }

@@ -47,14 +47,14 @@ impl Rounded {
     }
 
     /// One more f32 operation whose exact result on exact operands is `value`, on operands that already carry `error`.
-    fn rounded(value: f64, error: f64) -> Self {
+    fn computed(value: f64, error: f64) -> Self {
         Self { value, error: error + U_ACC * (value.abs() + error) + TINY }
     }
 
     /// `self + other`, rounded. (The f32 operation, so not `std::ops::Add`.)
     #[allow(clippy::should_implement_trait)]
     pub fn add(self, other: Self) -> Self {
-        Self::rounded(self.value + other.value, self.error + other.error)
+        Self::computed(self.value + other.value, self.error + other.error)
     }
 
     /// `self - other`, rounded.
@@ -66,8 +66,9 @@ impl Rounded {
     /// `self * other`, rounded.
     #[allow(clippy::should_implement_trait)]
     pub fn mul(self, other: Self) -> Self {
-        let error = self.error * other.value.abs() + other.error * self.value.abs() + self.error * other.error;
-        Self::rounded(self.value * other.value, error)
+        let error =
+            self.error * other.value.abs() + other.error * self.value.abs() + self.error * other.error;
+        Self::computed(self.value * other.value, error)
     }
 
     /// `self / other`, rounded; an infinite error where the divisor may be zero.

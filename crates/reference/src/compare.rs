@@ -56,7 +56,10 @@ impl fmt::Display for Comparison {
         }
         write!(f, ", {} of {} out of bounds", self.failures, self.elements)?;
         if let Some(Worst { index, got, expected, bound, ratio }) = &self.worst {
-            write!(f, ", worst at {index:?}: got {got:e}, expected {expected:e} +- {bound:e} ({ratio:.3} of the bound)")?;
+            write!(
+                f,
+                ", worst at {index:?}: got {got:e}, expected {expected:e} +- {bound:e} ({ratio:.3} of the bound)"
+            )?;
         }
         Ok(())
     }
@@ -101,7 +104,13 @@ pub fn compare(expected: &Expected, got: &Tensor) -> Comparison {
             Answer::Exact(_) => 0.0,
         };
         let ratio = match &same_bits {
-            Some(same) => if same[position] { 0.0 } else { f64::INFINITY },
+            Some(same) => {
+                if same[position] {
+                    0.0
+                } else {
+                    f64::INFINITY
+                }
+            }
             None => error_ratio(have, want, bound),
         };
         result.elements += 1;
@@ -109,7 +118,8 @@ pub fn compare(expected: &Expected, got: &Tensor) -> Comparison {
         result.failures += usize::from(!(ratio <= 1.0));
         result.rejects_zeros |= !(error_ratio(0.0, want, bound) <= 1.0);
         // NaN counts as worse than anything.
-        let worse = result.worst.as_ref().is_none_or(|worst| !worst.ratio.is_nan() && !(ratio <= worst.ratio));
+        let worse =
+            result.worst.as_ref().is_none_or(|worst| !worst.ratio.is_nan() && !(ratio <= worst.ratio));
         if worse {
             let index = ndarray::Dimension::slice(&index).to_vec();
             result.worst = Some(Worst { index, got: have, expected: want, bound, ratio });

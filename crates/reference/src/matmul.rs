@@ -1,7 +1,9 @@
 //! Matrix multiplication of any two storage formats, with its epilogue.
 
 use crate::bound::Rounded;
-use crate::{Activation, Columns, Cost, DescError, Dtype, Expected, Format, Granularity, Op, TensorSpec, Tensors};
+use crate::{
+    Activation, Columns, Cost, DescError, Dtype, Expected, Format, Granularity, Op, TensorSpec, Tensors,
+};
 use ndarray::{Array3, ArrayD, Axis, Zip};
 use rayon::prelude::*;
 
@@ -30,7 +32,11 @@ use rayon::prelude::*;
 /// `mag = a_scale b_scale sum |a||b|`: `L gamma(k + 1) mag` plus one `u` of the running magnitude for each step of the
 /// epilogue (`L` the activation's slope, plus its own evaluation error), plus half a unit in the last place of `out`.
 #[derive(Clone, Debug, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default, deny_unknown_fields))]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(default, deny_unknown_fields)
+)]
 pub struct MatmulDesc {
     /// Independent products.
     #[cfg_attr(feature = "serde", serde(skip))]
@@ -231,7 +237,10 @@ impl MatmulDesc {
 ///
 /// # Errors
 /// [`DescError::Shape`] when the shapes do not fit together.
-pub fn matmul(a: ndarray::ArrayView3<'_, f64>, b: ndarray::ArrayView3<'_, f64>) -> Result<Array3<f64>, DescError> {
+pub fn matmul(
+    a: ndarray::ArrayView3<'_, f64>,
+    b: ndarray::ArrayView3<'_, f64>,
+) -> Result<Array3<f64>, DescError> {
     let ((batch, m, k), (_, _, n)) = (a.dim(), b.dim());
     if (b.dim().0, b.dim().1) != (batch, k) {
         return Err(DescError::Shape {
@@ -241,7 +250,9 @@ pub fn matmul(a: ndarray::ArrayView3<'_, f64>, b: ndarray::ArrayView3<'_, f64>) 
             got: b.shape().to_vec(),
         });
     }
-    Ok(Array3::from_shape_fn((batch, m, n), |(item, i, j)| (0..k).map(|p| a[[item, i, p]] * b[[item, p, j]]).sum()))
+    Ok(Array3::from_shape_fn((batch, m, n), |(item, i, j)| {
+        (0..k).map(|p| a[[item, i, p]] * b[[item, p, j]]).sum()
+    }))
 }
 
 /// The bound that goes with [`matmul`] for f32 arithmetic: `gamma(k + 1) sum |a||b|`.

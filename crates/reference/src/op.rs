@@ -123,7 +123,7 @@ pub trait Op: Clone + Debug + PartialEq + Send + Sync + 'static {
     /// Checks that the inputs are exactly those of [`Op::tensors`], with their shapes and types.
     ///
     /// # Errors
-    /// [`DescError`] for the first tensor that is missing, unexpected, or of another shape or type.
+    /// [`DescError`] for the first tensor that is missing, unexpected, of another shape or type, or holds a wrong value.
     fn check_inputs(&self, inputs: &Tensors) -> Result<(), DescError> {
         let specs = self.tensors();
         let inputs_of_op = || specs.iter().filter(|spec| spec.role != Role::Output);
@@ -156,6 +156,14 @@ pub trait Op: Clone + Debug + PartialEq + Send + Sync + 'static {
                 });
             }
         }
+        self.check_values(inputs)
+    }
+
+    /// Checks the values of inputs whose names, types and shapes are right; a GPU cannot refuse them.
+    ///
+    /// # Errors
+    /// [`DescError::Value`] for the first value that the operation cannot use.
+    fn check_values(&self, _inputs: &Tensors) -> Result<(), DescError> {
         Ok(())
     }
 
@@ -179,13 +187,21 @@ pub trait Op: Clone + Debug + PartialEq + Send + Sync + 'static {
     /// # Errors
     /// [`DescError::TooLarge`] names the tensor.
     fn check_index_range(&self) -> Result<(), DescError> {
+        // Kernels step past the end by less than one tile of 256 rows or columns before they check.
+        let limit = u64::from(u32::MAX) - (1 << 16);
         for spec in self.tensors() {
-            let padded = spec.dtype.padded_row_len(spec.row_len()) as u128;
-            let rows = &spec.shape[..spec.shape.len().saturating_sub(1)];
-            let got = rows.iter().fold(padded, |product, &extent| product.saturating_mul(extent as u128));
-            // Kernels step past the end by less than one tile of 256 rows or columns before they check.
-            let limit = u64::from(u32::MAX) - (1 << 16);
-            if got > u128::from(limit) || spec.shape.iter().any(|&extent| extent as u128 > u128::from(limit)) {
+            let (largest, row_len) = (spec.shape.iter().copied().max().unwrap_or(1), spec.row_len());
+            // An axis without elements counts as one: ndarray, too, forbids shapes that are huge but for it.
+            let product = |row: usize| {
+                let rows = &spec.shape[..spec.shape.len().saturating_sub(1)];
+                rows.iter()
+                    .fold(row as u128, |product, &extent| product.saturating_mul(extent.max(1) as u128))
+            };
+            let got = match largest as u128 > u128::from(limit) {
+                true => product(row_len.max(1)),
+                false => product(spec.dtype.padded_row_len(row_len.max(1))),
+            };
+            if got > u128::from(limit) {
                 let what = format!("the number of elements of `{}`", spec.name);
                 return Err(DescError::TooLarge { op: Self::NAME, what, limit, got });
             }

@@ -99,14 +99,14 @@ impl TensorSpec {
 
     /// The number of elements; `None` where it leaves `usize`.
     pub fn elements(&self) -> Option<usize> {
-        self.shape.iter().try_fold(1usize, |product, &extent| product.checked_mul(extent))
+        checked_product(1, &self.shape)
     }
 
     /// The number of elements with the pad of every row counted: one more than the largest index a kernel may form.
     pub fn padded_elements(&self) -> Option<usize> {
         let padded = self.dtype.padded_row_len(self.row_len());
         let rows = &self.shape[..self.shape.len().saturating_sub(1)];
-        rows.iter().try_fold(padded, |product, &extent| product.checked_mul(extent))
+        checked_product(padded, rows)
     }
 
     /// The bytes it takes on the GPU, rows padded to words.
@@ -114,6 +114,14 @@ impl TensorSpec {
         let elements = u64::try_from(self.padded_elements()?).ok()?;
         elements.checked_mul(self.dtype.bytes() as u64)
     }
+}
+
+/// The product of `first` and the extents; zero where an axis is empty, however large the others are.
+fn checked_product(first: usize, extents: &[usize]) -> Option<usize> {
+    if extents.contains(&0) {
+        return Some(0);
+    }
+    extents.iter().try_fold(first, |product, &extent| product.checked_mul(extent))
 }
 
 /// A tensor in host memory: dense, row-major, little-endian - the layout of safetensors and NumPy.
@@ -137,7 +145,7 @@ impl Tensor {
     /// [`DescError::Bytes`] when the bytes do not fill the shape.
     pub fn new(dtype: impl Into<Dtype>, shape: &[usize], data: Vec<u8>) -> Result<Self, DescError> {
         let dtype = dtype.into();
-        let expected = shape.iter().try_fold(dtype.bytes(), |bytes, &extent| bytes.checked_mul(extent));
+        let expected = bytes_of(dtype, shape);
         if expected != Some(data.len()) {
             let expected = expected.unwrap_or(usize::MAX);
             return Err(DescError::Bytes { dtype, shape: shape.to_vec(), expected, got: data.len() });
@@ -214,7 +222,8 @@ impl Tensor {
             _ => self.to_f32().into_iter().map(f64::from).collect(),
         };
         // A tensor's bytes fill its shape by construction, so the values do.
-        ArrayD::from_shape_vec(IxDyn(&self.shape), values).unwrap_or_else(|_| ArrayD::zeros(IxDyn(&self.shape)))
+        ArrayD::from_shape_vec(IxDyn(&self.shape), values)
+            .unwrap_or_else(|_| ArrayD::zeros(IxDyn(&self.shape)))
     }
 
     /// The words the GPU holds: rows start on a word, pad bytes are `pad` (zero, except in tests that poison them).
@@ -229,13 +238,12 @@ impl Tensor {
     pub fn from_words(dtype: impl Into<Dtype>, shape: &[usize], words: &[u32]) -> Result<Self, DescError> {
         let dtype = dtype.into();
         let row_len = shape.last().copied().unwrap_or(1);
+        let wrong =
+            |expected| DescError::Bytes { dtype, shape: shape.to_vec(), expected, got: words.len() * 4 };
+        bytes_of(dtype, shape).ok_or_else(|| wrong(usize::MAX))?;
         let rows = shape[..shape.len().saturating_sub(1)].iter().product();
-        let data = formats::unpack_rows(dtype.layout(), words, row_len, rows).map_err(|_| DescError::Bytes {
-            dtype,
-            shape: shape.to_vec(),
-            expected: rows * dtype.padded_row_len(row_len) * dtype.bytes(),
-            got: words.len() * 4,
-        })?;
+        let data = formats::unpack_rows(dtype.layout(), words, row_len, rows)
+            .map_err(|_| wrong(rows * dtype.padded_row_len(row_len) * dtype.bytes()))?;
         Self::new(dtype, shape, data)
     }
 
@@ -246,6 +254,13 @@ impl Tensor {
     fn words_i32(&self) -> impl Iterator<Item = i32> + '_ {
         self.data.chunks_exact(4).map(|b| i32::from_le_bytes([b[0], b[1], b[2], b[3]]))
     }
+}
+
+/// The bytes of a dense tensor; `None` where they leave `isize`, an axis without elements counting as one.
+fn bytes_of(dtype: Dtype, shape: &[usize]) -> Option<usize> {
+    let capacity = shape.iter().try_fold(dtype.bytes(), |bytes, &extent| bytes.checked_mul(extent.max(1)))?;
+    isize::try_from(capacity).ok()?;
+    Some(if shape.contains(&0) { 0 } else { capacity })
 }
 
 /// Named tensors: the inputs or the outputs of an operation.

@@ -67,7 +67,12 @@ pub fn conform_on<D: Kernel>(gpu: &Gpu, desc: &D, inputs: &Tensors) {
 ///
 /// # Panics
 /// When it does not run.
-pub fn compare_variant<D: Kernel>(gpu: &Gpu, desc: &D, inputs: &Tensors, variant: Variant) -> Vec<Comparison> {
+pub fn compare_variant<D: Kernel>(
+    gpu: &Gpu,
+    desc: &D,
+    inputs: &Tensors,
+    variant: Variant,
+) -> Vec<Comparison> {
     let plan = PlanOptions { tier: Some(variant.tier), ..Default::default() };
     verify::check(gpu, desc, inputs, &RunOptions { plan })
         .unwrap_or_else(|error| panic!("{desc:?}\n{}: {error}", variant.name))

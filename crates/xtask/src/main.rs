@@ -1,2 +1,54 @@
-//! The developer commands.
-fn main() {}
+//! The developer commands, called as `cargo xtask COMMAND`: they set up a Vulkan driver where there is none, then
+//! build, test, check or show the workspace.
+#![forbid(unsafe_code)]
+
+mod apt;
+mod args;
+mod demo;
+mod driver;
+mod lint;
+mod mesa26;
+mod process;
+mod sources;
+mod test;
+mod vulkan;
+mod workspace;
+
+use std::process::ExitCode;
+
+use args::{Action, USAGE};
+use process::Failure;
+
+fn main() -> ExitCode {
+    let action = match args::parse(std::env::args_os().skip(1)) {
+        Ok(action) => action,
+        Err(failure) => {
+            eprintln!("error: {failure}\n\n{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match perform(action) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("error: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn perform(action: Action) -> Result<(), Failure> {
+    match action {
+        Action::Help => {
+            println!("{USAGE}");
+            Ok(())
+        }
+        Action::Setup => {
+            vulkan::ensure_system_driver().map(|()| println!("A Vulkan loader and driver are installed."))
+        }
+        Action::SetupMesa26 { mirror } => mesa26::set_up(mirror),
+        Action::Test(options) => test::run(&options),
+        Action::Lint => lint::run(),
+        Action::Demo(options) => demo::run(&options),
+        Action::UnderMesa26 { program } => test::run_program_under_mesa26(&program),
+    }
+}

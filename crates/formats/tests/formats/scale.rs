@@ -50,7 +50,42 @@ fn inverses_are_finite() {
     assert!(scale::inverse(f32::NAN).is_nan());
 }
 
+#[test]
+fn ranges_contain_zero_and_leave_out_what_is_not_finite() {
+    assert_eq!(scale::range(&[]), (0.0, 0.0));
+    assert_eq!(scale::range(&[-3.0, -5.0, f32::NAN, f32::NEG_INFINITY]), (-5.0, 0.0));
+    assert_eq!(scale::range(&[1e-40, -1e-40, f32::MAX, f32::MIN]), (f32::MIN, f32::MAX));
+}
+
+#[test]
+fn asymmetric_scales_by_hand() {
+    assert_eq!(scale::asymmetric(0.0, 0.0), (1.0, -128));
+    assert_eq!(scale::asymmetric(-255.0, 0.0), (1.0, 127));
+    assert_eq!(scale::asymmetric(-127.5, 127.5), (1.0, 0));
+    assert_eq!(scale::asymmetric(-128.5, 126.5), (1.0, 0));
+    assert_eq!(scale::asymmetric(0.0, f32::MIN_POSITIVE), (scale::MIN, -128));
+    assert_eq!(scale::asymmetric(f32::MIN, f32::MAX), ((f64::from(f32::MAX) * 2.0 / 255.0) as f32, 0));
+}
+
 proptest! {
+    /// Both ends are at most one step off, 0 not at all, and the zero point is a code.
+    #[test]
+    fn asymmetric_codes_cover_the_range(low in 0.0_f32..1e30, high in 0.0_f32..1e30, exponent in -100..20) {
+        let factor = 2.0_f32.powi(exponent);
+        let (low, high) = (-low * factor, high * factor);
+        let (scale, zero) = scale::asymmetric(low, high);
+        prop_assert!((-128..=127).contains(&zero));
+        let inverse = scale::inverse(scale);
+        for value in [low, 0.0, high] {
+            let code = langevin_formats::i8::quantize(value, inverse, zero, langevin_formats::i8::Range::Full);
+            let back = langevin_formats::i8::dequantize(code, scale, zero);
+            let error = (f64::from(back) - f64::from(value)).abs();
+            // Half a step of the code, half a step where the zero point was rounded, and the roundings in between.
+            let steps = if value == 0.0 { 0.0 } else { 1.0 + 1e-4 };
+            prop_assert!(error <= steps * f64::from(scale), "{value} gives {back}, scale {scale}");
+        }
+    }
+
     /// A quotient of two f32, rounded to f64 and then to f32, is rounded correctly: 53 >= 2 * 24 + 2 bits.
     #[test]
     fn scales_and_inverses_are_correctly_rounded(bits in 0x0080_0000_u32..0x7f00_0000) {

@@ -14,8 +14,8 @@
 
 use crate::{BindError, Kernel, Plan, PlanError, PlanOptions};
 use langevin_gpu::{Gpu, GpuError};
-use langevin_reference::{DescError, Role, TensorSpec};
 pub use langevin_reference::{Answer, Comparison, Dtype, Expected, Op, Tensor, Tensors, compare};
+use langevin_reference::{DescError, Role, TensorSpec};
 
 /// Why a kernel could not be run or compared.
 #[derive(Debug, thiserror::Error)]
@@ -44,7 +44,9 @@ pub enum VerifyError {
         word: i64,
     },
     /// Two runs differed: an element was not written, or it depends on what lay in outputs, scratch or padding.
-    #[error("{op}: `{tensor}` differs between two runs on the same inputs, first at word {word}: {first:#x} and {second:#x}")]
+    #[error(
+        "{op}: `{tensor}` differs between two runs on the same inputs, first at word {word}: {first:#x} and {second:#x}"
+    )]
     Unstable {
         /// The kernel.
         op: &'static str,
@@ -84,7 +86,12 @@ const SECOND: Poison = Poison { word: 0xffff_ffff, pad: 0xff };
 ///
 /// # Errors
 /// [`VerifyError`] for whatever is wrong; [`VerifyError::WroteOutside`] when a guard around a buffer was touched.
-pub fn run<D: Kernel>(gpu: &Gpu, desc: &D, inputs: &Tensors, options: &RunOptions) -> Result<Tensors, VerifyError> {
+pub fn run<D: Kernel>(
+    gpu: &Gpu,
+    desc: &D,
+    inputs: &Tensors,
+    options: &RunOptions,
+) -> Result<Tensors, VerifyError> {
     let plan = plan(gpu, desc, inputs, options)?;
     outputs(&plan, &run_words(gpu, &plan, inputs, FIRST)?)
 }
@@ -116,7 +123,12 @@ pub fn check<D: Kernel>(
 
 type Words = Vec<(&'static str, Vec<u32>)>;
 
-fn plan<D: Kernel>(gpu: &Gpu, desc: &D, inputs: &Tensors, options: &RunOptions) -> Result<Plan<D>, VerifyError> {
+fn plan<D: Kernel>(
+    gpu: &Gpu,
+    desc: &D,
+    inputs: &Tensors,
+    options: &RunOptions,
+) -> Result<Plan<D>, VerifyError> {
     desc.validate()?;
     desc.check_inputs(inputs)?;
     let mut plan_options = options.plan.clone();
@@ -125,7 +137,12 @@ fn plan<D: Kernel>(gpu: &Gpu, desc: &D, inputs: &Tensors, options: &RunOptions) 
 }
 
 /// One run between guards; the outputs' words.
-fn run_words<D: Kernel>(gpu: &Gpu, plan: &Plan<D>, inputs: &Tensors, poison: Poison) -> Result<Words, VerifyError> {
+fn run_words<D: Kernel>(
+    gpu: &Gpu,
+    plan: &Plan<D>,
+    inputs: &Tensors,
+    poison: Poison,
+) -> Result<Words, VerifyError> {
     let guard = gpu.device().limits().min_storage_buffer_offset_alignment as usize / 4;
     let mut buffers = Vec::new();
     for spec in plan.tensors() {
@@ -197,3 +214,6 @@ fn upload_guarded(
 fn range(buffer: &wgpu::Buffer, guard: usize, words: usize) -> wgpu::BufferBinding<'_> {
     wgpu::BufferBinding { buffer, offset: guard as u64 * 4, size: wgpu::BufferSize::new(words as u64 * 4) }
 }
+
+#[cfg(test)]
+mod negative_controls;

@@ -1,0 +1,230 @@
+//! What the doctor checks: small and odd shapes, every format, every option at least once.
+//!
+//! Each set of formats and options is a shader to compile, 0.3 s on a software driver, so they are paired rather than
+//! multiplied; other sizes cost nothing more.
+
+use super::Group;
+use langevin::reference::{Boundary, Edge, ScaleSource};
+use langevin::{
+    Activation, ActivationDesc, AttentionDesc, Causal, Columns, ConvDesc, DequantizeDesc, Format,
+    GatedResidualDesc, Granularity, GuidanceDesc, HeatDesc, LaplacianDesc, MatmulDesc, Modulation, NormDesc,
+    NormKind, Overflow, PatchifyDesc, QuantizeDesc, UnpatchifyDesc,
+};
+
+/// The formats that results of arithmetic are stored in.
+const FLOATS: [Format; 3] = [Format::F32, Format::F16, Format::BF16];
+
+/// Every kernel's cases.
+pub(super) fn groups() -> Vec<Box<dyn Group>> {
+    vec![
+        Box::new(matmul()),
+        Box::new(attention()),
+        Box::new(conv()),
+        Box::new(laplacian()),
+        Box::new(heat()),
+        Box::new(quantize()),
+        Box::new(dequantize()),
+        Box::new(norm()),
+        Box::new(activation()),
+        Box::new(gated_residual()),
+        Box::new(guidance()),
+        Box::new(patchify()),
+        Box::new(unpatchify()),
+    ]
+}
+
+/// Each format with another, and a format of results.
+fn formats() -> impl Iterator<Item = (Format, Format, Format)> {
+    (0..6).map(|i| (Format::ALL[i], Format::ALL[(i + 3) % 6], FLOATS[i % 3]))
+}
+
+fn matmul() -> Vec<MatmulDesc> {
+    let product = |m, k, n| MatmulDesc { m, k, n, ..Default::default() };
+    let mut cases = vec![product(1, 1, 1), product(65, 33, 67), product(3, 131, 17)];
+    cases.extend(formats().map(|(a, b, out)| MatmulDesc { a, b, out, batch: 2, ..product(19, 23, 37) }));
+    let integers =
+        MatmulDesc { a: Format::I8, b: Format::I8, a_zero: true, b_zero: true, ..product(17, 70, 9) };
+    let (row, column) = (Some(Granularity::PerRow), Some(Granularity::PerColumn));
+    cases.push(MatmulDesc { a_scale: row, b_scale: column, activation: Activation::Relu, ..integers });
+    let (bias, residual, gate) = (true, true, Some(Columns { start: 5, width: 41 }));
+    let scale = Some(Granularity::PerTensor);
+    let fused = MatmulDesc { bias, residual, gate, a_scale: scale, b_scale: scale, ..product(18, 20, 35) };
+    let gelu = MatmulDesc { activation: Activation::GeluTanh, ..fused };
+    // Without a summed axis the epilogue alone is left.
+    cases.extend([MatmulDesc { k: 0, ..gelu.clone() }, MatmulDesc { batch: 2, ..gelu.clone() }]);
+    let (b_shared, residual_shared) = (true, true);
+    cases.push(MatmulDesc { activation: Activation::Silu, batch: 2, b_shared, residual_shared, ..gelu });
+    cases
+}
+
+fn attention() -> Vec<AttentionDesc> {
+    let heads = |seq_q, seq_kv, head_dim, v_dim| AttentionDesc {
+        heads: 2,
+        seq_q,
+        seq_kv,
+        head_dim,
+        v_dim,
+        ..Default::default()
+    };
+    let mut cases = vec![heads(1, 1, 1, 1), heads(33, 65, 32, 32), heads(5, 131, 17, 67), heads(3, 0, 4, 4)];
+    cases.extend(formats().map(|(q, k, out)| AttentionDesc { q, k, v: q, out, ..heads(7, 19, 24, 10) }));
+    let grouped = AttentionDesc { batch: 2, heads: 6, kv_heads: 2, lse: true, ..heads(35, 37, 16, 12) };
+    for causal in [Causal::TopLeft, Causal::BottomRight, Causal::Offset(-3)] {
+        cases.push(AttentionDesc { causal, ..grouped.clone() });
+    }
+    let masked = AttentionDesc { mask: Some([1, 6, 35, 37]), bias: Some([2, 1, 1, 37]), ..grouped.clone() };
+    let (scale, softcap, scales) = (Some(0.7), Some(3.0), Some(Granularity::PerTensor));
+    cases.extend([masked, AttentionDesc { scale, softcap, scales, sinks: true, ..grouped }]);
+    cases
+}
+
+fn conv() -> Vec<ConvDesc> {
+    let conv = |spatial: &[usize], kernel: &[usize]| ConvDesc {
+        spatial: spatial.to_vec(),
+        kernel: kernel.to_vec(),
+        ..Default::default()
+    };
+    let mut cases = vec![conv(&[1], &[1]), conv(&[131], &[7])];
+    let channels =
+        ConvDesc { batch: 2, in_channels: 6, out_channels: 10, bias: true, ..conv(&[9, 13], &[3, 2]) };
+    cases.extend(formats().map(|(x, w, out)| ConvDesc { x, w, out, ..channels.clone() }));
+    for boundary in Boundary::ALL {
+        let padding = vec![[1, 1], [2, 0]];
+        cases.push(ConvDesc { padding, boundary: vec![boundary], groups: 2, ..channels.clone() });
+    }
+    let strided =
+        ConvDesc { stride: vec![2, 1, 3], dilation: vec![1, 2, 2], ..conv(&[7, 8, 17], &[2, 3, 3]) };
+    cases.push(ConvDesc { padding: vec![[1, 1]], ..strided });
+    cases
+}
+
+/// Grids of one, two and three axes with each kind of edge, and a format.
+fn grids() -> [(Vec<usize>, Vec<[Edge; 2]>, Format); 4] {
+    let [periodic, insulated] = [[Edge::Periodic; 2], [Edge::Neumann(0.0); 2]];
+    let mixed = [Edge::Dirichlet(1.0), Edge::Neumann(0.5)];
+    [
+        (vec![1], vec![periodic], Format::F32),
+        (vec![133], vec![mixed], Format::F16),
+        (vec![33, 7], vec![periodic, [Edge::Fixed(0.25); 2]], Format::F32),
+        (vec![5, 6, 7], vec![insulated, periodic, mixed], Format::BF16),
+    ]
+}
+
+fn laplacian() -> Vec<LaplacianDesc> {
+    let case = |(spatial, boundary, format)| LaplacianDesc {
+        batch: 2,
+        spatial,
+        boundary,
+        u: format,
+        out: format,
+        spacing: vec![0.5],
+    };
+    grids().into_iter().map(case).collect()
+}
+
+fn heat() -> Vec<HeatDesc> {
+    let case = |(spatial, boundary, format)| {
+        let still = HeatDesc { batch: 2, spatial, boundary, u: format, out: format, ..Default::default() };
+        // One periodic cell is stable whatever the step.
+        HeatDesc { time_step: (0.5 * still.stable_dt()).min(1.0), ..still }
+    };
+    grids().into_iter().map(case).collect()
+}
+
+fn quantize() -> Vec<QuantizeDesc> {
+    let mut cases = Vec::new();
+    let codes = [Format::E4m3, Format::E5m2, Format::I8];
+    for (i, (x, q)) in FLOATS.into_iter().zip(codes).enumerate() {
+        let desc = QuantizeDesc { x, q, asymmetric: q == Format::I8, ..Default::default() };
+        let (tensor, row) = (Granularity::PerTensor, Granularity::PerRow);
+        for (granularity, scale) in
+            [(tensor, ScaleSource::Dynamic), (row, ScaleSource::Dynamic), (row, ScaleSource::Static)]
+        {
+            let overflow = [Overflow::Saturate, Overflow::NonSaturating][i % 2];
+            let one = QuantizeDesc { granularity, scale, overflow, ..desc.clone() };
+            cases.push(QuantizeDesc { shape: vec![3, 131], ..one.clone() });
+            cases.push(QuantizeDesc { shape: vec![2, 5, 7], ..one });
+        }
+    }
+    let symmetric = QuantizeDesc { q: Format::I8, shape: vec![1031], ..Default::default() };
+    cases.extend([symmetric.clone(), QuantizeDesc { shape: vec![], ..symmetric }]);
+    cases
+}
+
+fn dequantize() -> Vec<DequantizeDesc> {
+    let case = |(q, _, out)| {
+        let per_row = out != Format::F16;
+        let granularity = if per_row { Granularity::PerRow } else { Granularity::PerTensor };
+        DequantizeDesc { shape: vec![3, 2, 35], q, out, granularity, zero_point: q == Format::I8 }
+    };
+    formats().map(case).collect()
+}
+
+fn norm() -> Vec<NormDesc> {
+    let rows = |rows, width| NormDesc { batch: 2, rows, width, ..Default::default() };
+    let mut cases = vec![rows(1, 1), rows(9, 67), rows(3, 1031)];
+    cases[0].eps = 1.0;
+    for (i, (x, _, out)) in formats().enumerate() {
+        let kind = [NormKind::Layer, NormKind::Rms][i % 2];
+        let modulation = Some(Modulation { width: 100, shift: 3, scale: 50 });
+        let desc = NormDesc { x, out, kind, weight: true, bias: i % 2 == 0, ..rows(5, 37) };
+        cases.push(NormDesc { modulation: modulation.filter(|_| i % 3 == 0), ..desc });
+    }
+    cases
+}
+
+fn activation() -> Vec<ActivationDesc> {
+    let functions = Activation::ALL.into_iter().cycle();
+    let case = |((x, _, out), activation)| ActivationDesc { rows: 3, width: 35, activation, x, out };
+    formats().zip(functions).map(case).collect()
+}
+
+fn gated_residual() -> Vec<GatedResidualDesc> {
+    let gate = Some(Columns { start: 6, width: 50 });
+    let case = |(x, _, out)| GatedResidualDesc { batch: 2, rows: 3, width: 35, x, out, gate };
+    let mut cases: Vec<_> = formats().map(case).collect();
+    cases[1].gate = None;
+    cases
+}
+
+fn guidance() -> Vec<GuidanceDesc> {
+    [true, false].map(|guided| GuidanceDesc { batch: 3, width: 67, guided }).to_vec()
+}
+
+fn patchify() -> Vec<PatchifyDesc> {
+    let case = |patch, repeat| PatchifyDesc { batch: 2, channels: 3, height: 6, width: 12, patch, repeat };
+    vec![case(2, 2), case(3, 1), case(1, 1)]
+}
+
+fn unpatchify() -> Vec<UnpatchifyDesc> {
+    [1, 2, 3].map(|patch| UnpatchifyDesc { batch: 2, channels: 3, height: 6, width: 12, patch }).to_vec()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use langevin::verify::Op;
+
+    fn all_are_valid<D: Op>(cases: Vec<D>) {
+        for case in cases {
+            assert_eq!(case.validate(), Ok(()), "{case:?}");
+        }
+    }
+
+    #[test]
+    fn every_case_is_valid() {
+        all_are_valid(matmul());
+        all_are_valid(attention());
+        all_are_valid(conv());
+        all_are_valid(laplacian());
+        all_are_valid(heat());
+        all_are_valid(quantize());
+        all_are_valid(dequantize());
+        all_are_valid(norm());
+        all_are_valid(activation());
+        all_are_valid(gated_residual());
+        all_are_valid(guidance());
+        all_are_valid(patchify());
+        all_are_valid(unpatchify());
+    }
+}

@@ -1,0 +1,203 @@
+//! `langevin generate`: handwritten digits from the diffusion transformer that comes with the program.
+
+use crate::device::DeviceArgs;
+use crate::{CliError, output, progress};
+use clap::Args;
+use image::{GrayImage, Luma};
+use langevin::reference::{Tensor, Tensors};
+use langevin::{Format, Gpu};
+use langevin_diffusion::{DitSampler, DitWeights, SamplerOptions, check_step, noise};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// Pixels of the contact sheet for each pixel of a sample, and between samples.
+const ZOOM: u32 = 8;
+const MARGIN: u32 = 8;
+
+/// How many samples are computed at once; more are made in several rounds, so that memory does not grow.
+const ROUND: usize = 100;
+
+/// Generate handwritten digits by a class-conditional diffusion transformer.
+///
+/// Example: langevin generate --digits 0123456789 --steps 30 --guidance 2 --weights e4m3 --seed 7 --out digits.png
+#[derive(Clone, Debug, Args)]
+pub(crate) struct GenerateArgs {
+    /// The digits to write, one sample for each.
+    #[arg(long, default_value = "0123456789", value_parser = parse_digits)]
+    digits: Digits,
+    /// How many samples of each; each is a row of the contact sheet.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    rows: u32,
+    /// Steps from noise to picture.
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    steps: u32,
+    /// The guidance scale: 1 follows the class as it was learnt, more exaggerates it.
+    #[arg(long, default_value_t = 2.0)]
+    guidance: f32,
+    /// How the transformer's matrices are stored: f32, f16, bf16, e4m3, e5m2 or i8.
+    #[arg(long, default_value = "f32")]
+    weights: Format,
+    /// The seed of the noise. The same seed and settings give the same bytes on the same adapter.
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// The contact sheet, a PNG.
+    #[arg(long, value_name = "FILE.png")]
+    out: PathBuf,
+    /// Also write the samples: `samples` [n, 8, 8] in F32 from -1 to 1 and `labels` [n] in I32.
+    #[arg(long, value_name = "FILE.safetensors")]
+    samples: Option<PathBuf>,
+    /// Compute by the CPU references instead: slow, and right.
+    #[arg(long)]
+    cpu: bool,
+    /// Check the first step against the CPU references before sampling.
+    #[arg(long, conflicts_with = "cpu")]
+    check: bool,
+    #[command(flatten)]
+    device: DeviceArgs,
+}
+
+#[derive(Clone, Debug)]
+struct Digits(Vec<usize>);
+
+fn parse_digits(text: &str) -> Result<Digits, String> {
+    let digit = |c: char| {
+        c.to_digit(10).map(|d| d as usize).ok_or_else(|| format!("'{c}' is not a digit from 0 to 9"))
+    };
+    let digits = text.chars().map(digit).collect::<Result<Vec<_>, _>>()?;
+    if digits.is_empty() { Err("at least one digit is needed".into()) } else { Ok(Digits(digits)) }
+}
+
+pub(crate) fn run(args: &GenerateArgs) -> Result<(), CliError> {
+    output::check_writable(&args.out)?;
+    if let Some(path) = &args.samples {
+        output::check_writable(path)?;
+    }
+    let weights = DitWeights::digits()?;
+    let per_row = args.digits.0.len();
+    let classes: Vec<usize> =
+        args.digits.0.iter().copied().cycle().take(per_row * args.rows as usize).collect();
+    let started = Instant::now();
+    let pictures = sample(args, &weights, &classes)?;
+    let seconds = started.elapsed().as_secs_f64();
+
+    let size = weights.config().sample_size;
+    output::write_file(&args.out, &png(&contact_sheet(&pictures, size, per_row))?)?;
+    if let Some(path) = &args.samples {
+        write_samples(path, &pictures, &classes, size)?;
+    }
+    output::print(&format!(
+        "{} digits, {} steps, {} weights, {seconds:.1} s: {}\n",
+        classes.len(),
+        args.steps,
+        args.weights,
+        args.out.display()
+    ))
+}
+
+/// All samples, in rounds.
+fn sample(args: &GenerateArgs, weights: &DitWeights, classes: &[usize]) -> Result<Vec<f32>, CliError> {
+    let gpu = if args.cpu { None } else { Some(args.device.open()?) };
+    let on = gpu.as_ref().map_or("the CPU references".into(), |gpu| gpu.capabilities().adapter.clone());
+    output::print(&format!("on {on}\n"))?;
+    let elements = weights.config().sample_elements();
+    if let (Some(gpu), true) = (&gpu, args.check) {
+        check(args, gpu, weights, classes)?;
+    }
+    let rounds = classes.len().div_ceil(ROUND);
+    let bar = progress::bar(rounds as u64 * u64::from(args.steps), "steps");
+    let mut pictures = Vec::with_capacity(classes.len() * elements);
+    let mut sampler: Option<(usize, DitSampler)> = None;
+    for (round, classes) in classes.chunks(ROUND).enumerate() {
+        let options = args.options(classes.len());
+        // Only the last round may be of another size.
+        let mut current = match sampler.take() {
+            Some((samples, sampler)) if samples == classes.len() => sampler,
+            _ => match &gpu {
+                Some(gpu) => DitSampler::on_gpu(gpu, weights, options)?,
+                None => DitSampler::on_cpu(weights, options)?,
+            },
+        };
+        let first = round * ROUND;
+        let noise = noise(args.seed, first..first + classes.len(), elements);
+        pictures.extend(current.sample(&noise, classes, |_| bar.inc(1))?);
+        sampler = Some((classes.len(), current));
+    }
+    bar.finish_and_clear();
+    Ok(pictures)
+}
+
+impl GenerateArgs {
+    fn options(&self, samples: usize) -> SamplerOptions {
+        let Self { steps, guidance, weights, .. } = *self;
+        SamplerOptions { samples, steps: steps as usize, guidance, weights }
+    }
+}
+
+/// The first step of the first samples against the CPU references.
+fn check(args: &GenerateArgs, gpu: &Gpu, weights: &DitWeights, classes: &[usize]) -> Result<(), CliError> {
+    let classes = &classes[..classes.len().min(10)];
+    let noise = noise(args.seed, 0..classes.len(), weights.config().sample_elements());
+    let comparison = check_step(gpu, weights, args.options(classes.len()), &noise, classes)?;
+    output::print(&format!("first step against the CPU references: {comparison}\n"))?;
+    if comparison.passed() {
+        Ok(())
+    } else {
+        Err(CliError::OutOfBounds { op: "generate", comparison: Box::new(comparison) })
+    }
+}
+
+/// Samples side by side, `per_row` in a row, black at -1 and white at 1.
+fn contact_sheet(pictures: &[f32], size: usize, per_row: usize) -> GrayImage {
+    let cell = size as u32 * ZOOM + MARGIN;
+    let samples = pictures.len() / (size * size);
+    let rows = samples.div_ceil(per_row) as u32;
+    GrayImage::from_fn(per_row as u32 * cell + MARGIN, rows * cell + MARGIN, |x, y| {
+        let (column, row) = (x / cell, y / cell);
+        let (inside_x, inside_y) = (x % cell, y % cell);
+        let sample = row as usize * per_row + column as usize;
+        if inside_x < MARGIN || inside_y < MARGIN || column as usize >= per_row || sample >= samples {
+            return Luma([48]);
+        }
+        let (px, py) = ((inside_x - MARGIN) / ZOOM, (inside_y - MARGIN) / ZOOM);
+        let value = pictures[(sample * size + py as usize) * size + px as usize];
+        Luma([((value.clamp(-1.0, 1.0) + 1.0) * 127.5).round_ties_even() as u8])
+    })
+}
+
+fn png(sheet: &GrayImage) -> Result<Vec<u8>, CliError> {
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    sheet.write_to(&mut bytes, image::ImageFormat::Png).map_err(CliError::Png)?;
+    Ok(bytes.into_inner())
+}
+
+fn write_samples(path: &Path, pictures: &[f32], classes: &[usize], size: usize) -> Result<(), CliError> {
+    let mut tensors = Tensors::new();
+    let labels: Vec<i32> = classes.iter().map(|&class| class as i32).collect();
+    tensors.insert("samples", Tensor::from_f32(Format::F32, &[classes.len(), size, size], pictures)?);
+    tensors.insert("labels", Tensor::from_i32(&[classes.len()], &labels)?);
+    crate::tensors::write(path, &tensors)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digits_are_digits() {
+        assert_eq!(parse_digits("079").unwrap().0, [0, 7, 9]);
+        assert_eq!(parse_digits("1x").unwrap_err(), "'x' is not a digit from 0 to 9");
+        assert!(parse_digits("").is_err());
+    }
+
+    #[test]
+    fn the_sheet_shows_every_sample_in_its_place() {
+        // Three samples of 2 x 2, two in a row: the third stands below the first, the last cell is empty.
+        let pictures = [[-1.0; 4], [1.0; 4], [0.0; 4]].concat();
+        let sheet = contact_sheet(&pictures, 2, 2);
+        let cell = 2 * ZOOM + MARGIN;
+        assert_eq!(sheet.dimensions(), (2 * cell + MARGIN, 2 * cell + MARGIN));
+        let middle =
+            |column: u32, row: u32| sheet.get_pixel(column * cell + MARGIN + 3, row * cell + MARGIN + 3).0[0];
+        assert_eq!([middle(0, 0), middle(1, 0), middle(0, 1), middle(1, 1)], [0, 255, 128, 48]);
+    }
+}

@@ -1,0 +1,132 @@
+//! What the program leaves behind: text on the terminal, and files that are whole or absent.
+
+use crate::CliError;
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+/// Writes to standard output. A reader that has gone away (`langevin info | head -1`) is no error.
+pub(crate) fn print(text: &str) -> Result<(), CliError> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(CliError::Stdout(error)),
+        _ => Ok(()),
+    }
+}
+
+/// Writes one sentence to standard error.
+pub(crate) fn complain(sentence: &str) {
+    // When standard error is gone there is nowhere left to say so.
+    let _ = writeln!(io::stderr(), "langevin: {sentence}");
+}
+
+/// Makes a file hold `bytes`, replacing what was there: afterwards it is whole, or as it was before.
+///
+/// The bytes go to a temporary file beside it, which then takes its name. All of them are there before that file is
+/// made, so an interruption can leave it behind only during this one write.
+pub(crate) fn write_file(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
+    let failed = |source| CliError::Write { path: path.to_owned(), source };
+    let mut temporary = Temporary::beside(path).map_err(failed)?;
+    temporary.file.write_all(bytes).map_err(failed)?;
+    temporary.rename_to(path).map_err(failed)
+}
+
+/// Fails early where [`write_file`] would fail late: call it before a long computation.
+pub(crate) fn check_writable(path: &Path) -> Result<(), CliError> {
+    let failed = |source| CliError::Write { path: path.to_owned(), source };
+    if path.is_dir() {
+        return Err(failed(ErrorKind::IsADirectory.into()));
+    }
+    Temporary::beside(path).map(drop).map_err(failed)
+}
+
+/// A file that is removed unless it is renamed.
+struct Temporary {
+    file: File,
+    path: PathBuf,
+}
+
+impl Temporary {
+    /// A new file in the directory of `path`, so that renaming it moves no bytes.
+    fn beside(path: &Path) -> io::Result<Self> {
+        let name = path.file_name().ok_or(ErrorKind::InvalidFilename)?;
+        for attempt in 0..100 {
+            let mut temporary_name = OsString::from(".");
+            temporary_name.push(name);
+            temporary_name.push(format!(".{}-{attempt}.tmp", std::process::id()));
+            let temporary = path.with_file_name(temporary_name);
+            match File::create_new(&temporary) {
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(error),
+                Ok(file) => return Ok(Self { file, path: temporary }),
+            }
+        }
+        Err(ErrorKind::AlreadyExists.into())
+    }
+
+    fn rename_to(self, path: &Path) -> io::Result<()> {
+        fs::rename(&self.path, path)
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        // After a rename there is nothing to remove.
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+/// Rows of text as aligned columns, two spaces apart.
+pub(crate) fn table(rows: &[Vec<String>]) -> String {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let width =
+        |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
+    let widths: Vec<usize> = (0..columns).map(|column| width(column).unwrap_or(0)).collect();
+    let line = |row: &Vec<String>| {
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
+        format!("{}\n", cells.collect::<Vec<_>>().join("  ").trim_end())
+    };
+    rows.iter().map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn directory(name: &str) -> PathBuf {
+        let path = std::env::temp_dir().join(format!("langevin-output-{}-{name}", std::process::id()));
+        fs::create_dir_all(&path).unwrap();
+        path
+    }
+
+    #[test]
+    fn a_file_is_replaced_and_nothing_is_left_beside_it() {
+        let directory = directory("replace");
+        let path = directory.join("out");
+        check_writable(&path).unwrap();
+        assert_eq!(fs::read_dir(&directory).unwrap().count(), 0);
+        for bytes in [&b"first"[..], b"second"] {
+            write_file(&path, bytes).unwrap();
+            assert_eq!(fs::read(&path).unwrap(), bytes);
+            assert_eq!(fs::read_dir(&directory).unwrap().count(), 1);
+        }
+        fs::remove_dir_all(directory).unwrap();
+    }
+
+    #[test]
+    fn what_cannot_be_written_leaves_nothing() {
+        let directory = directory("fail");
+        assert!(write_file(&directory, b"x").is_err());
+        assert!(check_writable(&directory).is_err());
+        assert!(write_file(&directory.join("absent/out"), b"x").is_err());
+        assert_eq!(fs::read_dir(&directory).unwrap().count(), 0);
+        fs::remove_dir_all(directory).unwrap();
+    }
+
+    #[test]
+    fn columns_are_aligned() {
+        let rows = [vec!["a".into(), "b".into()], vec!["long".into(), "c".into()]];
+        assert_eq!(table(&rows), "a     b\nlong  c\n");
+    }
+}

@@ -1,0 +1,67 @@
+use super::shapes::{Choice, choose, join, shape};
+use super::{Described, FromFile};
+use crate::CliError;
+use crate::tensors::{self, F32, FLOATS, I32, Input, NUMBERS};
+use langevin::reference::ScaleSource;
+use langevin::verify::Tensors;
+use langevin::{DequantizeDesc, DescError, Granularity, QuantizeDesc};
+
+impl FromFile for QuantizeDesc {
+    const INPUTS: &'static [Input] =
+        &[Input::required("x", FLOATS), Input::optional("scale", F32), Input::optional("zero_point", I32)];
+    const OUTPUTS: &'static str = "q as x; where no scale is given also scale and, asymmetric, zero_point: \
+         [] per tensor, the shape of x without its last axis per row";
+    const FIELDS: &'static str = "q: e4m3, e5m2, i8; granularity: per_tensor, per_row; asymmetric: true, false; \
+         overflow: saturate, non_saturating";
+
+    fn describe(mut self, mut tensors: Tensors) -> Result<Described<Self>, CliError> {
+        self.shape = shape(&tensors, "x").to_vec();
+        self.x = tensors::format(&tensors, "x");
+        if let Some(granularity) =
+            granularity("quantize", &mut tensors, "scale", &self.shape, self.granularity)?
+        {
+            (self.scale, self.granularity) = (ScaleSource::Static, granularity);
+        }
+        let zeros = granularity("quantize", &mut tensors, "zero_point", &self.shape, self.granularity)?;
+        self.asymmetric |= zeros.is_some();
+        Ok(Described { desc: self, tensors, output_shapes: Vec::new() })
+    }
+}
+
+impl FromFile for DequantizeDesc {
+    const INPUTS: &'static [Input] =
+        &[Input::required("q", NUMBERS), Input::required("scale", F32), Input::optional("zero_point", I32)];
+    const OUTPUTS: &'static str = "out as q; scale and zero_point: [] per tensor, the shape of q without its last axis \
+         per row";
+    const FIELDS: &'static str = "out: f32, f16, bf16; granularity: per_tensor, per_row";
+
+    fn describe(mut self, mut tensors: Tensors) -> Result<Described<Self>, CliError> {
+        self.shape = shape(&tensors, "q").to_vec();
+        self.q = tensors::format(&tensors, "q");
+        if let Some(granularity) =
+            granularity("dequantize", &mut tensors, "scale", &self.shape, self.granularity)?
+        {
+            self.granularity = granularity;
+        }
+        let zeros = granularity("dequantize", &mut tensors, "zero_point", &self.shape, self.granularity)?;
+        self.zero_point = zeros.is_some();
+        Ok(Described { desc: self, tensors, output_shapes: Vec::new() })
+    }
+}
+
+/// What shares one scale or zero point, from its shape: the tensor, unless `asked` says a row, or a row.
+fn granularity(
+    op: &'static str,
+    tensors: &mut Tensors,
+    name: &'static str,
+    shape: &[usize],
+    asked: Granularity,
+) -> Result<Option<Granularity>, DescError> {
+    let rows = &shape[..shape.len().saturating_sub(1)];
+    let per_row = |in_file| Choice::new(in_file, Granularity::PerRow, rows);
+    let mut choices = vec![per_row(rows.to_vec()), per_row(join(rows, &[1]))];
+    if asked != Granularity::PerRow {
+        choices.splice(0..0, Choice::scalar(asked));
+    }
+    choose(op, tensors, name, choices)
+}

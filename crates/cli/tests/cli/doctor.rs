@@ -1,0 +1,43 @@
+use crate::files::Directory;
+use crate::process::{has_gpu, langevin, text};
+use std::fs;
+
+#[test]
+fn the_doctor_passes_and_its_report_is_whole() {
+    if !has_gpu() {
+        return;
+    }
+    let directory = Directory::new("doctor");
+    let json = directory.path("report.json");
+    let table = langevin(&["doctor", "--quick", "--json", text(&json)]).succeeds();
+    assert!(table.contains("verdict") && table.contains("all within their bounds"), "{table}");
+    assert!(!table.contains("FAILED"), "{table}");
+    let report: serde_json::Value = serde_json::from_slice(&fs::read(&json).unwrap()).unwrap();
+    assert_eq!(report["passed"], true);
+    let rows = report["rows"].as_array().unwrap();
+    // Every kernel runs on the portable tier, whatever the adapter.
+    for kernel in kernels() {
+        let portable = rows.iter().find(|row| row["kernel"] == kernel.as_str() && row["tier"] == "portable");
+        let row = portable.unwrap_or_else(|| panic!("{kernel}: {table}"));
+        let ratio = row["worst_ratio"].as_f64().unwrap();
+        assert!(row["cases"].as_u64().unwrap() >= 2 && (0.0..=1.0).contains(&ratio), "{row}");
+        assert!(table.lines().any(|line| line.starts_with(&kernel)), "{table}");
+    }
+    assert_eq!(directory.files(), ["report.json"]);
+}
+
+/// The names that `run` lists.
+fn kernels() -> Vec<String> {
+    let usage = langevin(&["run", "no such kernel", "--input", "a", "--output", "b"]).fails_as_usage();
+    let (_, list) = usage.split_once("[possible values: ").expect("a list of kernels");
+    let (list, _) = list.split_once(']').expect("the end of the list");
+    list.split(", ").map(str::to_owned).collect()
+}
+
+#[test]
+fn an_unknown_adapter_and_an_unwritable_report_are_named_before_anything_runs() {
+    let error = langevin(&["doctor", "--adapter", "no such GPU"]).fails();
+    assert!(error.starts_with("no GPU adapter found whose name contains \"no such GPU\""), "{error}");
+    let error = langevin(&["doctor", "--json", "/absent/report.json"]).fails();
+    assert!(error.starts_with("cannot write /absent/report.json:"), "{error}");
+}

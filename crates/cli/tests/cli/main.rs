@@ -1,0 +1,12 @@
+//! The program as its users meet it: exit codes, messages and files.
+//!
+//! `LANGEVIN_RUNNER`, split at spaces, comes before the program's path. Tests that need an adapter say so and pass
+//! without one, or fail where `REQUIRE_GPU` is set.
+
+mod doctor;
+mod files;
+mod heat;
+mod info;
+mod kernels;
+mod process;
+mod run;

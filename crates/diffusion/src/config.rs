@@ -1,0 +1,131 @@
+use crate::DiffusionError;
+use serde::Deserialize;
+
+/// The shape of a diffusion transformer, in the field names of diffusers' `config.json`.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct DitConfig {
+    /// Height and width of the picture (or of the latent).
+    pub sample_size: usize,
+    /// Height and width of a patch: one token.
+    pub patch_size: usize,
+    /// Channels of the picture.
+    pub in_channels: usize,
+    /// Channels of the prediction.
+    pub out_channels: usize,
+    /// Attention heads.
+    pub num_attention_heads: usize,
+    /// Width of a head.
+    pub attention_head_dim: usize,
+    /// Blocks.
+    pub num_layers: usize,
+    /// Classes; one more row of the label table is "no class".
+    pub num_embeds_ada_norm: usize,
+    /// The epsilon of the norm before the feed-forward network.
+    #[serde(default = "default_norm_eps")]
+    pub norm_eps: f32,
+    /// Times in [0, 1] are multiplied by this before they are embedded.
+    #[serde(default = "default_timestep_scale")]
+    pub timestep_scale: f64,
+    /// What the network predicts; only "velocity" is supported.
+    #[serde(default)]
+    pub prediction: String,
+}
+
+fn default_norm_eps() -> f32 {
+    1e-5
+}
+
+fn default_timestep_scale() -> f64 {
+    1000.0
+}
+
+/// Channels of the sinusoidal timestep embedding.
+pub(crate) const TIMESTEP_CHANNELS: usize = 256;
+
+/// The hidden layer of the feed-forward network is this many times as wide as the tokens.
+pub(crate) const MLP_RATIO: usize = 4;
+
+impl DitConfig {
+    /// Reads a `config.json`.
+    ///
+    /// # Errors
+    /// [`DiffusionError::Json`] for what is not one, [`DiffusionError::Config`] for a rule broken.
+    pub fn from_json(json: &str) -> Result<Self, DiffusionError> {
+        let config: Self = serde_json::from_str(json)?;
+        config.validate()?;
+        Ok(config)
+    }
+
+    /// Checks the rules.
+    ///
+    /// # Errors
+    /// [`DiffusionError::Config`] for the first rule broken.
+    pub fn validate(&self) -> Result<(), DiffusionError> {
+        let sizes = [
+            ("sample_size", self.sample_size),
+            ("patch_size", self.patch_size),
+            ("in_channels", self.in_channels),
+            ("num_attention_heads", self.num_attention_heads),
+            ("attention_head_dim", self.attention_head_dim),
+            ("num_layers", self.num_layers),
+            ("num_embeds_ada_norm", self.num_embeds_ada_norm),
+        ];
+        for (what, size) in sizes {
+            if size == 0 || size > 1 << 16 {
+                return Err(DiffusionError::config(what, "between 1 and 65536", size));
+            }
+        }
+        if !self.sample_size.is_multiple_of(self.patch_size) {
+            let expected = format!("a divisor of sample_size {}", self.sample_size);
+            return Err(DiffusionError::config("patch_size", expected, self.patch_size));
+        }
+        if self.out_channels != self.in_channels {
+            let expected = format!("in_channels {}: a learned variance is not supported", self.in_channels);
+            return Err(DiffusionError::config("out_channels", expected, self.out_channels));
+        }
+        if !self.width().is_multiple_of(4) {
+            let expected =
+                "such that heads times head_dim is a multiple of 4 (the position embedding's quarters)";
+            return Err(DiffusionError::config("attention_head_dim", expected, self.attention_head_dim));
+        }
+        if self.prediction != "velocity" {
+            return Err(DiffusionError::config("prediction", "velocity", format!("\"{}\"", self.prediction)));
+        }
+        Ok(())
+    }
+
+    /// Width of a token.
+    pub fn width(&self) -> usize {
+        self.num_attention_heads * self.attention_head_dim
+    }
+
+    /// Tokens along one side.
+    pub(crate) fn grid(&self) -> usize {
+        self.sample_size / self.patch_size
+    }
+
+    /// Tokens of a picture.
+    pub fn tokens(&self) -> usize {
+        self.grid() * self.grid()
+    }
+
+    /// Numbers of a patch.
+    pub(crate) fn patch_elements(&self) -> usize {
+        self.in_channels * self.patch_size * self.patch_size
+    }
+
+    /// Numbers of a picture.
+    pub fn sample_elements(&self) -> usize {
+        self.in_channels * self.sample_size * self.sample_size
+    }
+
+    /// The class that stands for no class.
+    pub fn null_class(&self) -> usize {
+        self.num_embeds_ada_norm
+    }
+
+    /// Columns of all modulations side by side: six chunks for each block, two for the last norm.
+    pub(crate) fn modulation_width(&self) -> usize {
+        (6 * self.num_layers + 2) * self.width()
+    }
+}

@@ -1,0 +1,75 @@
+/// What a convolution reads outside its input.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
+#[non_exhaustive]
+pub enum Boundary {
+    /// Zeros.
+    #[default]
+    Zero,
+    /// The input repeated: index modulo extent. As JSON also `"periodic"`.
+    #[cfg_attr(feature = "serde", serde(alias = "periodic"))]
+    Circular,
+    /// The input mirrored at its outermost elements, which are not repeated: `c b | a b c | b a`. The padding must be
+    /// smaller than the extent.
+    Reflect,
+    /// The outermost element: `a a | a b c | c c`.
+    Replicate,
+}
+
+impl Boundary {
+    /// Every kind of boundary.
+    pub const ALL: [Self; 4] = [Self::Zero, Self::Circular, Self::Reflect, Self::Replicate];
+
+    /// Where the value at `position` of an axis comes from; `None` for a zero.
+    ///
+    /// A position further outside than [`Boundary::Reflect`] reaches gives `None` too.
+    pub fn source(self, position: i64, extent: usize) -> Option<usize> {
+        let last = i64::try_from(extent).ok()?.checked_sub(1).filter(|&last| last >= 0)?;
+        if (0..=last).contains(&position) {
+            return usize::try_from(position).ok();
+        }
+        let inside = match self {
+            Self::Zero => return None,
+            Self::Circular => position.rem_euclid(last + 1),
+            Self::Reflect if position < 0 => -position,
+            Self::Reflect => 2 * last - position,
+            Self::Replicate => position.clamp(0, last),
+        };
+        usize::try_from(inside).ok().filter(|&source| source < extent)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn extended(boundary: Boundary, extent: usize, positions: std::ops::Range<i64>) -> Vec<Option<usize>> {
+        positions.map(|position| boundary.source(position, extent)).collect()
+    }
+
+    #[test]
+    fn each_kind_extends_three_elements_as_documented() {
+        let inside = [Some(0), Some(1), Some(2)];
+        let around = |before: [Option<usize>; 2], after: [Option<usize>; 2]| {
+            [&before[..], &inside[..], &after[..]].concat()
+        };
+        let cases = [
+            (Boundary::Zero, around([None; 2], [None; 2])),
+            (Boundary::Circular, around([Some(1), Some(2)], [Some(0), Some(1)])),
+            (Boundary::Reflect, around([Some(2), Some(1)], [Some(1), Some(0)])),
+            (Boundary::Replicate, around([Some(0); 2], [Some(2); 2])),
+        ];
+        for (boundary, expected) in cases {
+            assert_eq!(extended(boundary, 3, -2..5), expected, "{boundary:?}");
+        }
+    }
+
+    #[test]
+    fn far_positions_and_empty_axes_have_an_answer() {
+        assert_eq!(extended(Boundary::Circular, 2, -5..-2), [Some(1), Some(0), Some(1)]);
+        assert_eq!(extended(Boundary::Reflect, 2, -2..0), [None, Some(1)]);
+        for boundary in Boundary::ALL {
+            assert_eq!(extended(boundary, 0, -1..2), [None; 3]);
+        }
+    }
+}

@@ -1,0 +1,354 @@
+//! Quantization to 8-bit codes, exact to the bit.
+
+use crate::affine::{check_affine, check_granularity, rows, scale_shape, sharing, width};
+use crate::formats::{i8, quantize as code_of, scale};
+use crate::{
+    Cost, DescError, Dtype, Expected, Format, Granularity, Op, Overflow, Tensor, TensorSpec, Tensors,
+};
+use ndarray::{ArrayD, ArrayViewD, IxDyn};
+use rayon::prelude::*;
+
+/// Where the scale of a quantizer comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
+#[non_exhaustive]
+pub enum ScaleSource {
+    /// From the values themselves; it is an output.
+    #[default]
+    Dynamic,
+    /// From the caller; it is an input.
+    Static,
+}
+
+/// `q = encode(x * inverse(scale))`; for I8 `q = clamp(round(x * inverse(scale)) + zero_point)`
+///
+/// A code stands for `code * scale`, for I8 with a zero point for `(code - zero_point) * scale`. The inverse is one f32,
+/// `1 / scale`; the code is that of the product, which now and then is not that of the quotient `x / scale`.
+///
+/// | tensor | shape | type |
+/// |---|---|---|
+/// | `x` | [`shape`](Self::shape), any rank | [`QuantizeDesc::x`]: F32, F16, BF16 |
+/// | `q` | the same | [`QuantizeDesc::q`]: E4M3, E5M2, I8 |
+/// | `scale` | `[]` per tensor; the shape without its last axis per row | F32 |
+/// | `zero_point` | as `scale`; only with [`asymmetric`](Self::asymmetric) | I32, -128 to 127 |
+///
+/// A static scale and zero point are inputs, dynamic ones are outputs:
+///
+/// | | scale | zero point | codes of I8 |
+/// |---|---|---|---|
+/// | symmetric | `amax / max_finite` (448, 57344, 127) | none | -127 to 127 |
+/// | asymmetric | `(max - min) / 255`, the range widened to contain 0 | `round(-min / scale) - 128` | -128 to 127 |
+///
+/// A dynamic scale is at least 2^-126, so that its inverse is finite. Where there is nothing but zeros it is 1 and the
+/// codes are those of zero (the asymmetric zero point is then -128). `amax`, `min` and `max` are of the finite values.
+///
+/// Everything rounds to nearest, ties to even: the scale, the inverse, the product (all f32), then the code.
+///
+/// | `x` | E4M3 | E5M2 | I8 |
+/// |---|---|---|---|
+/// | NaN | NaN (7f), its sign | NaN (7f), its sign | the zero point, or 0 |
+/// | infinity, or a product too large | 448, or NaN: [`overflow`](Self::overflow) | 57344, or infinity | saturates |
+/// | zero, or an f32 subnormal (counts as zero) | zero, its sign | zero, its sign | the zero point, or 0 |
+/// | infinity times an inverse of 0 (scale above 2^126) | NaN | NaN | the zero point, or 0 |
+///
+/// F16 subnormals are no f32 subnormals and count. FP8 subnormals are produced. Products overflow above 464 (E4M3) and
+/// from 61440 on (E5M2). A static scale may be negative; of magnitude below 2^-126 (zero too) it counts as 2^-126 of
+/// its sign.
+///
+/// Error bound: none; `q`, `scale` and `zero_point` are the same bits on every adapter. Scales are made by integer
+/// operations. The product is one f32 multiplication, assumed to round to nearest, which WGSL does not demand; a check
+/// on your adapter shows whether it does. What a code stands for is within half a unit in the last place of its format,
+/// times the scale, plus `3 * 2^-24 |x|` for inverse and product, of an `x` that does not overflow. Asymmetric codes
+/// -128 and 127 may be a whole step off: the zero point is rounded.
+///
+/// # Errors
+/// [`DescError::Field`] for formats and granularities other than those above, and for `asymmetric` without I8;
+/// [`DescError::TooLarge`]; [`DescError::Value`] for a static scale that is not finite (a kernel cannot refuse it: NaN
+/// gives NaN codes, or zero points) or a zero point out of range.
+///
+/// ```
+/// use langevin_reference::{Format, Op, QuantizeDesc, Tensor, Tensors};
+/// let desc = QuantizeDesc { shape: vec![3], q: Format::I8, ..Default::default() };
+/// let mut inputs = Tensors::new();
+/// inputs.insert("x", Tensor::from_f32(Format::F32, &[3], &[0.5, -254.0, f32::NAN])?);
+/// let [q, scale] = &desc.evaluate(&inputs)?[..] else { unreachable!() };
+/// assert_eq!(q.values().as_slice(), Some(&[0.0, -127.0, 0.0][..]));
+/// assert_eq!(scale.values().sum(), 2.0);
+/// # Ok::<(), langevin_reference::DescError>(())
+/// ```
+///
+/// Source: OCP 8-bit floating point specification, revision 1.0; ONNX QuantizeLinear for I8.
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(default, deny_unknown_fields)
+)]
+pub struct QuantizeDesc {
+    /// The shape of `x` and `q`.
+    #[cfg_attr(feature = "serde", serde(skip))]
+    pub shape: Vec<usize>,
+    /// How `x` is stored.
+    #[cfg_attr(feature = "serde", serde(skip))]
+    pub x: Format,
+    /// How `q` is stored.
+    pub q: Format,
+    /// What shares one scale: the tensor or a row.
+    pub granularity: Granularity,
+    /// Where the scale, and the zero point, come from.
+    #[cfg_attr(feature = "serde", serde(skip))]
+    pub scale: ScaleSource,
+    /// I8 codes are offset by a zero point and use their full range.
+    pub asymmetric: bool,
+    /// What becomes of values that FP8 cannot hold; I8 saturates in both modes.
+    pub overflow: Overflow,
+}
+
+impl Default for QuantizeDesc {
+    /// F32 to E4M3, one dynamic scale for the whole tensor, saturating: give `shape`.
+    fn default() -> Self {
+        Self {
+            shape: Vec::new(),
+            x: Format::F32,
+            q: Format::E4m3,
+            granularity: Granularity::PerTensor,
+            scale: ScaleSource::Dynamic,
+            asymmetric: false,
+            overflow: Overflow::Saturate,
+        }
+    }
+}
+
+impl Op for QuantizeDesc {
+    const NAME: &'static str = "quantize";
+
+    fn validate(&self) -> Result<(), DescError> {
+        if !matches!(self.x, Format::F32 | Format::F16 | Format::BF16) {
+            return Err(Self::field_error("x", "f32, f16 or bf16", self.x));
+        }
+        if !matches!(self.q, Format::E4m3 | Format::E5m2 | Format::I8) {
+            return Err(Self::field_error("q", "e4m3, e5m2 or i8", self.q));
+        }
+        check_granularity::<Self>(self.granularity)?;
+        if self.asymmetric && self.q != Format::I8 {
+            return Err(Self::field_error("asymmetric", "false unless `q` is i8", self.q));
+        }
+        self.check_index_range()
+    }
+
+    fn tensors(&self) -> Vec<TensorSpec> {
+        let scale_shape = scale_shape(&self.shape, self.granularity);
+        let mut specs = vec![TensorSpec::input("x", self.x, &self.shape)];
+        let mut affine = vec![TensorSpec::input("scale", Format::F32, &scale_shape)];
+        affine.extend(self.asymmetric.then(|| TensorSpec::input("zero_point", Dtype::I32, &scale_shape)));
+        let q = TensorSpec::output("q", self.q, &self.shape);
+        match self.scale {
+            ScaleSource::Static => {
+                specs.extend(affine);
+                specs.push(q);
+            }
+            ScaleSource::Dynamic => {
+                specs.push(q);
+                specs
+                    .extend(affine.iter().map(|spec| TensorSpec::output(spec.name, spec.dtype, &spec.shape)));
+            }
+        }
+        specs
+    }
+
+    /// Per element one product and one rounding, and where the scale is dynamic one comparison.
+    fn cost(&self) -> Cost {
+        let elements = self.rows() as f64 * self.width() as f64;
+        let per_element = if self.scale == ScaleSource::Dynamic { 3.0 } else { 2.0 };
+        Cost::of(per_element * elements, &self.tensors())
+    }
+
+    fn check_values(&self, inputs: &Tensors) -> Result<(), DescError> {
+        check_affine::<Self>(inputs)
+    }
+
+    fn answer(&self, inputs: &Tensors) -> Vec<Expected> {
+        let x = inputs.get("x").map(Tensor::to_f32).unwrap_or_default();
+        let affines = self.affines(inputs, &x);
+        let inverses: Vec<f32> = affines.iter().map(|(scale, _)| scale::inverse(*scale)).collect();
+        let sharing = sharing(&self.shape, self.granularity);
+        let code = |(i, &value): (usize, &f32)| {
+            let group = i / sharing;
+            match self.asymmetric {
+                true => i8::quantize(value, inverses[group], affines[group].1, i8::Range::Full) as u8,
+                false => code_of(value, inverses[group], self.q, self.overflow) as u8,
+            }
+        };
+        let codes: Vec<u8> = x.par_iter().enumerate().map(code).collect();
+        let mut expected = vec![exact("q", self.q.into(), &self.shape, codes)];
+        if self.scale == ScaleSource::Dynamic {
+            let shape = scale_shape(&self.shape, self.granularity);
+            let scales = affines.iter().flat_map(|(scale, _)| scale.to_le_bytes()).collect();
+            expected.push(exact("scale", Format::F32.into(), &shape, scales));
+            if self.asymmetric {
+                let zeros = affines.iter().flat_map(|(_, zero)| zero.to_le_bytes()).collect();
+                expected.push(exact("zero_point", Dtype::I32, &shape, zeros));
+            }
+        }
+        expected
+    }
+}
+
+impl QuantizeDesc {
+    /// How many rows there are: the product of all axes but the last.
+    pub fn rows(&self) -> usize {
+        rows(&self.shape)
+    }
+
+    /// How long a row, the last axis, is; 1 for a scalar.
+    pub fn width(&self) -> usize {
+        width(&self.shape)
+    }
+
+    /// Scale and zero point of everything that shares them.
+    fn affines(&self, inputs: &Tensors, x: &[f32]) -> Vec<(f32, i32)> {
+        let shape = scale_shape(&self.shape, self.granularity);
+        let groups: usize = shape.iter().product();
+        let given = |name| inputs.get(name).map(Tensor::to_f32);
+        if self.scale == ScaleSource::Static {
+            let scales = given("scale").unwrap_or_default();
+            let zeros = given("zero_point").unwrap_or(vec![0.0; groups]);
+            return scales.into_iter().zip(zeros).map(|(scale, zero)| (scale, zero as i32)).collect();
+        }
+        let sharing = sharing(&self.shape, self.granularity);
+        let affine = |group: usize| {
+            let values = &x[group * sharing..][..sharing];
+            if self.asymmetric {
+                let (low, high) = scale::range(values);
+                return scale::asymmetric(low, high);
+            }
+            (scale::symmetric(scale::amax(values), self.q), 0)
+        };
+        (0..groups).into_par_iter().map(affine).collect()
+    }
+}
+
+/// An exact answer whose bytes were made for its shape.
+fn exact(name: &'static str, dtype: Dtype, shape: &[usize], bytes: Vec<u8>) -> Expected {
+    let tensor = Tensor::new(dtype, shape, bytes);
+    Expected::exact(name, tensor.unwrap_or_else(|error| unreachable!("{error}")))
+}
+
+/// The codes and the scales of an array, quantized symmetrically with scales of its own: [`QuantizeDesc`] without the
+/// descriptor. The scales have the shape of `x` without its last axis, or none.
+///
+/// # Errors
+/// Those of [`QuantizeDesc`].
+pub fn quantize(
+    x: ArrayViewD<'_, f32>,
+    format: Format,
+    granularity: Granularity,
+    overflow: Overflow,
+) -> Result<(ArrayD<u8>, ArrayD<f32>), DescError> {
+    let desc =
+        QuantizeDesc { shape: x.shape().to_vec(), q: format, granularity, overflow, ..Default::default() };
+    desc.validate()?;
+    let x: Vec<f32> = x.iter().copied().collect();
+    let scales: Vec<f32> = desc.affines(&Tensors::new(), &x).into_iter().map(|(scale, _)| scale).collect();
+    let sharing = sharing(&desc.shape, granularity);
+    let code = |(i, &value)| code_of(value, scale::inverse(scales[i / sharing]), format, overflow) as u8;
+    let codes = x.iter().enumerate().map(code).collect::<Vec<u8>>();
+    Ok((shaped(&desc.shape, codes), shaped(&scale_shape(&desc.shape, granularity), scales)))
+}
+
+/// Values that were made for their shape.
+fn shaped<T: Clone>(shape: &[usize], values: Vec<T>) -> ArrayD<T> {
+    ArrayD::from_shape_vec(IxDyn(shape), values).unwrap_or_else(|error| unreachable!("{error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::arr2;
+
+    fn x(values: &[f32]) -> Tensors {
+        let mut inputs = Tensors::new();
+        inputs.insert("x", Tensor::from_f32(Format::F32, &[values.len()], values).unwrap());
+        inputs
+    }
+
+    fn values(desc: &QuantizeDesc, inputs: &Tensors) -> Vec<Vec<f64>> {
+        let expected = desc.evaluate(inputs).unwrap();
+        expected.iter().map(|output| output.values().iter().copied().collect()).collect()
+    }
+
+    #[test]
+    fn by_hand() {
+        let desc = QuantizeDesc { shape: vec![4], ..Default::default() };
+        assert_eq!(values(&desc, &x(&[896.0, -1.0, 0.0, 3.3])), [vec![448.0, -0.5, 0.0, 1.625], vec![2.0]]);
+        let desc = QuantizeDesc { q: Format::I8, asymmetric: true, ..desc };
+        assert_eq!(
+            values(&desc, &x(&[-10.0, 500.0, 0.0, 2.5])),
+            [vec![-128.0, 127.0, -123.0, -122.0], vec![2.0], vec![-123.0]]
+        );
+    }
+
+    #[test]
+    fn rows_have_scales_of_their_own() {
+        let array = arr2(&[[127.0, -1.0], [254.0, -1.0], [0.0, 0.0]]).into_dyn();
+        let quantized =
+            |granularity| quantize(array.view(), Format::I8, granularity, Overflow::Saturate).unwrap();
+        let (codes, scales) = quantized(Granularity::PerRow);
+        assert_eq!(codes, arr2(&[[127, 255], [127, 0], [0, 0]]).into_dyn());
+        assert_eq!(scales.as_slice(), Some(&[1.0, 2.0, 1.0][..]));
+        let (codes, scales) = quantized(Granularity::PerTensor);
+        assert_eq!(codes, arr2(&[[64, 0], [127, 0], [0, 0]]).into_dyn());
+        assert_eq!((scales.ndim(), scales.sum()), (0, 2.0));
+    }
+
+    #[test]
+    fn empty_tensors_have_the_scale_of_zeros() {
+        for (shape, granularity, scales) in [
+            (vec![0], Granularity::PerTensor, 1),
+            (vec![3, 0], Granularity::PerRow, 3),
+            (vec![0, 3], Granularity::PerRow, 0),
+        ] {
+            let desc = QuantizeDesc { shape: shape.clone(), granularity, ..Default::default() };
+            let mut inputs = Tensors::new();
+            inputs.insert("x", Tensor::from_f32(Format::F32, &shape, &[]).unwrap());
+            assert_eq!(values(&desc, &inputs), [vec![], vec![1.0; scales]]);
+        }
+    }
+
+    /// Multiplying everything by a power of two multiplies the scale and leaves the codes.
+    #[test]
+    fn powers_of_two_move_into_the_scale() {
+        let at = |factor: f32| x(&[3.7, -0.2, 1.0, 0.9].map(|value| value * factor));
+        let desc = QuantizeDesc { shape: vec![4], ..Default::default() };
+        let (one, eight) = (values(&desc, &at(1.0)), values(&desc, &at(8.0)));
+        assert_eq!((&one[0], one[1][0] * 8.0), (&eight[0], eight[1][0]));
+    }
+
+    #[test]
+    fn errors_name_what_is_wrong() {
+        let desc = QuantizeDesc { shape: vec![2], ..Default::default() };
+        let error = |desc: QuantizeDesc| desc.validate().unwrap_err().to_string();
+        let wrong = QuantizeDesc { x: Format::I8, ..desc.clone() };
+        assert_eq!(error(wrong), "quantize: `x` must be f32, f16 or bf16, got i8");
+        let wrong = QuantizeDesc { q: Format::F16, ..desc.clone() };
+        assert_eq!(error(wrong), "quantize: `q` must be e4m3, e5m2 or i8, got f16");
+        let wrong = QuantizeDesc { asymmetric: true, ..desc.clone() };
+        assert_eq!(error(wrong), "quantize: `asymmetric` must be false unless `q` is i8, got e4m3");
+        let wrong = QuantizeDesc { granularity: Granularity::PerColumn, ..desc.clone() };
+        assert_eq!(error(wrong), "quantize: `granularity` must be per_tensor or per_row, got per_column");
+
+        let desc = QuantizeDesc { scale: ScaleSource::Static, ..desc };
+        let mut inputs = x(&[1.0, 2.0]);
+        inputs.insert("scale", Tensor::from_f32(Format::F32, &[], &[f32::NAN]).unwrap());
+        let error = desc.evaluate(&inputs).unwrap_err().to_string();
+        assert_eq!(error, "quantize: tensor `scale` must hold finite scales, got NaN at []");
+        let desc = QuantizeDesc { q: Format::I8, asymmetric: true, ..desc };
+        inputs.insert("scale", Tensor::from_f32(Format::F32, &[], &[1.0]).unwrap());
+        inputs.insert("zero_point", Tensor::from_i32(&[], &[128]).unwrap());
+        let error = desc.evaluate(&inputs).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "quantize: tensor `zero_point` must hold zero points from -128 to 127, got 128 at []"
+        );
+    }
+}

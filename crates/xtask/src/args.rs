@@ -1,0 +1,205 @@
+//! The command line. Parsed by hand, so that this crate builds in seconds on a machine that has nothing yet.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use crate::process::Failure;
+
+pub(crate) const USAGE: &str = "\
+Usage: cargo xtask COMMAND
+
+  demo [--out DIR]          build the program, blur the photograph, generate the digits (pictures in target/demo)
+  test [--driver WHICH] [--quick] [-- ARGS FOR CARGO TEST]
+                            run the tests; WHICH is one of
+                              current  the driver programs find by themselves (default)
+                              stock    the system's software driver
+                              mesa26   the newer software driver of `setup --mesa26`, for the tests that use a GPU
+                              all      stock, then mesa26
+                            --quick runs fewer random cases and no documentation examples
+  lint                      formatting, clippy and documentation, warnings being errors
+  setup                     install a software Vulkan driver if the machine has no driver at all
+  setup --mesa26 [--mirror URL]
+                            unpack Mesa 26 or newer into .software-drivers, leaving the system as it is";
+
+/// What the user asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Action {
+    Help,
+    Setup,
+    SetupMesa26 {
+        mirror: Option<String>,
+    },
+    Test(TestOptions),
+    Lint,
+    Demo(DemoOptions),
+    /// Used by `test` itself: Cargo's runner while the suites run on Mesa 26.
+    UnderMesa26 {
+        program: Vec<OsString>,
+    },
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct TestOptions {
+    pub(crate) driver: DriverChoice,
+    pub(crate) quick: bool,
+    pub(crate) cargo_args: Vec<OsString>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum DriverChoice {
+    #[default]
+    Current,
+    Stock,
+    Mesa26,
+    All,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct DemoOptions {
+    pub(crate) out: Option<PathBuf>,
+}
+
+pub(crate) fn parse(words: impl Iterator<Item = OsString>) -> Result<Action, Failure> {
+    let mut words = words;
+    let Some(command) = words.next() else { return Ok(Action::Help) };
+    match command.to_str() {
+        Some("help" | "--help" | "-h") => Ok(Action::Help),
+        Some("setup") => parse_setup(words),
+        Some("test") => parse_test(words),
+        Some("lint") => nothing_more(words, "lint").map(|()| Action::Lint),
+        Some("demo") => parse_demo(words),
+        Some("under-mesa26") => Ok(Action::UnderMesa26 { program: words.collect() }),
+        _ => Err(Failure::new(format!(
+            "no such command: {}; expected demo, test, lint or setup",
+            command.to_string_lossy()
+        ))),
+    }
+}
+
+fn parse_setup(mut words: impl Iterator<Item = OsString>) -> Result<Action, Failure> {
+    let (mut mesa26, mut mirror) = (false, None);
+    while let Some(word) = words.next() {
+        match word.to_str() {
+            Some("--mesa26") => mesa26 = true,
+            Some("--mirror") => mirror = Some(value(&mut words, "--mirror", "a URL")?),
+            _ => return Err(unknown(&word, "setup")),
+        }
+    }
+    match (mesa26, mirror) {
+        (true, mirror) => Ok(Action::SetupMesa26 { mirror }),
+        (false, None) => Ok(Action::Setup),
+        (false, Some(_)) => Err(Failure::new("`--mirror` belongs to `setup --mesa26`")),
+    }
+}
+
+fn parse_test(mut words: impl Iterator<Item = OsString>) -> Result<Action, Failure> {
+    let mut options = TestOptions::default();
+    while let Some(word) = words.next() {
+        match word.to_str() {
+            Some("--driver") => {
+                options.driver = driver_choice(&value(&mut words, "--driver", DRIVER_CHOICES)?)?
+            }
+            Some("--quick") => options.quick = true,
+            Some("--") => options.cargo_args = words.by_ref().collect(),
+            _ => return Err(unknown(&word, "test")),
+        }
+    }
+    Ok(Action::Test(options))
+}
+
+fn parse_demo(mut words: impl Iterator<Item = OsString>) -> Result<Action, Failure> {
+    let mut options = DemoOptions::default();
+    while let Some(word) = words.next() {
+        match word.to_str() {
+            Some("--out") => {
+                options.out = Some(PathBuf::from(
+                    words.next().ok_or_else(|| Failure::new("`--out` needs a value: a folder"))?,
+                ));
+            }
+            _ => return Err(unknown(&word, "demo")),
+        }
+    }
+    Ok(Action::Demo(options))
+}
+
+const DRIVER_CHOICES: &str = "current, stock, mesa26 or all";
+
+fn driver_choice(name: &str) -> Result<DriverChoice, Failure> {
+    match name {
+        "current" => Ok(DriverChoice::Current),
+        "stock" => Ok(DriverChoice::Stock),
+        "mesa26" => Ok(DriverChoice::Mesa26),
+        "all" => Ok(DriverChoice::All),
+        _ => Err(Failure::new(format!("no such driver: {name}; expected {DRIVER_CHOICES}"))),
+    }
+}
+
+fn value(
+    words: &mut impl Iterator<Item = OsString>,
+    option: &str,
+    expected: &str,
+) -> Result<String, Failure> {
+    words
+        .next()
+        .and_then(|word| word.into_string().ok())
+        .ok_or_else(|| Failure::new(format!("`{option}` needs a value: {expected}")))
+}
+
+fn nothing_more(mut words: impl Iterator<Item = OsString>, command: &str) -> Result<(), Failure> {
+    words.next().map_or(Ok(()), |word| Err(unknown(&word, command)))
+}
+
+fn unknown(word: &OsString, command: &str) -> Failure {
+    Failure::new(format!("`{command}` does not take `{}`", word.to_string_lossy()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(line: &str) -> Result<Action, String> {
+        parse(line.split_whitespace().map(OsString::from)).map_err(|failure| failure.to_string())
+    }
+
+    #[test]
+    fn commands_and_their_options() {
+        assert_eq!(parsed(""), Ok(Action::Help));
+        assert_eq!(parsed("setup"), Ok(Action::Setup));
+        assert_eq!(parsed("setup --mesa26"), Ok(Action::SetupMesa26 { mirror: None }));
+        assert_eq!(
+            parsed("setup --mirror http://m/debian --mesa26"),
+            Ok(Action::SetupMesa26 { mirror: Some("http://m/debian".to_owned()) })
+        );
+        assert_eq!(parsed("test"), Ok(Action::Test(TestOptions::default())));
+        assert_eq!(
+            parsed("test --driver all --quick -- --test matmul -- --nocapture"),
+            Ok(Action::Test(TestOptions {
+                driver: DriverChoice::All,
+                quick: true,
+                cargo_args: ["--test", "matmul", "--", "--nocapture"].map(OsString::from).to_vec(),
+            }))
+        );
+        assert_eq!(parsed("lint"), Ok(Action::Lint));
+        assert_eq!(parsed("demo --out d"), Ok(Action::Demo(DemoOptions { out: Some("d".into()) })));
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        assert_eq!(
+            parsed("tset"),
+            Err("no such command: tset; expected demo, test, lint or setup".to_owned())
+        );
+        assert_eq!(
+            parsed("test --driver mesa"),
+            Err("no such driver: mesa; expected current, stock, mesa26 or all".to_owned())
+        );
+        assert_eq!(
+            parsed("test --driver"),
+            Err("`--driver` needs a value: current, stock, mesa26 or all".to_owned())
+        );
+        assert_eq!(parsed("test --nocapture"), Err("`test` does not take `--nocapture`".to_owned()));
+        assert_eq!(parsed("lint --fix"), Err("`lint` does not take `--fix`".to_owned()));
+        assert_eq!(parsed("demo --out"), Err("`--out` needs a value: a folder".to_owned()));
+        assert_eq!(parsed("setup --mirror x"), Err("`--mirror` belongs to `setup --mesa26`".to_owned()));
+    }
+}

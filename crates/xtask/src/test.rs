@@ -1,0 +1,223 @@
+//! `cargo xtask test`: the whole workspace's tests on the drivers asked for.
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use crate::args::{DriverChoice, TestOptions};
+use crate::driver::Driver;
+use crate::process::{Failure, run as run_command};
+use crate::workspace::{Adapter, cargo, host_triple, langevin, show_adapter};
+
+/// Packages whose tests use no GPU: one driver is enough for them. Any other package runs on every driver.
+const CPU_PACKAGES: [&str; 3] = ["langevin-formats", "langevin-reference", "xtask"];
+
+/// Random cases of each property with `--quick`.
+const QUICK_CASES: &str = "16";
+
+/// The oldest Mesa that the driver `mesa26` may turn out to be.
+const MESA26: u32 = 26;
+
+pub(crate) fn run(options: &TestOptions) -> Result<(), Failure> {
+    let drivers = match options.driver {
+        DriverChoice::Current => vec![Driver::current()?],
+        DriverChoice::Stock => vec![Driver::stock()?],
+        DriverChoice::Mesa26 => vec![Driver::mesa26()?],
+        // Both are looked for before anything is built, so that a missing one is known at once.
+        DriverChoice::All => vec![Driver::stock()?, Driver::mesa26()?],
+    };
+    let (for_cargo, _) = split_at_dashes(&options.cargo_args);
+    run_command(cargo().args(["test", "--workspace", "--no-run"]).args(for_cargo))?;
+    let program = langevin("debug")?;
+    let mut rows = Vec::new();
+    for driver in &drivers {
+        rows.push(test_on(driver, &program, options));
+    }
+    print!("\n{}", table(&rows));
+    let failed: Vec<&str> =
+        rows.iter().filter_map(|row| row.outcome.as_ref().err()).map(String::as_str).collect();
+    if failed.is_empty() { Ok(()) } else { Err(Failure::new(failed.join("; "))) }
+}
+
+/// What happened on one driver.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Row {
+    driver: &'static str,
+    version: String,
+    adapter: String,
+    scope: &'static str,
+    outcome: Result<Duration, String>,
+}
+
+fn test_on(driver: &Driver, program: &Path, options: &TestOptions) -> Row {
+    println!("\n== driver {} ==", driver.name);
+    let scope = scope(driver, options);
+    let missing = |sentence: String| Row {
+        driver: driver.name,
+        version: "missing".to_owned(),
+        adapter: "none".to_owned(),
+        scope,
+        outcome: Err(format!("driver {}: {sentence}", driver.name)),
+    };
+    let adapter = match show_adapter(program, driver).and_then(|adapter| is_the_driver(driver, adapter)) {
+        Ok(adapter) => adapter,
+        Err(failure) => return missing(failure.to_string()),
+    };
+    let started = Instant::now();
+    let outcome = test_command(driver, options)
+        .and_then(|mut command| run_command(&mut command))
+        .map(|()| started.elapsed())
+        .map_err(|failure| format!("driver {}: {failure}", driver.name));
+    Row { driver: driver.name, version: adapter.driver, adapter: adapter.name, scope, outcome }
+}
+
+fn scope(driver: &Driver, options: &TestOptions) -> &'static str {
+    match options {
+        _ if !options.cargo_args.is_empty() => "as chosen",
+        _ if driver.needs_runner() => "GPU suites",
+        _ if options.quick => "all suites, quick",
+        _ => "all suites, examples",
+    }
+}
+
+/// A driver that was asked for by name must be the one that answers.
+fn is_the_driver(driver: &Driver, adapter: Adapter) -> Result<Adapter, Failure> {
+    let right = match driver.name {
+        "stock" => adapter.mesa_major().is_some(),
+        "mesa26" => adapter.mesa_major().is_some_and(|major| major >= MESA26),
+        _ => true,
+    };
+    let expected = if driver.name == "mesa26" { "Mesa 26 or newer" } else { "Mesa's software driver" };
+    if right {
+        return Ok(adapter);
+    }
+    Err(Failure::new(format!("expected {expected}, got {} with {}", adapter.name, adapter.driver)))
+}
+
+fn test_command(driver: &Driver, options: &TestOptions) -> Result<Command, Failure> {
+    let mut command = cargo();
+    command.args(["test", "--workspace"]);
+    if options.driver == DriverChoice::All {
+        // Nobody watches: one run reports everything that fails.
+        command.arg("--no-fail-fast");
+    }
+    command.args(target_args(driver, options)).args(&options.cargo_args);
+    command.env("REQUIRE_GPU", "1");
+    if options.quick {
+        command.env("PROPTEST_CASES", QUICK_CASES);
+    }
+    driver.select(&mut command);
+    if driver.needs_runner() {
+        // The runner is this program, which knows what to skip. It is no part of Cargo's fingerprints: nothing is
+        // built again.
+        let this =
+            std::env::current_exe().map_err(|error| Failure::new(format!("where xtask runs: {error}")))?;
+        let variable = format!("CARGO_TARGET_{}_RUNNER", host_triple()?.replace('-', "_").to_uppercase());
+        command.env(variable, format!("{} under-mesa26", this.display()));
+    }
+    Ok(command)
+}
+
+/// Leaves the documentation examples out where they cost more than they tell, unless the user chooses targets.
+fn target_args(driver: &Driver, options: &TestOptions) -> &'static [&'static str] {
+    let suites_only = options.quick || driver.needs_runner();
+    if suites_only && options.cargo_args.is_empty() { &["--tests"] } else { &[] }
+}
+
+/// Separates what is meant for Cargo from what it hands to the test programs.
+fn split_at_dashes(words: &[OsString]) -> (&[OsString], &[OsString]) {
+    words.split_at(words.iter().position(|word| word == "--").unwrap_or(words.len()))
+}
+
+/// What Cargo calls as its runner: starts a test program on Mesa 26, or passes over one that uses no GPU.
+pub(crate) fn run_program_under_mesa26(words: &[OsString]) -> Result<(), Failure> {
+    let (program, arguments) = words
+        .split_first()
+        .ok_or_else(|| Failure::new("`under-mesa26` is Cargo's runner and needs a program"))?;
+    let package = std::env::var("CARGO_PKG_NAME").unwrap_or_default();
+    if CPU_PACKAGES.contains(&package.as_str()) {
+        println!("skipped on this driver: {package} uses no GPU");
+        return Ok(());
+    }
+    let mut command = Driver::mesa26()?.command(program.as_ref());
+    command.args(arguments);
+    replace_this_process(&mut command)
+}
+
+/// Signals and the exit code then are the program's own.
+#[cfg(unix)]
+fn replace_this_process(command: &mut Command) -> Result<(), Failure> {
+    let error = std::os::unix::process::CommandExt::exec(command);
+    Err(Failure::new(format!("the test program did not start: {error}")))
+}
+
+#[cfg(not(unix))]
+fn replace_this_process(command: &mut Command) -> Result<(), Failure> {
+    run_command(command)
+}
+
+fn table(rows: &[Row]) -> String {
+    let mut lines = vec![["driver", "version", "adapter", "tests", "result"].map(str::to_owned)];
+    lines.extend(rows.iter().map(|row| {
+        let result = match &row.outcome {
+            Ok(duration) => format!("passed in {} s", duration.as_secs()),
+            Err(_) => "FAILED".to_owned(),
+        };
+        [row.driver.to_owned(), row.version.clone(), row.adapter.clone(), row.scope.to_owned(), result]
+    }));
+    let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..5).map(width).collect();
+    let padded = |line: &[String; 5]| {
+        let cells: Vec<String> =
+            line.iter().zip(&widths).map(|(cell, &width)| format!("{cell:width$}")).collect();
+        cells.join("  ").trim_end().to_owned() + "\n"
+    };
+    lines.iter().map(padded).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(line: &str) -> Vec<OsString> {
+        line.split_whitespace().map(OsString::from).collect()
+    }
+
+    #[test]
+    fn test_program_arguments_do_not_reach_the_build() {
+        let all = words("--test matmul -- --nocapture");
+        assert_eq!(split_at_dashes(&all).0, words("--test matmul"));
+        assert_eq!(split_at_dashes(&all[..2]).0, words("--test matmul"));
+    }
+
+    #[test]
+    fn chosen_targets_are_left_alone() {
+        let driver = Driver::any();
+        let mut options = TestOptions::default();
+        assert_eq!(target_args(&driver, &options), [""; 0]);
+        options.quick = true;
+        assert_eq!(target_args(&driver, &options), ["--tests"]);
+        options.cargo_args = words("--test matmul");
+        assert_eq!(target_args(&driver, &options), [""; 0]);
+    }
+
+    #[test]
+    fn a_table_shows_every_driver() {
+        let row = |driver, version: &str, outcome| Row {
+            driver,
+            version: version.to_owned(),
+            adapter: "llvmpipe".to_owned(),
+            scope: "all packages",
+            outcome,
+        };
+        let rows = [
+            row("stock", "Mesa 22.3.6", Ok(Duration::from_secs(75))),
+            row("mesa26", "Mesa 26.1.6-1", Err("driver mesa26: failed".to_owned())),
+        ];
+        let expected = "driver  version        adapter   tests         result\n\
+                        stock   Mesa 22.3.6    llvmpipe  all packages  passed in 75 s\n\
+                        mesa26  Mesa 26.1.6-1  llvmpipe  all packages  FAILED\n";
+        assert_eq!(table(&rows), expected);
+    }
+}

@@ -1,0 +1,42 @@
+// Normalisation of rows for adapters that are CPUs: no barriers, no workgroup memory.
+// workgroup -> 8 rows; invocation -> one row.
+// @stand-in begin
+const CENTRED = true;
+struct Params { width: u32, eps: f32, all_rows: u32 }
+@group(0) @binding(0) var<uniform> p: Params;
+fn load_x4(row: u32, column: u32) -> vec4<f32> { return vec4<f32>(1.0); }
+fn inside(column: u32, v: vec4<f32>) -> vec4<f32> { return v; }
+fn finish(row: u32, column: u32, normalised: vec4<f32>) { }
+fn unfold(group: vec3<u32>, groups: vec3<u32>) -> u32 { return group.x; }
+// @stand-in end
+@compute @workgroup_size(8)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+        @builtin(local_invocation_index) local: u32) {
+  let row = unfold(group, groups) * 8u + local;
+  if (row >= p.all_rows) {
+    return;
+  }
+  let count = f32(p.width);
+  var mean = 0.0;
+  if (CENTRED) {
+    var sums = vec4<f32>(0.0);
+    for (var column = 0u; column < p.width; column += 4u) {
+      sums += inside(column, load_x4(row, column));
+    }
+    mean = dot(sums, vec4<f32>(1.0)) / count;
+  }
+  var sums = vec4<f32>(0.0);
+  var squares = vec4<f32>(0.0);
+  for (var column = 0u; column < p.width; column += 4u) {
+    let centred = inside(column, load_x4(row, column) - mean);
+    sums += centred;
+    squares += centred * centred;
+  }
+  let moments = vec2<f32>(dot(sums, vec4<f32>(1.0)), dot(squares, vec4<f32>(1.0))) / count;
+  // What the first mean left over: its own rounding.
+  let correction = select(0.0, moments.x, CENTRED);
+  let inverse = inverseSqrt(max(moments.y - correction * correction, 0.0) + p.eps);
+  for (var column = 0u; column < p.width; column += 4u) {
+    finish(row, column, (load_x4(row, column) - mean - correction) * inverse);
+  }
+}

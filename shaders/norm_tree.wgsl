@@ -1,0 +1,65 @@
+// Normalisation of rows, portable: the lanes of a workgroup share a row and add up their sums in a fixed tree.
+// workgroup -> one row; invocation -> every 128th group of four columns of it.
+// @stand-in begin
+const CENTRED = true;
+struct Params { width: u32, eps: f32, groups: u32 }
+@group(0) @binding(0) var<uniform> p: Params;
+fn load_x4(row: u32, column: u32) -> vec4<f32> { return vec4<f32>(1.0); }
+fn inside(column: u32, v: vec4<f32>) -> vec4<f32> { return v; }
+fn finish(row: u32, column: u32, normalised: vec4<f32>) { }
+fn unfold(group: vec3<u32>, groups: vec3<u32>) -> u32 { return group.x; }
+// @stand-in end
+const LANES = 128u;
+
+// 1 KiB.
+var<workgroup> partial_sums: array<vec2<f32>, LANES>;
+
+// The sum over the workgroup, the same bits in every lane and every run.
+fn sum_of_lanes(local: u32, mine: vec2<f32>) -> vec2<f32> {
+  // Publishes nothing: waits until the result of the sum before has been read.
+  workgroupBarrier();
+  partial_sums[local] = mine;
+  for (var lanes = LANES / 2u; lanes > 0u; lanes /= 2u) {
+    // Publishes the sums of the level below.
+    workgroupBarrier();
+    if (local < lanes) {
+      partial_sums[local] += partial_sums[local + lanes];
+    }
+  }
+  // Publishes the root.
+  workgroupBarrier();
+  return partial_sums[0];
+}
+
+@compute @workgroup_size(LANES)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+        @builtin(local_invocation_index) local: u32) {
+  let row = unfold(group, groups);
+  if (row >= p.groups) {
+    return;
+  }
+  let count = f32(p.width);
+  var mean = 0.0;
+  if (CENTRED) {
+    var sums = vec4<f32>(0.0);
+    for (var column = local * 4u; column < p.width; column += LANES * 4u) {
+      sums += inside(column, load_x4(row, column));
+    }
+    mean = sum_of_lanes(local, vec2<f32>(dot(sums, vec4<f32>(1.0)), 0.0)).x / count;
+  }
+  var sums = vec4<f32>(0.0);
+  var squares = vec4<f32>(0.0);
+  for (var column = local * 4u; column < p.width; column += LANES * 4u) {
+    let centred = inside(column, load_x4(row, column) - mean);
+    sums += centred;
+    squares += centred * centred;
+  }
+  let mine = vec2<f32>(dot(sums, vec4<f32>(1.0)), dot(squares, vec4<f32>(1.0)));
+  let moments = sum_of_lanes(local, mine) / count;
+  // What the first mean left over: its own rounding.
+  let correction = select(0.0, moments.x, CENTRED);
+  let inverse = inverseSqrt(max(moments.y - correction * correction, 0.0) + p.eps);
+  for (var column = local * 4u; column < p.width; column += LANES * 4u) {
+    finish(row, column, (load_x4(row, column) - mean - correction) * inverse);
+  }
+}

@@ -1,0 +1,197 @@
+//! What every plan and call promises, whatever the kernel: errors instead of panics, reuse, order, determinism.
+
+use langevin::reference::{Op, generate};
+use langevin::verify::{self, RunOptions, Tensor};
+use langevin::{
+    BindError, Format, Gpu, Matmul, MatmulBuffers, MatmulDesc, NormDesc, PlanError, PlanOptions, Quantize,
+    QuantizeBuffers, QuantizeDesc,
+};
+use langevin_testkit::gpu;
+use wgpu::BufferUsages;
+
+const M: usize = 6;
+const K: usize = 9;
+const N: usize = 5;
+
+fn plan(gpu: &Gpu) -> Matmul {
+    Matmul::new(gpu.device(), &MatmulDesc { m: M, k: K, n: N, ..Default::default() }).unwrap()
+}
+
+fn whole(buffer: &wgpu::Buffer) -> wgpu::BufferBinding<'_> {
+    buffer.as_entire_buffer_binding()
+}
+
+#[test]
+fn every_bind_error_names_the_tensor_and_the_numbers() {
+    let Some(gpu) = gpu() else { return };
+    let plan = plan(&gpu);
+    let buffer = |bytes| gpu.empty("test", bytes).unwrap();
+    let (a, b, out) = (buffer(1024), buffer(1024), buffer(1024));
+    let error = |buffers| plan.bind(gpu.device(), buffers).unwrap_err();
+    let good = || MatmulBuffers::new(whole(&a), whole(&b), whole(&out));
+    plan.bind(gpu.device(), good()).unwrap();
+
+    let small = buffer(4 * (M * K) as u64 - 4);
+    let wrong = error(MatmulBuffers { a: whole(&small), ..good() });
+    assert_eq!(wrong.to_string(), "matmul: `a` takes 216 bytes, but its binding has 212");
+    let wrong = error(MatmulBuffers { a: wgpu::BufferBinding { offset: 5000, ..whole(&a) }, ..good() });
+    assert_eq!(wrong.to_string(), "matmul: `a` takes 216 bytes, but its binding has 0");
+    let wrong = error(MatmulBuffers { b: wgpu::BufferBinding { offset: 4, ..whole(&b) }, ..good() });
+    assert!(matches!(wrong, BindError::Misaligned { tensor: "b", offset: 4, .. }), "{wrong}");
+    let wrong = error(MatmulBuffers { out: whole(&b), ..good() });
+    assert!(matches!(wrong, BindError::Aliased { output: "out", other: "b", .. }), "{wrong}");
+    let wrong = error(MatmulBuffers { bias: Some(whole(&small)), ..good() });
+    assert_eq!(
+        wrong.to_string(),
+        "matmul: a buffer for `bias` was given, but the descriptor does not use it"
+    );
+    let wrong = plan.bind_named(gpu.device(), &[("a", whole(&a)), ("out", whole(&out))]).unwrap_err();
+    assert_eq!(wrong.to_string(), "matmul: no buffer for `b`, which the descriptor uses");
+    let wrong = plan.bind_named(gpu.device(), &[("nonsense", whole(&a))]).unwrap_err();
+    assert!(matches!(wrong, BindError::Unexpected { .. }), "{wrong}");
+
+    let descriptor = wgpu::BufferDescriptor {
+        label: None,
+        size: 1024,
+        usage: BufferUsages::COPY_DST,
+        mapped_at_creation: false,
+    };
+    let copy_only = gpu.device().create_buffer(&descriptor);
+    let wrong = error(MatmulBuffers { a: whole(&copy_only), ..good() });
+    assert!(matches!(wrong, BindError::Usage { tensor: "a", .. }), "{wrong}");
+    // The same buffer may be read twice.
+    plan.bind(gpu.device(), MatmulBuffers { b: whole(&a), ..good() }).unwrap();
+}
+
+#[test]
+fn scratch_is_asked_for_by_size() {
+    let Some(gpu) = gpu() else { return };
+    let desc = QuantizeDesc { shape: vec![300, 300], ..Default::default() };
+    let quantize = Quantize::new(gpu.device(), &desc).unwrap();
+    assert!(quantize.scratch_bytes() > 0, "a whole tensor's scale takes two passes");
+    let sizes: Vec<_> =
+        quantize.tensors().iter().map(|spec| (spec.name, spec.gpu_bytes().unwrap())).collect();
+    let buffers: Vec<_> =
+        sizes.iter().map(|(name, bytes)| (*name, gpu.empty(name, *bytes).unwrap())).collect();
+    let get = |name: &str| whole(&buffers.iter().find(|(tensor, _)| *tensor == name).unwrap().1);
+    let without = QuantizeBuffers::new(get("x"), get("q"), get("scale"));
+    let wrong = quantize.bind(gpu.device(), without.clone()).unwrap_err();
+    assert_eq!(wrong.to_string(), "quantize: no buffer for `scratch`, which the descriptor uses");
+    let scratch = gpu.empty("scratch", quantize.scratch_bytes()).unwrap();
+    quantize.bind(gpu.device(), QuantizeBuffers { scratch: Some(whole(&scratch)), ..without }).unwrap();
+}
+
+/// A plan serves many buffers, a call many passes, and later calls in a pass see what earlier ones wrote.
+#[test]
+fn plans_and_calls_are_reused_in_order() {
+    let Some(gpu) = gpu() else { return };
+    // A 3 x 3 permutation, applied four times in one pass, then once more by recording one call again.
+    let desc = MatmulDesc { m: 3, k: 3, n: 3, ..Default::default() };
+    let matmul = Matmul::new(gpu.device(), &desc).unwrap();
+    let words = |values: [f32; 9]| values.map(f32::to_bits);
+    let turn = gpu.upload("turn", &words([0., 1., 0., 0., 0., 1., 1., 0., 0.])).unwrap();
+    let start = [1., 2., 3., 4., 5., 6., 7., 8., 9.];
+    let even = gpu.upload("even", &words(start)).unwrap();
+    let odd = gpu.empty("odd", 36).unwrap();
+    let bind = |from, to| {
+        let buffers = MatmulBuffers::new(whole(&turn), whole(from), whole(to));
+        matmul.bind(gpu.device(), buffers).unwrap()
+    };
+    let (forth, back) = (bind(&even, &odd), bind(&odd, &even));
+    gpu.run(|encoder| {
+        let mut pass = encoder.begin_compute_pass(&Default::default());
+        for call in [&forth, &back, &forth, &back, &forth, &back] {
+            call.record(&mut pass);
+        }
+    })
+    .unwrap();
+    // Six turns of period three are none.
+    assert_eq!(gpu.download(&even).unwrap(), words(start));
+    gpu.run(|encoder| forth.encode(encoder)).unwrap();
+    assert_eq!(gpu.download(&odd).unwrap()[..3], words(start)[3..6]);
+}
+
+/// More workgroups than a dimension holds are folded into two, here with room for seven instead of 65,535.
+#[test]
+fn folded_grids_reach_every_item() {
+    let Some(gpu) = gpu() else { return };
+    let mut capabilities = gpu.capabilities().clone();
+    capabilities.limits.max_compute_workgroups_per_dimension = 7;
+    for batch in [6, 7, 8, 48, 49] {
+        let desc = MatmulDesc { batch, m: 1, k: 1, n: 1, ..Default::default() };
+        for variant in langevin::Kernel::variants(&desc, &capabilities) {
+            let plan = PlanOptions {
+                tier: Some(variant.tier),
+                capabilities: Some(capabilities.clone()),
+                ..Default::default()
+            };
+            let options = RunOptions { plan };
+            let comparisons = verify::check(&gpu, &desc, &generate::inputs(&desc, 4), &options).unwrap();
+            let good = comparisons.iter().all(|c| c.passed() && c.rejects_zeros);
+            assert!(good, "{} of {batch}: {comparisons:?}", variant.name);
+        }
+    }
+}
+
+#[test]
+fn a_limit_that_is_too_small_is_named() {
+    let Some(gpu) = gpu() else { return };
+    let mut capabilities = gpu.capabilities().clone();
+    capabilities.limits.max_compute_workgroups_per_dimension = 3;
+    let options = PlanOptions { capabilities: Some(capabilities.clone()), ..Default::default() };
+    let desc = MatmulDesc { m: 1000, k: 1, n: 1000, ..Default::default() };
+    let error = Matmul::with_options(gpu.device(), &desc, &options).unwrap_err();
+    assert!(
+        matches!(error, PlanError::Limit { limit: "max_compute_workgroups_per_dimension", allowed: 9, .. }),
+        "{error}"
+    );
+    capabilities.limits.max_compute_workgroups_per_dimension = 65_535;
+    capabilities.limits.max_storage_buffer_binding_size = 1000;
+    let options = PlanOptions { capabilities: Some(capabilities), ..Default::default() };
+    let error = Matmul::with_options(gpu.device(), &desc, &options).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "matmul: `a` needs 4000, but the device's `max_storage_buffer_binding_size` is 1000"
+    );
+}
+
+/// Extents at the edge of every integer type are errors, not overflows.
+#[test]
+fn absurd_extents_are_errors() {
+    let Some(gpu) = gpu() else { return };
+    for m in [usize::MAX, usize::MAX / 2, 1 << 40, u32::MAX as usize] {
+        for k in [0, 1, usize::MAX] {
+            for a in [Format::F32, Format::F16, Format::I8] {
+                let desc = MatmulDesc { m, k, n: 2, a, ..Default::default() };
+                assert!(matches!(Matmul::new(gpu.device(), &desc), Err(PlanError::Desc(_))), "{desc:?}");
+            }
+        }
+        let norm = NormDesc { batch: m, rows: m, width: 0, ..Default::default() };
+        assert!(norm.validate().is_err(), "{norm:?}");
+    }
+    assert!(Tensor::new(Format::F32, &[0, usize::MAX, usize::MAX], Vec::new()).is_err());
+    assert!(Tensor::from_words(Format::F32, &[usize::MAX, usize::MAX, 0], &[]).is_err());
+}
+
+/// Plans and calls can be shared between threads.
+#[test]
+fn plans_and_calls_are_send_and_sync() {
+    fn shared<T: Send + Sync + std::fmt::Debug>() {}
+    shared::<Matmul>();
+    shared::<Quantize>();
+    shared::<langevin::Call>();
+    shared::<PlanError>();
+    shared::<BindError>();
+}
+
+/// A call belongs to its device; buffers of another one are an error.
+#[test]
+fn buffers_of_another_device_are_an_error() {
+    let Some(gpu) = gpu() else { return };
+    let other = Gpu::open(&Default::default()).unwrap();
+    let plan = plan(&gpu);
+    let foreign = other.empty("foreign", 1024).unwrap();
+    let own: Vec<_> = (0..2).map(|_| gpu.empty("own", 1024).unwrap()).collect();
+    let buffers = MatmulBuffers::new(whole(&foreign), whole(&own[0]), whole(&own[1]));
+    assert!(matches!(plan.bind(gpu.device(), buffers), Err(BindError::Gpu(_))));
+}

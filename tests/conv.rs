@@ -1,0 +1,296 @@
+//! Convolution against its reference: shapes x formats x boundaries x groups, properties, and the errors.
+
+use langevin::reference::generate;
+use langevin::verify::{self, RunOptions, Tensor};
+use langevin::{Boundary, Conv, ConvDesc, Format};
+use langevin_testkit::{conform, conform_on, gpu};
+use proptest::prelude::*;
+
+const OUT_FORMATS: [Format; 3] = [Format::F32, Format::F16, Format::BF16];
+
+fn plane(height: usize, width: usize, kernel: [usize; 2]) -> ConvDesc {
+    ConvDesc { spatial: vec![height, width], kernel: kernel.to_vec(), ..Default::default() }
+}
+
+/// Widths around a quad, outputs around a workgroup of 64 quads, channels around blocks of 4 and 8.
+#[test]
+fn shapes() {
+    let Some(gpu) = gpu() else { return };
+    let widths = [1, 3, 4, 5, 11, 37];
+    let channels = [1, 3, 4, 5, 8, 9, 19];
+    for (i, &width) in widths.iter().enumerate() {
+        for (j, &out_channels) in channels.iter().enumerate() {
+            let desc = ConvDesc {
+                batch: 1 + i % 2,
+                in_channels: channels[(i + j) % channels.len()],
+                out_channels,
+                padding: vec![[1, 1]],
+                ..plane(1 + 3 * j, width, [3, 3])
+            };
+            conform(&gpu, &desc, (10 * i + j) as u64);
+        }
+    }
+    for quads in [63, 64, 65, 131] {
+        conform(&gpu, &plane(quads, 4, [1, 1]), quads as u64);
+    }
+}
+
+#[test]
+fn one_two_and_three_axes_with_every_setting_their_own() {
+    let Some(gpu) = gpu() else { return };
+    let line = ConvDesc {
+        in_channels: 3,
+        out_channels: 2,
+        spatial: vec![19],
+        kernel: vec![4],
+        stride: vec![3],
+        dilation: vec![2],
+        padding: vec![[5, 0]],
+        ..Default::default()
+    };
+    conform(&gpu, &line, 1);
+    let plane = ConvDesc {
+        batch: 2,
+        in_channels: 4,
+        out_channels: 6,
+        groups: 2,
+        stride: vec![2, 1],
+        dilation: vec![1, 3],
+        padding: vec![[0, 2], [3, 1]],
+        boundary: vec![Boundary::Reflect, Boundary::Circular],
+        bias: true,
+        ..plane(9, 13, [2, 3])
+    };
+    conform(&gpu, &plane, 2);
+    let solid = ConvDesc {
+        in_channels: 2,
+        out_channels: 5,
+        spatial: vec![3, 5, 7],
+        kernel: vec![2, 1, 3],
+        stride: vec![1, 2, 2],
+        padding: vec![[1, 1], [0, 0], [2, 2]],
+        boundary: vec![Boundary::Replicate, Boundary::Zero, Boundary::Circular],
+        ..Default::default()
+    };
+    conform(&gpu, &solid, 3);
+}
+
+#[test]
+fn every_boundary_on_either_axis() {
+    let Some(gpu) = gpu() else { return };
+    for (i, first) in Boundary::ALL.into_iter().enumerate() {
+        for (j, second) in Boundary::ALL.into_iter().enumerate() {
+            let desc = ConvDesc {
+                padding: vec![[2, 1], [1, 3]],
+                boundary: vec![first, second],
+                ..plane(6, 9, [3, 3])
+            };
+            conform(&gpu, &desc, (4 * i + j) as u64);
+        }
+    }
+    // A circular padding may be wider than the input.
+    let wide = ConvDesc { padding: vec![[7, 11]], boundary: vec![Boundary::Circular], ..plane(3, 2, [2, 3]) };
+    conform(&gpu, &wide, 99);
+}
+
+#[test]
+fn formats() {
+    let Some(gpu) = gpu() else { return };
+    for (i, x) in Format::ALL.into_iter().enumerate() {
+        for (j, w) in Format::ALL.into_iter().enumerate() {
+            // Every x with every w, each with one of the outputs.
+            let desc = ConvDesc {
+                x,
+                w,
+                out: OUT_FORMATS[(i + j) % 3],
+                in_channels: 3,
+                out_channels: 2,
+                padding: vec![[1, 1]],
+                boundary: vec![Boundary::ALL[(i + j) % 4]],
+                bias: (i + j) % 2 == 0,
+                ..plane(5, 7, [3, 3])
+            };
+            conform(&gpu, &desc, (6 * i + j) as u64);
+        }
+    }
+}
+
+#[test]
+fn depthwise_and_grouped() {
+    let Some(gpu) = gpu() else { return };
+    for (in_channels, out_channels, groups) in [(6, 6, 6), (6, 12, 6), (6, 4, 2), (15, 30, 3)] {
+        let desc = ConvDesc {
+            in_channels,
+            out_channels,
+            groups,
+            padding: vec![[1, 1]],
+            bias: true,
+            ..plane(6, 10, [3, 3])
+        };
+        conform(&gpu, &desc, groups as u64);
+    }
+}
+
+#[test]
+fn empty_sizes_are_defined() {
+    let Some(gpu) = gpu() else { return };
+    conform(&gpu, &ConvDesc { batch: 0, ..plane(3, 4, [3, 3]) }, 0);
+    conform(&gpu, &ConvDesc { out_channels: 0, ..plane(3, 4, [3, 3]) }, 0);
+    // The kernel is longer than the input.
+    conform(&gpu, &plane(3, 2, [3, 3]), 0);
+    // Without input channels, and without input, the bias is left.
+    conform(&gpu, &ConvDesc { in_channels: 0, out_channels: 5, bias: true, ..plane(3, 4, [3, 3]) }, 1);
+    conform(&gpu, &ConvDesc { padding: vec![[3, 2]], bias: true, ..plane(0, 4, [3, 3]) }, 2);
+    conform(&gpu, &ConvDesc { padding: vec![[3, 2]], ..plane(4, 0, [3, 3]) }, 3);
+}
+
+#[test]
+fn nan_stays_in_the_windows_it_stands_in() {
+    let Some(gpu) = gpu() else { return };
+    let desc = ConvDesc { padding: vec![[1, 1]], ..plane(8, 8, [3, 3]) };
+    let mut inputs = generate::inputs(&desc, 3);
+    let clean = verify::run(&gpu, &desc, &inputs, &RunOptions::default()).unwrap();
+    let mut x = inputs.get("x").unwrap().to_f32();
+    x[0] = f32::NAN;
+    inputs.insert("x", Tensor::from_f32(Format::F32, &[1, 1, 8, 8], &x).unwrap());
+    let got = verify::run(&gpu, &desc, &inputs, &RunOptions::default()).unwrap();
+    let [clean, got] = [&clean, &got].map(|tensors| tensors.get("out").unwrap().to_f32());
+    for i in 0..64 {
+        let touched = i / 8 < 2 && i % 8 < 2;
+        assert!(touched || got[i].to_bits() == clean[i].to_bits(), "output {i}: {} and {}", got[i], clean[i]);
+    }
+}
+
+#[test]
+fn integers_are_exact() {
+    let Some(gpu) = gpu() else { return };
+    // Sums below 2^24 are exact in f32.
+    let desc =
+        ConvDesc { x: Format::I8, w: Format::I8, in_channels: 9, out_channels: 3, ..plane(9, 10, [3, 3]) };
+    let inputs = generate::inputs(&desc, 5);
+    let out = verify::run(&gpu, &desc, &inputs, &RunOptions::default()).unwrap();
+    let expected = verify::Op::evaluate(&desc, &inputs).unwrap()[0].values();
+    assert_eq!(out.get("out").unwrap().to_f64(), expected);
+}
+
+/// The bounds are tight enough to tell boundaries, a flipped kernel and a padding moved by one apart.
+#[test]
+fn another_convolution_is_noticed() {
+    let Some(gpu) = gpu() else { return };
+    let desc = ConvDesc { padding: vec![[1, 1]], ..plane(6, 7, [3, 3]) };
+    let inputs = generate::inputs(&desc, 8);
+    let out = verify::run(&gpu, &desc, &inputs, &RunOptions::default()).unwrap();
+    let passes = |desc: &ConvDesc, inputs: &verify::Tensors| {
+        let expected = verify::Op::evaluate(desc, inputs).unwrap().remove(0);
+        verify::compare(&expected, out.get("out").unwrap()).passed()
+    };
+    assert!(passes(&desc, &inputs));
+    for boundary in [Boundary::Circular, Boundary::Reflect, Boundary::Replicate] {
+        assert!(!passes(&ConvDesc { boundary: vec![boundary], ..desc.clone() }, &inputs), "{boundary:?}");
+    }
+    assert!(!passes(&ConvDesc { padding: vec![[0, 2], [1, 1]], ..desc.clone() }, &inputs));
+    let mut flipped = inputs.clone();
+    let w: Vec<f32> = inputs.get("w").unwrap().to_f32().into_iter().rev().collect();
+    flipped.insert("w", Tensor::from_f32(Format::F32, &[1, 1, 3, 3], &w).unwrap());
+    assert!(!passes(&desc, &flipped));
+}
+
+#[test]
+fn errors_name_the_field_and_the_numbers() {
+    let Some(gpu) = gpu() else { return };
+    let error = |desc: ConvDesc| Conv::new(gpu.device(), &desc).unwrap_err().to_string();
+    let base = plane(5, 6, [3, 3]);
+    let cases = [
+        (
+            ConvDesc { spatial: vec![], ..base.clone() },
+            "`spatial` must be the extents of 1, 2 or 3 axes, got 0 extents",
+        ),
+        (
+            ConvDesc { kernel: vec![3], ..base.clone() },
+            "`kernel` must be the extents of 2 axes, as `spatial` has, got [3]",
+        ),
+        (
+            ConvDesc { stride: vec![1; 3], ..base.clone() },
+            "`stride` must be empty, one value for every axis, or 2 values for 2 axes, got 3 values",
+        ),
+        (
+            ConvDesc { dilation: vec![0], ..base.clone() },
+            "`dilation` must be at least 1 along every axis, got 0",
+        ),
+        (ConvDesc { out: Format::I8, ..base.clone() }, "`out` must be f32, f16 or bf16, got i8"),
+        (
+            ConvDesc { in_channels: 4, out_channels: 6, groups: 4, ..base.clone() },
+            "`groups` must be a divisor of 4 input and 6 output channels, got 4",
+        ),
+        (
+            ConvDesc { groups: 0, ..base.clone() },
+            "`groups` must be a divisor of 1 input and 1 output channels, got 0",
+        ),
+        (
+            ConvDesc { padding: vec![[0, 0], [6, 0]], boundary: vec![Boundary::Reflect], ..base.clone() },
+            "`padding` must be less than the extent 6 of an axis that is reflected, got 6",
+        ),
+        (
+            ConvDesc { padding: vec![[1, 1]], boundary: vec![Boundary::Circular], ..plane(0, 4, [1, 1]) },
+            "`spatial` must be at least 1 where it is repeated, got 0 with a padding of 1 by Circular",
+        ),
+    ];
+    for (desc, expected) in cases {
+        assert_eq!(error(desc), format!("conv: {expected}"));
+    }
+    assert!(error(ConvDesc { padding: vec![[1 << 31, 0]], ..base }).contains("must be at most 2147483647"));
+    assert!(error(plane(1 << 16, 1 << 16, [1, 1])).contains("the number of elements of `x` must be at most"));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 32, ..Default::default() })]
+
+    #[test]
+    fn any_convolution_is_within_its_bound(
+        (height, width, kernel_y, kernel_x) in (1usize..20, 1usize..20, 1usize..4, 1usize..4),
+        (groups, channels, outputs) in (1usize..3, 1usize..4, 1usize..6),
+        (stride, dilation) in (1usize..4, 1usize..4),
+        padding in (0usize..4, 0usize..4),
+        boundaries in (0usize..4, 0usize..4),
+        seed in any::<u64>(),
+    ) {
+        let Some(gpu) = gpu() else { return Ok(()) };
+        let desc = ConvDesc {
+            in_channels: groups * channels,
+            out_channels: groups * outputs,
+            groups,
+            stride: vec![stride],
+            dilation: vec![1, dilation],
+            padding: vec![[padding.0.min(height - 1), padding.1.min(height - 1)], [padding.1.min(width - 1), 0]],
+            boundary: vec![Boundary::ALL[boundaries.0], Boundary::ALL[boundaries.1]],
+            ..plane(height, width, [kernel_y, kernel_x])
+        };
+        conform(&gpu, &desc, seed);
+    }
+
+    /// Turning a circular input turns the output, bit for bit.
+    #[test]
+    fn circular_convolution_commutes_with_turning(
+        (height, width, kernel) in (1usize..9, 1usize..12, 1usize..6),
+        seed in any::<u64>(),
+    ) {
+        let Some(gpu) = gpu() else { return Ok(()) };
+        let padding = [kernel / 2, kernel - 1 - kernel / 2];
+        let desc = ConvDesc {
+            padding: vec![padding],
+            boundary: vec![Boundary::Circular],
+            ..plane(height, width, [kernel, kernel])
+        };
+        let inputs = generate::inputs(&desc, seed);
+        let mut turned = inputs.clone();
+        let rows = |tensors: &verify::Tensors, name: &str| tensors.get(name).unwrap().bytes().to_vec();
+        let mut bytes = rows(&inputs, "x");
+        bytes.rotate_left(width * 4);
+        turned.insert("x", Tensor::new(Format::F32, &[1, 1, height, width], bytes).unwrap());
+        let run = |inputs| verify::run(&gpu, &desc, inputs, &RunOptions::default()).unwrap();
+        let mut expected = rows(&run(&inputs), "out");
+        expected.rotate_left(width * 4);
+        prop_assert_eq!(rows(&run(&turned), "out"), expected);
+        conform_on(&gpu, &desc, &turned);
+    }
+}
