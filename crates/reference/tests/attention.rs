@@ -107,3 +107,30 @@ fn the_plain_function_agrees_with_jax() {
     }
     assert!(attention(q.view(), v.view(), v.view(), 1.0, Causal::None).is_err());
 }
+
+/// Options are JSON fields; what follows from the tensors is not.
+#[cfg(feature = "serde")]
+#[test]
+fn the_options_read_from_json() {
+    let read = |text: &str| serde_json::from_str::<AttentionDesc>(text);
+    let desc = read(r#"{"causal": {"offset": -3}, "scale": 0.5, "softcap": 30, "lse": true, "out": "bf16"}"#)
+        .unwrap();
+    let options = AttentionDesc {
+        causal: Causal::Offset(-3),
+        scale: Some(0.5),
+        softcap: Some(30.0),
+        ..Default::default()
+    };
+    assert_eq!(desc, AttentionDesc { lse: true, out: Format::BF16, ..options });
+    for (name, causal) in
+        [("none", Causal::None), ("top_left", Causal::TopLeft), ("bottom_right", Causal::BottomRight)]
+    {
+        assert_eq!(read(&format!(r#"{{"causal": "{name}"}}"#)).unwrap().causal, causal);
+    }
+    assert_eq!(read(&serde_json::to_string(&desc).unwrap()).unwrap(), desc);
+    assert!(read(r#"{"causal": "left"}"#).is_err());
+    for derived in ["heads", "mask", "sinks", "scales", "q_view"] {
+        let error = read(&format!(r#"{{"{derived}": 1}}"#)).unwrap_err().to_string();
+        assert!(error.contains("unknown field"), "{error}");
+    }
+}
