@@ -122,7 +122,20 @@ fn attention_stage(desc: &AttentionDesc, variant: Variant) -> Stage {
         .size("tiles_q", tiles_q)
         .size("slices", slices);
     let builder = with_tensors(with_numbers(with_strides(builder, desc), desc), desc);
-    builder.part(variant.name, text).groups((batch * heads * tiles_q * slices) as u64)
+    builder
+        .part(variant.name, text)
+        .loop_iterations(loop_iterations(desc, variant))
+        .groups((batch * heads * tiles_q * slices) as u64)
+}
+
+/// For each block of keys: one, its loop over the dims, and those over its keys.
+fn loop_iterations(desc: &AttentionDesc, variant: Variant) -> usize {
+    let (keys, each_block) = match variant.tier {
+        Tier::Software => (8, 1 + desc.head_dim.div_ceil(4) + 8 + 2),
+        // 32 dims at a time: one, and eight parts of four; then at most 32 keys of v and the two passes over 16 weights.
+        _ => (32, 1 + desc.head_dim.div_ceil(32) * 9 + 32 + 32),
+    };
+    desc.seq_kv.div_ceil(keys) * each_block
 }
 
 /// The scale, the softcap and where the causal diagonal lies.

@@ -107,6 +107,9 @@ impl Kernel for ConvDesc {
             .reads("bias")
             .writes("out")
             .part(DIRECT.name, include_str!("../shaders/conv_direct.wgsl"))
+            .loop_iterations(
+                axes.iter().rev().fold(self.group_channels(), |inner, axis| axis.kernel * (1 + inner)),
+            )
             .groups((self.batch * channel_blocks * quad_blocks) as u64);
         Recipe::single(stage)
     }

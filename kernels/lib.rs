@@ -66,7 +66,7 @@ pub use laplacian::{Laplacian, LaplacianBuffers};
 pub use matmul::{Matmul, MatmulBuffers};
 pub use norm::{Norm, NormBuffers};
 pub use patchify::{Patchify, PatchifyBuffers};
-pub use plan::{Plan, PlanOptions, StageSource, sources};
+pub use plan::{Plan, PlanOptions, StageSource, choice, sources};
 pub use quantize::{Quantize, QuantizeBuffers};
 pub use unpatchify::{Unpatchify, UnpatchifyBuffers};
 pub use wgpu;

@@ -59,9 +59,10 @@ impl Kernel for MatmulDesc {
 
     fn recipe(&self, variant: Variant, _: &Capabilities) -> Recipe {
         let Self { batch, m, k, n, .. } = *self;
-        let (text, tile_m, tile_n) = match variant.tier {
-            Tier::Software => (include_str!("../shaders/matmul_broadcast.wgsl"), 16, 32),
-            _ => (include_str!("../shaders/matmul_tiled.wgsl"), 64, 64),
+        // Depths at a time: 4 by broadcast, and the rest one by one; 16 in a tile, whose inner loop is unrolled.
+        let (text, tile_m, tile_n, iterations) = match variant.tier {
+            Tier::Software => (include_str!("../shaders/matmul_broadcast.wgsl"), 16, 32, k / 4 + k % 4),
+            _ => (include_str!("../shaders/matmul_tiled.wgsl"), 64, 64, k.div_ceil(16)),
         };
         let pitch = |dtype: Dtype, columns: usize| dtype.padded_row_len(columns);
         let (b_pitch, out_pitch) = (pitch(self.b.into(), n), pitch(self.out.into(), n));
@@ -96,6 +97,7 @@ impl Kernel for MatmulDesc {
             .part("activation", include_str!("../shaders/shared/activation.wgsl"))
             .part("matmul_epilogue", include_str!("../shaders/shared/matmul_epilogue.wgsl"))
             .part(variant.name, text)
+            .loop_iterations(iterations)
             .groups((batch * tiles_m * tiles_n) as u64);
         Recipe::single(stage)
     }

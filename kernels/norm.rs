@@ -50,9 +50,10 @@ impl Kernel for NormDesc {
 
     fn recipe(&self, variant: Variant, _: &Capabilities) -> Recipe {
         let all_rows = if self.width == 0 { 0 } else { self.batch * self.rows };
-        let (text, rows_per_group) = match variant.tier {
-            Tier::Software => (include_str!("../shaders/norm_serial.wgsl"), 8),
-            _ => (include_str!("../shaders/norm_tree.wgsl"), 1),
+        // Three passes over a row, four columns at a time, by one invocation or by 128.
+        let (text, rows_per_group, iterations) = match variant.tier {
+            Tier::Software => (include_str!("../shaders/norm_serial.wgsl"), 8, 3 * self.width.div_ceil(4)),
+            _ => (include_str!("../shaders/norm_tree.wgsl"), 1, 3 * self.width.div_ceil(512) + 14),
         };
         let modulation = self.modulation.unwrap_or(Modulation { width: 0, shift: 0, scale: 0 });
         let builder = StageBuilder::new("norm", self)
@@ -75,6 +76,7 @@ impl Kernel for NormDesc {
             .writes("out")
             .part("norm_row", include_str!("../shaders/shared/norm_row.wgsl"))
             .part(variant.name, text)
+            .loop_iterations(iterations)
             .groups(all_rows.div_ceil(rows_per_group) as u64);
         Recipe::single(stage)
     }

@@ -59,8 +59,7 @@ impl<D: Kernel> Plan<D> {
     pub fn with_options(device: &wgpu::Device, desc: &D, options: &PlanOptions) -> Result<Self, PlanError> {
         let capabilities = options.capabilities.clone().unwrap_or_else(|| Capabilities::of(device));
         desc.validate()?;
-        let variant = choose(desc, &capabilities, options.tier)?;
-        let recipe = desc.recipe(variant, &capabilities);
+        let (variant, recipe) = choose(desc, &capabilities, options.tier)?;
         let memory = memory(device, desc, &recipe, &capabilities)?;
         let mut stages = Vec::new();
         for stage in recipe.stages {
@@ -136,6 +135,19 @@ impl<D: Kernel> Plan<D> {
     }
 }
 
+/// The variant that a plan of `desc` would take on a device with these capabilities; needs no GPU.
+///
+/// # Errors
+/// [`PlanError`]: a broken rule, a tier that is not there, or loops that the driver would end too early.
+pub fn choice<D: Kernel>(
+    desc: &D,
+    capabilities: &Capabilities,
+    tier: Option<Tier>,
+) -> Result<Variant, PlanError> {
+    desc.validate()?;
+    Ok(choose(desc, capabilities, tier)?.0)
+}
+
 /// What a plan of `desc` would dispatch on a device with these capabilities; needs no GPU.
 ///
 /// # Errors
@@ -146,9 +158,8 @@ pub fn sources<D: Kernel>(
     tier: Option<Tier>,
 ) -> Result<Vec<StageSource>, PlanError> {
     desc.validate()?;
-    let variant = choose(desc, capabilities, tier)?;
-    let stages = desc.recipe(variant, capabilities).stages;
-    stages.iter().map(|stage| Ok(StageSource::of(stage, fold::<D>(stage, capabilities)?))).collect()
+    let (_, recipe) = choose(desc, capabilities, tier)?;
+    recipe.stages.iter().map(|stage| Ok(StageSource::of(stage, fold::<D>(stage, capabilities)?))).collect()
 }
 
 impl StageSource {
@@ -163,19 +174,35 @@ impl StageSource {
     }
 }
 
-/// The first variant of the tier asked for, or the first of all.
+/// The first variant of the tier asked for, or of any, whose loops the driver runs to their end.
 fn choose<D: Kernel>(
     desc: &D,
     capabilities: &Capabilities,
     tier: Option<Tier>,
-) -> Result<Variant, PlanError> {
+) -> Result<(Variant, Recipe), PlanError> {
     let variants = desc.variants(capabilities);
-    let wanted = |variant: &&Variant| tier.is_none_or(|tier| variant.tier == tier);
-    variants.iter().find(wanted).copied().ok_or_else(|| PlanError::Tier {
+    let mut too_long = None;
+    for &variant in variants.iter().filter(|variant| tier.is_none_or(|tier| variant.tier == tier)) {
+        let recipe = desc.recipe(variant, capabilities);
+        let longest = recipe.stages.iter().max_by_key(|stage| stage.loop_iterations);
+        match longest.filter(|stage| stage.loop_iterations > capabilities.max_loop_iterations) {
+            None => return Ok((variant, recipe)),
+            Some(stage) => {
+                too_long = Some(PlanError::Limit {
+                    op: D::NAME,
+                    what: format!("a loop of {} ({})", stage.label, variant.name),
+                    limit: "max_loop_iterations",
+                    asked: stage.loop_iterations,
+                    allowed: capabilities.max_loop_iterations,
+                });
+            }
+        }
+    }
+    Err(too_long.unwrap_or_else(|| PlanError::Tier {
         op: D::NAME,
         tier: tier.unwrap_or(Tier::Portable),
         available: variants.iter().map(|variant| variant.tier.name()).collect::<Vec<_>>().join(", "),
-    })
+    }))
 }
 
 fn memory<D: Kernel>(

@@ -74,6 +74,7 @@ impl Stages<'_> {
             .words(SCRATCH, Access::ReadWrite)
             .part("quantize_partials", include_str!("../shaders/quantize_partials.wgsl"))
             .size("group_units", self.layout.group_units(self.layout.max_partial_groups))
+            .loop_iterations(self.layout.units_of_one(self.layout.max_partial_groups))
             .groups(self.layout.partial_groups())
     }
 
@@ -103,7 +104,17 @@ impl Stages<'_> {
         };
         builder
             .part("quantize", include_str!("../shaders/quantize.wgsl"))
+            .loop_iterations(self.code_iterations())
             .groups(layout.groups(desc.scale == ScaleSource::Dynamic))
+    }
+
+    /// One pass over the units, one more for a row's extremes or one over a tensor's partial ones; then the merging.
+    fn code_iterations(&self) -> usize {
+        let layout = &self.layout;
+        let own_scale = self.desc.scale == ScaleSource::Dynamic;
+        let passes = if layout.by_row && own_scale { 2 } else { 1 };
+        let partials = if layout.by_row || !own_scale { 0 } else { layout.partials() as usize };
+        passes * layout.units_of_one(MAX_GROUPS) + partials.div_ceil(layout.team as usize) + 6
     }
 
     fn with_own_scale(&self, builder: StageBuilder) -> StageBuilder {
@@ -183,6 +194,14 @@ impl Layout {
     /// Neighbouring units that a workgroup takes where rows do not matter, a whole number for each invocation.
     fn group_units(&self, max_groups: usize) -> usize {
         self.units().div_ceil(max_groups).next_multiple_of(self.lanes as usize).max(self.lanes as usize)
+    }
+
+    /// The most units that one invocation takes.
+    fn units_of_one(&self, max_groups: usize) -> usize {
+        match self.by_row {
+            true => self.row_units.div_ceil(self.team as usize),
+            false => self.group_units(max_groups) / self.lanes as usize,
+        }
     }
 
     /// Workgroups of the dispatch that finds partial extremes.

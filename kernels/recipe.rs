@@ -30,6 +30,9 @@ pub struct Stage {
     pub shader: Shader,
     /// The number of workgroups.
     pub groups: u64,
+    /// At most how many iterations the loops of one invocation run together; constant small ones, which drivers unroll,
+    /// do not count. See [`langevin_gpu::Capabilities::max_loop_iterations`].
+    pub loop_iterations: u64,
 }
 
 /// Builds a stage's shader from a descriptor's tensors, so that names, formats and bindings cannot disagree.
@@ -38,12 +41,18 @@ pub(crate) struct StageBuilder {
     label: &'static str,
     specs: Vec<TensorSpec>,
     shader: Shader,
+    loop_iterations: usize,
 }
 
 impl StageBuilder {
     pub(crate) fn new<O: Op>(label: &'static str, op: &O) -> Self {
         let parts = vec![ShaderPart::new("grid", include_str!("../shaders/shared/grid.wgsl"))];
-        Self { label, specs: op.tensors(), shader: Shader { parts, ..Default::default() } }
+        Self {
+            label,
+            specs: op.tensors(),
+            shader: Shader { parts, ..Default::default() },
+            loop_iterations: 0,
+        }
     }
 
     /// A flag or a code, fixed when the shader is compiled.
@@ -131,11 +140,16 @@ impl StageBuilder {
         self
     }
 
+    /// At most how many iterations the loops of one invocation run together, where sizes decide that.
+    pub(crate) fn loop_iterations(self, loop_iterations: usize) -> Self {
+        Self { loop_iterations, ..self }
+    }
+
     /// The stage, over that many workgroups; the shader finds the number as `p.groups`.
     pub(crate) fn groups(self, groups: u64) -> Stage {
-        let label = self.label;
+        let (label, loop_iterations) = (self.label, self.loop_iterations as u64);
         let builder = self.param("groups", ParamValue::U32(u32::try_from(groups).unwrap_or(u32::MAX)));
-        Stage { label, shader: builder.shader, groups }
+        Stage { label, shader: builder.shader, groups, loop_iterations }
     }
 
     fn dtype(&self, name: &str) -> Option<Dtype> {

@@ -1,10 +1,10 @@
 //! What every plan and call promises, whatever the kernel: errors instead of panics, reuse, order, determinism.
 
-use langevin::reference::{Op, generate};
-use langevin::verify::{self, RunOptions, Tensor};
+use langevin::reference::{Op, Role, U_ACC, generate};
+use langevin::verify::{self, RunOptions, Tensor, Tensors, VerifyError};
 use langevin::{
-    BindError, Format, Gpu, Matmul, MatmulBuffers, MatmulDesc, NormDesc, PlanError, PlanOptions, Quantize,
-    QuantizeBuffers, QuantizeDesc,
+    AttentionDesc, BindError, Capabilities, ConvDesc, Format, Gpu, Kernel, Matmul, MatmulBuffers, MatmulDesc,
+    NormDesc, PlanError, PlanOptions, Quantize, QuantizeBuffers, QuantizeDesc, Tier, choice,
 };
 use langevin_testkit::gpu;
 use wgpu::BufferUsages;
@@ -133,6 +133,59 @@ fn folded_grids_reach_every_item() {
     }
 }
 
+/// A variant whose loops the driver would end early gives way to one that stays below, or the plan is refused.
+#[test]
+fn loops_that_are_too_long_are_avoided_or_refused() {
+    let mut capabilities = Capabilities { device_type: wgpu::DeviceType::Cpu, ..Capabilities::minimal() };
+    capabilities.max_loop_iterations = 10;
+    let product = |k| MatmulDesc { m: 2, k, n: 2, ..Default::default() };
+    let tier = |k| choice(&product(k), &capabilities, None).map(|variant| variant.tier);
+    assert_eq!((tier(40).unwrap(), tier(41).unwrap()), (Tier::Software, Tier::Portable));
+    let error = tier(161).unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "matmul: a loop of matmul (tiled) needs 11, but the device's `max_loop_iterations` is 10"
+    );
+    assert!(choice(&product(41), &capabilities, Some(Tier::Software)).is_err());
+}
+
+/// Sums so long that an old llvmpipe would end their loops: right, or refused. All terms are 1, so every sum is exact.
+#[test]
+fn long_sums_are_right_or_refused() {
+    let Some(gpu) = gpu() else { return };
+    fn check<D: Kernel>(gpu: &Gpu, desc: &D, output: f64) {
+        let mut inputs = Tensors::new();
+        for spec in desc.tensors().iter().filter(|spec| spec.role == Role::Input) {
+            let ones = vec![1.0; spec.elements().unwrap()];
+            inputs.insert(spec.name, Tensor::from_f32(Format::F32, &spec.shape, &ones).unwrap());
+        }
+        for variant in desc.variants(gpu.capabilities()) {
+            let plan = PlanOptions { tier: Some(variant.tier), ..Default::default() };
+            match verify::run(gpu, desc, &inputs, &RunOptions { plan }) {
+                Ok(outputs) => {
+                    // Exact sums; only the quotients of attention may be off, by the rounding of a reciprocal and a product.
+                    let near = |&value: &f64| (value - output).abs() <= 8.0 * U_ACC * output;
+                    let values = outputs.get("out").unwrap().to_f64();
+                    assert!(values.iter().all(near), "{} of {desc:?}: {values}", variant.name);
+                }
+                Err(VerifyError::Plan(PlanError::Limit { limit: "max_loop_iterations", .. })) => {
+                    assert!(gpu.capabilities().max_loop_iterations < u64::MAX);
+                }
+                Err(error) => panic!("{} of {desc:?}: {error}", variant.name),
+            }
+        }
+    }
+    check(&gpu, &MatmulDesc { m: 1, k: 300_000, n: 1, ..Default::default() }, 300_000.0);
+    let conv = ConvDesc { in_channels: 7300, spatial: vec![9], kernel: vec![9], ..Default::default() };
+    check(&gpu, &conv, 65_700.0);
+    for (seq_kv, head_dim) in [(7600, 256), (31_000, 32), (46_000, 32)] {
+        let attend = AttentionDesc { seq_q: 1, seq_kv, head_dim, v_dim: 1, ..Default::default() };
+        check(&gpu, &attend, 1.0);
+    }
+    // Rows of one number have no spread: their norm is zero.
+    check(&gpu, &NormDesc { rows: 2, width: 90_000, ..Default::default() }, 0.0);
+}
+
 #[test]
 fn a_limit_that_is_too_small_is_named() {
     let Some(gpu) = gpu() else { return };
@@ -184,11 +237,16 @@ fn plans_and_calls_are_send_and_sync() {
     shared::<BindError>();
 }
 
-/// A call belongs to its device; buffers of another one are an error.
+/// A call belongs to its device; buffers of another one are an error. (Both of one instance: wgpu itself panics when
+/// resources of two instances meet.)
 #[test]
 fn buffers_of_another_device_are_an_error() {
-    let Some(gpu) = gpu() else { return };
-    let other = Gpu::open(&Default::default()).unwrap();
+    if gpu().is_none() {
+        return;
+    }
+    let adapters = langevin::gpu::adapters();
+    let open = || Gpu::open_adapter(&adapters[0], &Default::default()).unwrap();
+    let (gpu, other) = (open(), open());
     let plan = plan(&gpu);
     let foreign = other.empty("foreign", 1024).unwrap();
     let own: Vec<_> = (0..2).map(|_| gpu.empty("own", 1024).unwrap()).collect();

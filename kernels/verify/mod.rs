@@ -82,31 +82,17 @@ const FIRST: Poison = Poison { word: 0x7fff_7fff, pad: 0x7f };
 /// Another NaN in each, -1 in I8.
 const SECOND: Poison = Poison { word: 0xffff_ffff, pad: 0xff };
 
-/// Runs a kernel once; submits and waits.
+/// Runs a kernel twice, with different garbage in its outputs, scratch and padding; submits and waits.
 ///
 /// # Errors
-/// [`VerifyError`] for whatever is wrong; [`VerifyError::WroteOutside`] when a guard around a buffer was touched.
+/// [`VerifyError`] for whatever is wrong; [`VerifyError::WroteOutside`] when a guard around a buffer was touched,
+/// [`VerifyError::Unstable`] when the two runs are not the same bits.
 pub fn run<D: Kernel>(
     gpu: &Gpu,
     desc: &D,
     inputs: &Tensors,
     options: &RunOptions,
 ) -> Result<Tensors, VerifyError> {
-    let plan = plan(gpu, desc, inputs, options)?;
-    outputs(&plan, &run_words(gpu, &plan, inputs, FIRST)?)
-}
-
-/// Runs a kernel twice, with different garbage in its outputs, scratch and padding, and compares the result with the
-/// reference.
-///
-/// # Errors
-/// Those of [`run`], and [`VerifyError::Unstable`] when the two runs are not the same bits.
-pub fn check<D: Kernel>(
-    gpu: &Gpu,
-    desc: &D,
-    inputs: &Tensors,
-    options: &RunOptions,
-) -> Result<Vec<Comparison>, VerifyError> {
     let plan = plan(gpu, desc, inputs, options)?;
     let first = run_words(gpu, &plan, inputs, FIRST)?;
     let second = run_words(gpu, &plan, inputs, SECOND)?;
@@ -116,7 +102,20 @@ pub fn check<D: Kernel>(
             return Err(VerifyError::Unstable { op: D::NAME, tensor, word, first, second });
         }
     }
-    let got = outputs(&plan, &first)?;
+    outputs(&plan, &first)
+}
+
+/// Runs a kernel as [`run`] does and compares the result with the reference.
+///
+/// # Errors
+/// Those of [`run`].
+pub fn check<D: Kernel>(
+    gpu: &Gpu,
+    desc: &D,
+    inputs: &Tensors,
+    options: &RunOptions,
+) -> Result<Vec<Comparison>, VerifyError> {
+    let got = run(gpu, desc, inputs, options)?;
     let expected = desc.evaluate(inputs)?;
     Ok(expected.iter().filter_map(|expected| Some(compare(expected, got.get(expected.name)?))).collect())
 }

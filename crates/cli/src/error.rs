@@ -54,6 +54,15 @@ pub(crate) enum CliError {
     /// The result of a heat run is not what it must be.
     #[error("the result is wrong, nothing was written: {what}: {finding}")]
     HeatCheck { what: &'static str, finding: String },
+    /// A field of the descriptor that has no useful default is absent.
+    #[error("{op}: --desc: `{field}` is missing or zero")]
+    MissingField { op: &'static str, field: &'static str },
+    /// Two outputs would be one file.
+    #[error("--out and --samples must be two files, got {} for both", path.display())]
+    SameFile { path: PathBuf },
+    /// The sampler left the range of f32.
+    #[error("sample {sample} holds numbers that are not finite; the guidance {guidance:e} must be smaller")]
+    NotFinite { sample: usize, guidance: f32 },
     /// A diffusion failed.
     #[error(transparent)]
     Diffusion(#[from] langevin_diffusion::DiffusionError),

@@ -32,7 +32,7 @@ pub(crate) struct GenerateArgs {
     #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     steps: u32,
     /// The guidance scale: 1 follows the class as it was learnt, more exaggerates it.
-    #[arg(long, default_value_t = 2.0)]
+    #[arg(long, default_value_t = 2.0, allow_negative_numbers = true)]
     guidance: f32,
     /// How the transformer's matrices are stored: f32, f16, bf16, e4m3, e5m2 or i8.
     #[arg(long, default_value = "f32")]
@@ -70,6 +70,9 @@ fn parse_digits(text: &str) -> Result<Digits, String> {
 pub(crate) fn run(args: &GenerateArgs) -> Result<(), CliError> {
     output::check_writable(&args.out)?;
     if let Some(path) = &args.samples {
+        if *path == args.out {
+            return Err(CliError::SameFile { path: path.clone() });
+        }
         output::check_writable(path)?;
     }
     let weights = DitWeights::digits()?;
@@ -80,6 +83,10 @@ pub(crate) fn run(args: &GenerateArgs) -> Result<(), CliError> {
     let pictures = sample(args, &weights, &classes)?;
     let seconds = started.elapsed().as_secs_f64();
 
+    if let Some(sample) = pictures.iter().position(|value| !value.is_finite()) {
+        let sample = sample / weights.config().sample_elements();
+        return Err(CliError::NotFinite { sample, guidance: args.guidance });
+    }
     let size = weights.config().sample_size;
     output::write_file(&args.out, &png(&contact_sheet(&pictures, size, per_row))?)?;
     if let Some(path) = &args.samples {

@@ -27,18 +27,28 @@ pub(crate) fn complain(sentence: &str) {
 /// made, so an interruption can leave it behind only during this one write.
 pub(crate) fn write_file(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
     let failed = |source| CliError::Write { path: path.to_owned(), source };
-    let mut temporary = Temporary::beside(path).map_err(failed)?;
+    let path = target(path).map_err(failed)?;
+    let mut temporary = Temporary::beside(&path).map_err(failed)?;
     temporary.file.write_all(bytes).map_err(failed)?;
-    temporary.rename_to(path).map_err(failed)
+    temporary.rename_to(&path).map_err(failed)
+}
+
+/// The file behind a path: symbolic links are followed, and what exists must be an ordinary file, since it is replaced.
+fn target(path: &Path) -> io::Result<PathBuf> {
+    match fs::metadata(path) {
+        Ok(metadata) if metadata.is_file() => fs::canonicalize(path),
+        Ok(metadata) if metadata.is_dir() => Err(ErrorKind::IsADirectory.into()),
+        Ok(_) => Err(io::Error::other("it is no ordinary file")),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(path.to_owned()),
+        Err(error) => Err(error),
+    }
 }
 
 /// Fails early where [`write_file`] would fail late: call it before a long computation.
 pub(crate) fn check_writable(path: &Path) -> Result<(), CliError> {
     let failed = |source| CliError::Write { path: path.to_owned(), source };
-    if path.is_dir() {
-        return Err(failed(ErrorKind::IsADirectory.into()));
-    }
-    Temporary::beside(path).map(drop).map_err(failed)
+    let path = target(path).map_err(failed)?;
+    Temporary::beside(&path).map(drop).map_err(failed)
 }
 
 /// A file that is removed unless it is renamed.
@@ -120,7 +130,24 @@ mod tests {
         assert!(write_file(&directory, b"x").is_err());
         assert!(check_writable(&directory).is_err());
         assert!(write_file(&directory.join("absent/out"), b"x").is_err());
+        #[cfg(unix)]
+        assert!(
+            write_file(Path::new("/dev/null"), b"x").unwrap_err().to_string().contains("no ordinary file")
+        );
         assert_eq!(fs::read_dir(&directory).unwrap().count(), 0);
+        fs::remove_dir_all(directory).unwrap();
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_is_followed() {
+        let directory = directory("link");
+        let (file, link) = (directory.join("file"), directory.join("link"));
+        fs::write(&file, "old").unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        write_file(&link, b"new").unwrap();
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!(fs::read(&file).unwrap(), b"new");
         fs::remove_dir_all(directory).unwrap();
     }
 

@@ -80,6 +80,18 @@ pub struct Capabilities {
     pub subgroup_sizes: (u32, u32),
     /// Usable cooperative-matrix sizes; empty where the feature was not enabled.
     pub coop: Vec<CoopShape>,
+    /// How many iterations the loops of one invocation may run together before the driver silently ends them.
+    ///
+    /// `u64::MAX` but for Mesa's llvmpipe before version 26, which stops after 65,535 and goes on with wrong values
+    /// (seen on 22.3; 26.1 has no such limit, versions between were not tried). A plan keeps below it or is refused.
+    pub max_loop_iterations: u64,
+}
+
+/// The limit of llvmpipe that [`Capabilities::max_loop_iterations`] describes.
+fn max_loop_iterations(driver: &str, driver_info: &str) -> u64 {
+    let mesa = driver_info.split_once("Mesa ").map(|(_, version)| version);
+    let major = mesa.and_then(|version| version.split('.').next()?.parse::<u32>().ok());
+    if driver == "llvmpipe" && major.is_none_or(|major| major < 26) { 65_535 } else { u64::MAX }
 }
 
 impl Capabilities {
@@ -89,6 +101,7 @@ impl Capabilities {
     pub fn of(device: &wgpu::Device) -> Self {
         let info = device.adapter_info();
         Self {
+            max_loop_iterations: max_loop_iterations(&info.driver, &info.driver_info),
             adapter: info.name,
             driver: format!("{} {}", info.driver, info.driver_info).trim().to_owned(),
             backend: info.backend,
@@ -136,6 +149,7 @@ impl Capabilities {
             limits: wgpu::Limits::default(),
             subgroup_sizes: (4, 128),
             coop: Vec::new(),
+            max_loop_iterations: u64::MAX,
         }
     }
 }
@@ -182,6 +196,14 @@ mod tests {
     #[test]
     fn the_minimal_device_has_only_what_every_device_has() {
         assert_eq!(Capabilities::minimal().tiers(), [Tier::Portable, Tier::Dot4]);
+    }
+
+    #[test]
+    fn only_an_old_llvmpipe_counts_iterations() {
+        assert_eq!(max_loop_iterations("llvmpipe", "Mesa 22.3.6 (LLVM 15.0.6)"), 65_535);
+        assert_eq!(max_loop_iterations("llvmpipe", "Mesa 26.1.6-1~bpo13+1 (LLVM 19.1.7)"), u64::MAX);
+        assert_eq!(max_loop_iterations("llvmpipe", "something else"), 65_535);
+        assert_eq!(max_loop_iterations("NVIDIA", "575.1"), u64::MAX);
     }
 
     #[test]

@@ -67,8 +67,9 @@ impl fmt::Display for Comparison {
 
 /// Compares a computed output with its reference: the one comparison that every test and check uses.
 ///
-/// An element passes when it equals the reference or `err <= bound`; a NaN never passes. Where bits are promised
-/// ([`Answer::Exact`]) every byte must agree.
+/// An element passes when it equals the reference or `err <= bound`; a NaN never passes for a number. Where the reference
+/// is NaN, a bound of 0 promises a NaN, an infinite bound promises nothing, and any other bound is a mistake that fails.
+/// Where bits are promised ([`Answer::Exact`]) every byte must agree.
 pub fn compare(expected: &Expected, got: &Tensor) -> Comparison {
     let mut result = Comparison {
         name: expected.name.to_owned(),
@@ -133,6 +134,12 @@ fn error_ratio(got: f64, expected: f64, bound: f64) -> f64 {
     if got == expected {
         return 0.0;
     }
+    if expected.is_nan() && bound == 0.0 {
+        return if got.is_nan() { 0.0 } else { f64::INFINITY };
+    }
+    if expected.is_nan() && bound == f64::INFINITY {
+        return 0.0;
+    }
     let error = (got - expected).abs();
     if error.is_nan() || bound.is_nan() {
         f64::NAN
@@ -182,6 +189,13 @@ mod tests {
             assert!(!result.passed(), "{want} +- {bound} accepts {got}");
             assert!(result.worst_ratio().is_nan());
         }
+    }
+
+    #[test]
+    fn a_nan_is_promised_or_left_open() {
+        let verdict = |bound, got| compare(&expected(&[f64::NAN], &[bound]), &tensor(&[got])).passed();
+        assert!(verdict(0.0, f32::NAN) && !verdict(0.0, 1.0) && !verdict(0.0, f32::INFINITY));
+        assert!(verdict(f64::INFINITY, f32::NAN) && verdict(f64::INFINITY, 1.0));
     }
 
     #[test]

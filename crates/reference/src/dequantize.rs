@@ -116,7 +116,9 @@ impl Op for DequantizeDesc {
         let (scale, zero) = (spread(tensor("scale"), &q), spread(tensor("zero_point"), &q));
         let mut out = q.mapv(Rounded::exact);
         Zip::from(&mut out).and_broadcast(&scale).and_broadcast(&zero).for_each(|element, &scale, &zero| {
-            *element = scaled(element.value - zero, scale).store(self.out);
+            let product = scaled(element.value - zero, scale);
+            // A NaN is promised as such, and storing does not change it.
+            *element = if product.value.is_nan() { product } else { product.store(self.out) };
         });
         let (value, bound) = (out.mapv(|element| element.value), out.mapv(|element| element.error));
         vec![Expected::bounded("out", value, bound)]
@@ -138,6 +140,9 @@ impl DequantizeDesc {
 /// One f32 product of two exact numbers; both have at most 24 bits, so the f64 product is exact.
 fn scaled(value: f64, scale: f64) -> Rounded {
     let product = value * scale;
+    if value.is_nan() {
+        return Rounded::exact(f64::NAN);
+    }
     if value.is_infinite() {
         return Rounded::exact(if scale.is_sign_negative() { -value } else { value });
     }

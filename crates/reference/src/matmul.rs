@@ -22,7 +22,8 @@ use rayon::prelude::*;
 /// | `out` | `[batch, m, n]` | [`MatmulDesc::out`] |
 ///
 /// All are row-major with every row starting on a 4-byte word. The result is not scaled by anything that is not in the
-/// formula: I8 operands without scale count as the integers they hold. Zero points are for I8 alone.
+/// formula: I8 operands without scale count as the integers they hold. Zero points are for I8 alone;
+/// those up to 2^24 in magnitude are exact.
 ///
 /// Products and sums are f32 on every tier, in any order. `k = 0` gives `residual + gate * activation(bias)`.
 /// NaN and infinity in `a` or `b` reach only the rows or columns they stand in, as some non-finite value or none: WGSL

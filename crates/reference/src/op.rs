@@ -82,7 +82,15 @@ pub struct Expected {
 
 impl Expected {
     /// An output known up to a bound.
-    pub fn bounded(name: &'static str, value: ArrayD<f64>, bound: ArrayD<f64>) -> Self {
+    ///
+    /// Where NaN or infinity in the inputs reached an element, so that its bound is NaN, nothing is promised: its value
+    /// becomes NaN and its bound infinite.
+    pub fn bounded(name: &'static str, mut value: ArrayD<f64>, mut bound: ArrayD<f64>) -> Self {
+        ndarray::Zip::from(&mut value).and(&mut bound).for_each(|value, bound| {
+            if bound.is_nan() && !value.is_finite() {
+                (*value, *bound) = (f64::NAN, f64::INFINITY);
+            }
+        });
         Self { name, answer: Answer::Bounded { value, bound } }
     }
 

@@ -52,7 +52,8 @@ pub enum ScaleSource {
 /// | infinity times an inverse of 0 (scale above 2^126) | NaN | NaN | the zero point, or 0 |
 ///
 /// F16 subnormals are no f32 subnormals and count. FP8 subnormals are produced. Products overflow above 464 (E4M3) and
-/// from 61440 on (E5M2). A static scale may be negative; of magnitude below 2^-126 (zero too) it counts as 2^-126 of
+/// from 61440 on (E5M2). A static scale may be negative here (the
+/// program refuses it); of magnitude below 2^-126 (zero too) it counts as 2^-126 of
 /// its sign.
 ///
 /// Error bound: none; `q`, `scale` and `zero_point` are the same bits on every adapter. Scales are made by integer

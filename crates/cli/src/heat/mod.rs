@@ -36,17 +36,17 @@ pub(crate) struct HeatArgs {
     #[arg(value_name = "PHOTO.png")]
     photo: PathBuf,
     /// How long it spreads.
-    #[arg(long, value_name = "T", value_parser = not_negative)]
+    #[arg(long, value_name = "T", value_parser = not_negative, allow_negative_numbers = true)]
     time: f64,
     /// Where the result goes, a PNG of the same kind.
     #[arg(long, value_name = "OUT.png")]
     out: PathBuf,
     /// How fast it spreads, in pixels squared per unit of time.
-    #[arg(long, value_name = "D", default_value_t = 1.0, value_parser = not_negative)]
+    #[arg(long, value_name = "D", default_value_t = 1.0, value_parser = not_negative, allow_negative_numbers = true)]
     diffusivity: f64,
     /// The longest time step; it is shortened so that whole steps make T [default: 0.9 of the longest for which no value
     /// leaves the range of those around it].
-    #[arg(long, value_name = "DT", value_parser = positive)]
+    #[arg(long, value_name = "DT", value_parser = positive, allow_negative_numbers = true)]
     dt: Option<f64>,
     /// What lies at the border.
     #[arg(long, value_enum, default_value_t = Border::Neumann)]

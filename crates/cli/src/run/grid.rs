@@ -57,6 +57,9 @@ impl FromFile for HeatDesc {
     const FIELDS: &'static str = "time_step, diffusivity: number; out, spacing, boundary: as for laplacian";
 
     fn describe(mut self, mut tensors: Tensors) -> Result<Described<Self>, CliError> {
+        if self.time_step == 0.0 {
+            return Err(CliError::MissingField { op: "heat", field: "time_step" });
+        }
         self.u = tensors::format(&tensors, "u");
         self.spatial = one_field("heat", &mut tensors)?;
         let output_shapes = vec![("out", self.spatial.clone())];

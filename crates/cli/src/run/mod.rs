@@ -42,7 +42,7 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "TIER")]
     tier: Option<Tier>,
     /// Compute the CPU reference instead, rounded into the output's format.
-    #[arg(long, conflicts_with_all = ["tier", "adapter", "check"])]
+    #[arg(long, conflicts_with_all = ["tier", "adapter"])]
     cpu: bool,
     /// Compare the result with the CPU reference; exit code 1 when it is out of its bound.
     #[arg(long)]
@@ -78,8 +78,11 @@ pub(crate) fn run(args: &RunArgs) -> Result<(), CliError> {
 
 /// The whole command for one kernel.
 fn run_kernel<D: FromFile>(args: &RunArgs) -> Result<(), CliError> {
-    let fields: D =
+    // Through a map, since serde takes a list as the fields in order.
+    let fields: serde_json::Map<String, serde_json::Value> =
         serde_json::from_str(&args.desc).map_err(|source| CliError::Desc { op: D::NAME, source })?;
+    let fields: D =
+        serde_json::from_value(fields.into()).map_err(|source| CliError::Desc { op: D::NAME, source })?;
     let tensors = tensors::read(&args.input, D::NAME, D::INPUTS)?;
     check_scales(D::NAME, &tensors)?;
     let described = fields.describe(tensors)?;
@@ -89,15 +92,13 @@ fn run_kernel<D: FromFile>(args: &RunArgs) -> Result<(), CliError> {
     if args.cpu || args.check {
         check_memory(&described.desc)?;
     }
-    let (mut outputs, mut failed) = if args.cpu {
+    let mut outputs = if args.cpu {
         output::print(&format!("{} by the CPU reference\n", D::NAME))?;
-        (cpu::outputs(&described.desc, described.desc.evaluate(&described.tensors)?)?, Vec::new())
+        cpu::outputs(&described.desc, described.desc.evaluate(&described.tensors)?)?
     } else {
-        let gpu = args.device.open()?;
-        let outputs = run_on_gpu(&gpu, &described, args.tier)?;
-        let failed = if args.check { check(&described, &outputs)? } else { Vec::new() };
-        (outputs, failed)
+        run_on_gpu(&args.device.open()?, &described, args.tier)?
     };
+    let mut failed = if args.check { check(&described, &outputs)? } else { Vec::new() };
     for (name, shape) in &described.output_shapes {
         let reshaped = outputs.remove(name).and_then(|tensor| tensor.reshape(shape));
         reshaped.map(|tensor| outputs.insert(*name, tensor));
@@ -118,11 +119,10 @@ fn run_on_gpu<D: Kernel>(
 ) -> Result<Tensors, CliError> {
     let plan = PlanOptions { tier, ..Default::default() };
     let outputs = verify::run(gpu, &described.desc, &described.tensors, &RunOptions { plan })?;
-    let variants = described.desc.variants(gpu.capabilities());
-    if let Some(variant) = variants.iter().find(|variant| tier.is_none_or(|tier| tier == variant.tier)) {
-        let adapter = &gpu.capabilities().adapter;
-        output::print(&format!("{} by `{}` (tier {}) on {adapter}\n", D::NAME, variant.name, variant.tier))?;
-    }
+    let variant =
+        langevin::choice(&described.desc, gpu.capabilities(), tier).map_err(verify::VerifyError::from)?;
+    let adapter = &gpu.capabilities().adapter;
+    output::print(&format!("{} by `{}` (tier {}) on {adapter}\n", D::NAME, variant.name, variant.tier))?;
     Ok(outputs)
 }
 
