@@ -5,6 +5,7 @@
 
 mod doctor;
 mod files;
+mod generate;
 mod heat;
 mod info;
 mod kernels;

@@ -1,0 +1,70 @@
+use crate::files::{Directory, load};
+use crate::process::{Finished, has_gpu, langevin, text};
+use std::fs;
+
+/// Two digits in two steps, by the CPU references where `device` says so.
+fn generate(directory: &Directory, out: &str, options: &[&str]) -> Finished {
+    let out = directory.path(out);
+    let fixed = ["generate", "--digits", "38", "--steps", "2", "--seed", "5", "--out", text(&out)];
+    langevin(&[&fixed[..], options].concat())
+}
+
+#[test]
+fn the_reference_writes_a_sheet_and_the_samples() {
+    let directory = Directory::new("generate-cpu");
+    let samples = directory.path("samples.safetensors");
+    let options = ["--cpu", "--rows", "2", "--samples", text(&samples)];
+    generate(&directory, "sheet.png", &options).succeeds();
+    let sheet = image::open(directory.path("sheet.png")).unwrap().into_luma8();
+    // Two columns and two rows of 8 x 8 pixels, each shown as 8 x 8, with margins of 8.
+    assert_eq!(sheet.dimensions(), (2 * 72 + 8, 2 * 72 + 8));
+    let pictures = load(&samples, "samples");
+    assert_eq!(pictures.shape, [4, 8, 8]);
+    let values = pictures.to_f32();
+    assert!(values.iter().all(|value| value.is_finite()) && values.iter().any(|value| value.abs() > 0.5));
+    assert_eq!(load(&samples, "labels").bytes, [3, 8, 3, 8].map(i32::to_le_bytes).concat());
+    assert_eq!(directory.files(), ["samples.safetensors", "sheet.png"]);
+}
+
+#[test]
+fn the_same_seed_gives_the_same_bytes_and_the_first_step_is_checked() {
+    if !has_gpu() {
+        return;
+    }
+    let directory = Directory::new("generate-gpu");
+    let report = generate(&directory, "a.png", &["--weights", "e4m3", "--check"]).succeeds();
+    assert!(report.contains("first step against the CPU references: pictures: ok"), "{report}");
+    generate(&directory, "b.png", &["--weights", "e4m3"]).succeeds();
+    generate(&directory, "c.png", &["--weights", "e5m2"]).succeeds();
+    let [a, b, c] = ["a.png", "b.png", "c.png"].map(|name| fs::read(directory.path(name)).unwrap());
+    assert_eq!(a, b);
+    assert_ne!(a, c);
+}
+
+#[test]
+fn bad_wishes_are_one_sentence_and_leave_no_file() {
+    let directory = Directory::new("generate-bad");
+    for (option, value, part) in [
+        ("--digits", "3x", "'x' is not a digit from 0 to 9"),
+        ("--digits", "", "at least one digit is needed"),
+        ("--steps", "0", "0 is not in 1..=100000"),
+        ("--rows", "0", "0 is not in 1..=1000"),
+        ("--weights", "e3m4", "e3m4"),
+    ] {
+        let out = directory.path("out.png");
+        let usage = langevin(&["generate", option, value, "--out", text(&out)]).fails_as_usage();
+        assert!(usage.contains(part), "{usage}");
+    }
+    let error = generate(&directory, "out.png", &["--cpu", "--guidance", "inf"]).fails();
+    assert_eq!(error, "guidance must be a finite number, got inf");
+    if has_gpu() {
+        let error = generate(&directory, "out.png", &["--guidance", "1e38"]).fails();
+        assert!(error.contains("not finite; the guidance 1e38 must be smaller"), "{error}");
+    }
+    let out = directory.path("out.png");
+    let error = generate(&directory, "out.png", &["--cpu", "--samples", text(&out)]).fails();
+    assert!(error.starts_with("--out and --samples must be two files"), "{error}");
+    let error = generate(&directory, "absent/out.png", &["--cpu"]).fails();
+    assert!(error.starts_with("cannot write"), "{error}");
+    assert!(directory.files().is_empty(), "{:?}", directory.files());
+}
