@@ -93,13 +93,13 @@ impl StageBuilder {
         self.binds(name, Access::Read, dtype, template_name, template)
     }
 
-    /// Gives the shader `store4_NAME` of a tensor, if the descriptor has it.
+    /// Gives the shader `store4_NAME` of a tensor of 16- or 32-bit elements, if the descriptor has it.
     pub(crate) fn writes(self, name: &'static str) -> Self {
         let Some(dtype) = self.dtype(name) else { return self };
         let (template_name, template) = match dtype.bytes() {
             4 => ("store32", include_str!("../shaders/shared/store32.wgsl")),
-            2 => ("store16", include_str!("../shaders/shared/store16.wgsl")),
-            _ => ("store8", include_str!("../shaders/shared/store8.wgsl")),
+            // Codes of 8 bits are written by quantize alone, as words.
+            _ => ("store16", include_str!("../shaders/shared/store16.wgsl")),
         };
         self.binds(name, Access::ReadWrite, dtype, template_name, template)
     }
@@ -180,7 +180,7 @@ fn codec_name(dtype: Dtype) -> &'static str {
     }
 }
 
-/// The `decode_*` and `encode_*` functions of a format.
+/// The `decode_*` function of a format, and the `encode_*` functions of those that kernels write.
 fn codec(dtype: Dtype) -> ShaderPart {
     let text = match dtype {
         Dtype::Number(Format::F16) => include_str!("../shaders/format/f16.wgsl"),

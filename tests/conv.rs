@@ -73,6 +73,19 @@ fn one_two_and_three_axes_with_every_setting_their_own() {
         ..Default::default()
     };
     conform(&gpu, &solid, 3);
+    // Stride, dilation and a boundary that needs the shift, on the outermost axis too.
+    let deep = ConvDesc {
+        in_channels: 2,
+        out_channels: 3,
+        spatial: vec![9, 4, 5],
+        kernel: vec![3, 2, 2],
+        stride: vec![2, 1, 3],
+        dilation: vec![3, 2, 1],
+        padding: vec![[4, 2], [1, 0], [0, 1]],
+        boundary: vec![Boundary::Circular, Boundary::Replicate, Boundary::Reflect],
+        ..Default::default()
+    };
+    conform(&gpu, &deep, 4);
 }
 
 #[test]

@@ -115,6 +115,35 @@ fn nan_infinity_and_zero_stay() {
     }
 }
 
+/// A cast with scale 1 rounds as the codecs do, to the bit: every tie between neighbouring halves, and its neighbours.
+#[test]
+fn casts_round_ties_to_even() {
+    let Some(gpu) = gpu() else { return };
+    for out in [Format::F16, Format::BF16] {
+        // Through 2^15 positive codes; F16's are a part of the range, BF16's below its subnormals are left out, since an
+        // adapter may flush subnormals of f32.
+        let decode = |code: u16| langevin::formats::decode(out, &code.to_le_bytes()).unwrap()[0];
+        let first = if out == Format::BF16 { 0x80 } else { 0 };
+        let last = if out == Format::BF16 { 0x7f7e } else { 0x7bfe };
+        let ties =
+            (first..last).map(|code| (decode(code) + (decode(code + 1) - decode(code)) * 0.5).to_bits());
+        let values: Vec<f32> = ties
+            .flat_map(|tie| [tie - 1, tie, tie + 1])
+            .map(f32::from_bits)
+            .filter(|value| *value >= f32::MIN_POSITIVE)
+            .flat_map(|value| [value, -value])
+            .collect();
+        assert!(values.len() > 180_000);
+        let desc = DequantizeDesc { shape: vec![values.len()], q: Format::F32, out, ..Default::default() };
+        let inputs = tensors([("q", f32s(&[values.len()], &values)), ("scale", f32s(&[], &[1.0]))]);
+        let expected = Tensor::from_f32(out, &[values.len()], &values).unwrap();
+        let got = run(&gpu, &desc, &inputs);
+        let got = got.get("out").unwrap();
+        let wrong = (0..values.len()).find(|&i| got.bytes()[2 * i..][..2] != expected.bytes()[2 * i..][..2]);
+        assert_eq!(wrong.map(|i| values[i]), None, "{out}: the first value that differs");
+    }
+}
+
 #[test]
 fn wrong_references_are_rejected() {
     let Some(gpu) = gpu() else { return };

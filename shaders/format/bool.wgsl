@@ -2,7 +2,3 @@
 fn decode_bool(code: u32) -> f32 {
   return select(1.0, 0.0, code == 0u);
 }
-
-fn encode_bool(x: f32) -> u32 {
-  return select(1u, 0u, x == 0.0);
-}

@@ -2,7 +2,3 @@
 fn decode_i32(code: u32) -> f32 {
   return f32(bitcast<i32>(code));
 }
-
-fn encode_i32(x: f32) -> u32 {
-  return bitcast<u32>(i32(x));
-}

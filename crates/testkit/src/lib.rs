@@ -3,7 +3,7 @@
 #![forbid(unsafe_code)]
 
 use langevin::verify::{self, RunOptions};
-use langevin::{Gpu, Kernel, PlanOptions, Variant};
+use langevin::{Capabilities, Gpu, Kernel, PlanError, PlanOptions, Variant, sources};
 use langevin_gpu::{GpuError, OpenOptions};
 use langevin_reference::{Comparison, Tensors, generate};
 use std::sync::{Mutex, MutexGuard, OnceLock};
@@ -73,9 +73,28 @@ pub fn compare_variant<D: Kernel>(
     inputs: &Tensors,
     variant: Variant,
 ) -> Vec<Comparison> {
-    let plan = PlanOptions { tier: Some(variant.tier), ..Default::default() };
+    let capabilities = Some(folding(gpu, desc, variant));
+    let plan = PlanOptions { tier: Some(variant.tier), capabilities, ..Default::default() };
     verify::check(gpu, desc, inputs, &RunOptions { plan })
         .unwrap_or_else(|error| panic!("{desc:?}\n{}: {error}", variant.name))
+}
+
+/// The device's capabilities with as few workgroups to a dimension as two dimensions allow: every grid of three groups
+/// or more is folded, as only those beyond 65,535 are otherwise.
+fn folding<D: Kernel>(gpu: &Gpu, desc: &D, variant: Variant) -> Capabilities {
+    let mut capabilities = gpu.capabilities().clone();
+    let real = capabilities.limits.max_compute_workgroups_per_dimension;
+    for limit in [2, 7, 61, 499, real] {
+        capabilities.limits.max_compute_workgroups_per_dimension = limit;
+        let too_few = matches!(
+            sources(desc, &capabilities, Some(variant.tier)),
+            Err(PlanError::Limit { limit: "max_compute_workgroups_per_dimension", .. })
+        );
+        if !too_few {
+            break;
+        }
+    }
+    capabilities
 }
 
 fn answer_is_not_zero(comparison: &Comparison) -> bool {
