@@ -24,12 +24,14 @@ fn run(gpu: &Gpu, desc: &GuidanceDesc, inputs: &Tensors) -> Tensor {
     verify::run(gpu, desc, inputs, &RunOptions::default()).unwrap().remove("out").unwrap()
 }
 
-/// Around a group of four and the 256 numbers of a workgroup.
+/// Around a group of four and the 256 numbers of a workgroup, and over more than two workgroups.
 #[test]
 fn shapes() {
     let Some(gpu) = gpu() else { return };
     for (i, (batch, width)) in
-        [(1, 1), (3, 1), (1, 4), (5, 3), (1, 255), (1, 256), (1, 257), (7, 73)].into_iter().enumerate()
+        [(1, 1), (3, 1), (1, 4), (5, 3), (1, 255), (1, 256), (1, 257), (7, 73), (3, 901)]
+            .into_iter()
+            .enumerate()
     {
         for guided in [false, true] {
             conform(&gpu, &GuidanceDesc { batch, width, guided }, i as u64);
