@@ -37,6 +37,15 @@ impl Call {
     }
 }
 
+/// How much of the range that is given for a tensor is bound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// The tensor's own bytes, so that the driver's bounds checks are the tensor's.
+    Exact,
+    /// All of it: a write past the tensor's end is done, and can be noticed.
+    Given,
+}
+
 /// The tensors and the scratch of a plan: what must be bound.
 #[derive(Debug)]
 pub(crate) struct Memory {
@@ -85,6 +94,7 @@ impl Memory {
         op: &'static str,
         device: &wgpu::Device,
         given: &[(&str, wgpu::BufferBinding<'a>)],
+        extent: Extent,
     ) -> Result<Vec<(&'static str, wgpu::BufferBinding<'a>)>, BindError> {
         let mut wanted: Vec<(&'static str, u64)> =
             self.specs.iter().map(|spec| (spec.name, bytes_of(spec))).collect();
@@ -105,7 +115,10 @@ impl Memory {
             let stand_in = if bytes == 0 { stand_ins.next() } else { None };
             let binding = match (stand_in, found) {
                 (Some(stand_in), _) => stand_in.as_entire_buffer_binding(),
-                (None, Some(binding)) => exact_range(op, name, bytes, alignment, binding)?,
+                (None, Some(binding)) => {
+                    let exact = exact_range(op, name, bytes, alignment, binding)?;
+                    if extent == Extent::Exact { exact } else { binding.clone() }
+                }
                 (None, None) => return Err(BindError::Missing { op, tensor: name.to_owned() }),
             };
             bound.push((name, binding));

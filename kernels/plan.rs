@@ -1,4 +1,4 @@
-use crate::bind::{Call, Memory, bind_stages};
+use crate::bind::{Call, Extent, Memory, bind_stages};
 use crate::kernel::{Buffers, Kernel, Variant};
 use crate::recipe::{Recipe, SCRATCH, Stage};
 use crate::{BindError, PlanError};
@@ -99,7 +99,16 @@ impl<D: Kernel> Plan<D> {
         device: &wgpu::Device,
         buffers: &[(&str, wgpu::BufferBinding<'_>)],
     ) -> Result<Call, BindError> {
-        let bound = self.memory.check(D::NAME, device, buffers)?;
+        self.bind_extent(device, buffers, Extent::Exact)
+    }
+
+    pub(crate) fn bind_extent(
+        &self,
+        device: &wgpu::Device,
+        buffers: &[(&str, wgpu::BufferBinding<'_>)],
+        extent: Extent,
+    ) -> Result<Call, BindError> {
+        let bound = self.memory.check(D::NAME, device, buffers, extent)?;
         let stages = self.stages.iter().map(|(stage, compiled, grid)| (stage, compiled, *grid));
         Ok(with_scopes(device, D::NAME, || bind_stages(device, stages, &bound))?)
     }

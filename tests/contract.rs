@@ -36,6 +36,12 @@ fn every_bind_error_names_the_tensor_and_the_numbers() {
     assert_eq!(wrong.to_string(), "matmul: `a` takes 216 bytes, but its binding has 212");
     let wrong = error(MatmulBuffers { a: wgpu::BufferBinding { offset: 5000, ..whole(&a) }, ..good() });
     assert_eq!(wrong.to_string(), "matmul: `a` takes 216 bytes, but its binding has 0");
+    let part = |size| wgpu::BufferBinding { size: wgpu::BufferSize::new(size), ..whole(&a) };
+    let wrong = error(MatmulBuffers { a: part(212), ..good() });
+    assert_eq!(wrong.to_string(), "matmul: `a` takes 216 bytes, but its binding has 212");
+    let beyond = wgpu::BufferBinding { size: wgpu::BufferSize::new(4096), ..whole(&small) };
+    let wrong = error(MatmulBuffers { a: beyond, ..good() });
+    assert_eq!(wrong.to_string(), "matmul: `a` takes 216 bytes, but its binding has 212");
     let wrong = error(MatmulBuffers { b: wgpu::BufferBinding { offset: 4, ..whole(&b) }, ..good() });
     assert!(matches!(wrong, BindError::Misaligned { tensor: "b", offset: 4, .. }), "{wrong}");
     let wrong = error(MatmulBuffers { out: whole(&b), ..good() });
@@ -199,6 +205,18 @@ fn a_limit_that_is_too_small_is_named() {
         "{error}"
     );
     capabilities.limits.max_compute_workgroups_per_dimension = 65_535;
+    capabilities.limits.max_storage_buffers_per_shader_stage = 2;
+    let options = PlanOptions { capabilities: Some(capabilities.clone()), ..Default::default() };
+    let error = Matmul::with_options(gpu.device(), &desc, &options).unwrap_err();
+    assert!(
+        matches!(error, PlanError::Limit { limit: "max_storage_buffers_per_shader_stage", asked: 3, .. }),
+        "{error}"
+    );
+    capabilities.limits.max_storage_buffers_per_shader_stage = 3;
+    capabilities.limits.max_storage_buffer_binding_size = 4_000_000;
+    let options = PlanOptions { capabilities: Some(capabilities.clone()), ..Default::default() };
+    // The output takes just what is allowed.
+    Matmul::with_options(gpu.device(), &desc, &options).unwrap();
     capabilities.limits.max_storage_buffer_binding_size = 1000;
     let options = PlanOptions { capabilities: Some(capabilities), ..Default::default() };
     let error = Matmul::with_options(gpu.device(), &desc, &options).unwrap_err();

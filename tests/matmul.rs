@@ -84,6 +84,28 @@ fn empty_sizes_are_defined() {
     conform(&gpu, &MatmulDesc { bias: true, residual: true, ..product(5, 0, 7) }, 1);
 }
 
+/// NaN in one batch item stays there, also where a tile reaches past the item's last depth.
+#[test]
+fn batch_items_are_apart() {
+    let Some(gpu) = gpu() else { return };
+    for k in [1, 17, 18, 19] {
+        let desc = MatmulDesc { batch: 2, ..product(3, k, 5) };
+        let mut inputs = generate::inputs(&desc, 6);
+        for (name, shape) in [("a", [2, 3, k]), ("b", [2, k, 5])] {
+            let mut values = inputs.get(name).unwrap().to_f32();
+            let half = values.len() / 2;
+            values[half..].fill(f32::NAN);
+            inputs.insert(name, verify::Tensor::from_f32(Format::F32, &shape, &values).unwrap());
+        }
+        for variant in langevin::Kernel::variants(&desc, gpu.capabilities()) {
+            let plan = PlanOptions { tier: Some(variant.tier), ..Default::default() };
+            let out = verify::run(&gpu, &desc, &inputs, &RunOptions { plan }).unwrap();
+            let first = &out.get("out").unwrap().to_f32()[..15];
+            assert!(first.iter().all(|value| value.is_finite()), "{} at k = {k}: {first:?}", variant.name);
+        }
+    }
+}
+
 #[test]
 fn integers_are_exact() {
     let Some(gpu) = gpu() else { return };

@@ -12,6 +12,7 @@
 //! # Ok::<(), langevin::verify::VerifyError>(())
 //! ```
 
+use crate::bind::Extent;
 use crate::{BindError, Kernel, Plan, PlanError, PlanOptions};
 use langevin_gpu::{Gpu, GpuError};
 pub use langevin_reference::{Answer, Comparison, Dtype, Expected, Op, Tensor, Tensors, compare};
@@ -71,16 +72,18 @@ pub struct RunOptions {
 /// What a run surrounds the tensors with. The kernel's answer must not depend on it.
 #[derive(Clone, Copy, Debug)]
 struct Poison {
-    /// Fills outputs, scratch and the guards around every tensor.
+    /// Fills outputs, scratch and the guards around them.
     word: u32,
+    /// Fills the guards around inputs: another word, so that one copied into an output's guard is noticed.
+    input_guard: u32,
     /// Fills the pad bytes of the inputs' rows.
     pad: u8,
 }
 
 /// NaN in every float format, 127 in I8.
-const FIRST: Poison = Poison { word: 0x7fff_7fff, pad: 0x7f };
+const FIRST: Poison = Poison { word: 0x7fff_7fff, input_guard: 0x3f81_3f81, pad: 0x7f };
 /// Another NaN in each, -1 in I8.
-const SECOND: Poison = Poison { word: 0xffff_ffff, pad: 0xff };
+const SECOND: Poison = Poison { word: 0xffff_ffff, input_guard: 0x4122_4122, pad: 0xff };
 
 /// Runs a kernel twice, with different garbage in its outputs, scratch and padding; submits and waits.
 ///
@@ -135,32 +138,34 @@ fn plan<D: Kernel>(
     Ok(Plan::with_options(gpu.device(), desc, &plan_options)?)
 }
 
-/// One run between guards; the outputs' words.
+/// One run between guards, which the kernel could reach; the outputs' words.
 fn run_words<D: Kernel>(
     gpu: &Gpu,
     plan: &Plan<D>,
     inputs: &Tensors,
     poison: Poison,
 ) -> Result<Words, VerifyError> {
-    let guard = gpu.device().limits().min_storage_buffer_offset_alignment as usize / 4;
+    // 1 KiB: longer than what a workgroup writes of a row, and a multiple of every alignment (256 bytes at most).
+    let guard = 256;
     let mut buffers = Vec::new();
     for spec in plan.tensors() {
         let words = match (spec.role, inputs.get(spec.name)) {
             (Role::Output, _) | (_, None) => vec![poison.word; padded_words(spec)],
             (_, Some(tensor)) => tensor.to_words(poison.pad),
         };
-        buffers.push((spec.name, words.len(), upload_guarded(gpu, spec.name, &words, guard, poison)?));
+        let around = if spec.role == Role::Input { poison.input_guard } else { poison.word };
+        buffers.push((spec.name, words.len(), upload_guarded(gpu, spec.name, &words, guard, around)?));
     }
     if plan.scratch_bytes() > 0 {
         let words = vec![poison.word; plan.scratch_bytes().div_ceil(4) as usize];
-        buffers.push(("scratch", words.len(), upload_guarded(gpu, "scratch", &words, guard, poison)?));
+        buffers.push(("scratch", words.len(), upload_guarded(gpu, "scratch", &words, guard, poison.word)?));
     }
     let bindings: Vec<_> = buffers
         .iter()
         .filter(|(_, words, _)| *words > 0)
         .map(|(name, words, buffer)| (*name, range(buffer, guard, *words)))
         .collect();
-    let call = plan.bind_named(gpu.device(), &bindings)?;
+    let call = plan.bind_extent(gpu.device(), &bindings, Extent::Given)?;
     gpu.run(|encoder| call.encode(encoder))?;
     let mut results = Vec::new();
     for (name, words, buffer) in &buffers {
@@ -202,16 +207,18 @@ fn upload_guarded(
     name: &str,
     words: &[u32],
     guard: usize,
-    poison: Poison,
+    around: u32,
 ) -> Result<wgpu::Buffer, GpuError> {
-    let mut all = vec![poison.word; guard];
+    let mut all = vec![around; guard];
     all.extend_from_slice(words);
-    all.extend(std::iter::repeat_n(poison.word, guard));
+    all.extend(std::iter::repeat_n(around, guard));
     gpu.upload(name, &all)
 }
 
+/// A tensor and the guard behind it.
 fn range(buffer: &wgpu::Buffer, guard: usize, words: usize) -> wgpu::BufferBinding<'_> {
-    wgpu::BufferBinding { buffer, offset: guard as u64 * 4, size: wgpu::BufferSize::new(words as u64 * 4) }
+    let size = wgpu::BufferSize::new((words + guard) as u64 * 4);
+    wgpu::BufferBinding { buffer, offset: guard as u64 * 4, size }
 }
 
 #[cfg(test)]

@@ -206,6 +206,7 @@ mod tests {
         assert!(!compare(&expected_inf, &tensor(&[f32::MIN])).passed());
         assert!(compare(&expected(&[1.0], &[0.5]), &tensor(&[1.0])).rejects_zeros);
         assert!(!compare(&expected(&[0.1], &[0.5]), &tensor(&[0.1])).rejects_zeros);
+        assert!(compare(&expected(&[1.0, 0.0], &[0.5, 0.5]), &tensor(&[1.0, 0.0])).rejects_zeros);
         let unbounded = compare(&expected(&[1.0], &[f64::INFINITY]), &tensor(&[9.0]));
         assert!(unbounded.passed() && unbounded.unbounded == 1 && !unbounded.rejects_zeros);
     }
@@ -219,5 +220,9 @@ mod tests {
         assert!(!compare(&expected, &tensor(&[0.0, 0.0])).passed());
         let half = Tensor::from_f32(Format::F16, &[1], &[0.0]).unwrap();
         assert!(!compare(&expected, &half).passed());
+        // The same bytes under another type are another answer.
+        let codes = |format| Tensor::from_f32(format, &[1], &[0.0]).unwrap();
+        let fp8 = Expected::exact("q", codes(Format::E4m3));
+        assert!(compare(&fp8, &codes(Format::E4m3)).passed() && !compare(&fp8, &codes(Format::I8)).passed());
     }
 }
