@@ -222,3 +222,34 @@ impl File<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn eight_bit_matrices_have_a_scale_for_each_column() {
+        // The second column is a thousand times smaller: one scale for both would leave it no codes.
+        let matrix = vec![1.0, 0.001, -0.5, 0.0005];
+        let layer = Linear { matrix, bias: vec![0.0; 2], inputs: 2, outputs: 2 };
+        let (codes, scales) = layer.stored(Format::I8).unwrap();
+        let scales = scales.unwrap().to_f32();
+        assert_eq!(scales, [1.0 / 127.0, 0.001 / 127.0]);
+        assert_eq!(codes.to_f32(), [127.0, 127.0, -64.0, 64.0]);
+        let (halves, none) = layer.stored(Format::F16).unwrap();
+        assert!(none.is_none() && halves.to_f32()[2] == -0.5);
+    }
+
+    #[test]
+    fn layers_stand_side_by_side() {
+        let layer = |first: f32, outputs| Linear {
+            matrix: (0..2 * outputs).map(|i| first + i as f32).collect(),
+            bias: vec![first; outputs],
+            inputs: 2,
+            outputs,
+        };
+        let both = Linear::beside(&[layer(0.0, 1), layer(10.0, 2)]);
+        assert_eq!(both.matrix, [0.0, 10.0, 11.0, 1.0, 12.0, 13.0]);
+        assert_eq!((both.bias, both.outputs), (vec![0.0, 10.0, 10.0], 3));
+    }
+}

@@ -1,0 +1,93 @@
+//! What is said of weights that do not fit their configuration. No GPU needed.
+
+use langevin_diffusion::{DiffusionError, DitConfig, DitWeights};
+use safetensors::tensor::TensorView;
+use safetensors::{Dtype, SafeTensors, serialize};
+
+const BYTES: &[u8] = include_bytes!("../weights/digits_dit.safetensors");
+const JSON: &str = include_str!("../weights/digits_dit.json");
+
+type Tensors = Vec<(String, Dtype, Vec<usize>, Vec<u8>)>;
+
+/// Loads the digit model's file after a change.
+fn load(change: impl FnOnce(&mut Tensors)) -> Result<DitWeights, DiffusionError> {
+    let file = SafeTensors::deserialize(BYTES).unwrap();
+    let copy = |(name, view): (String, TensorView<'_>)| {
+        (name, view.dtype(), view.shape().to_vec(), view.data().to_vec())
+    };
+    let mut tensors: Tensors = file.tensors().into_iter().map(copy).collect();
+    change(&mut tensors);
+    let views = tensors.iter().map(|(name, dtype, shape, data)| {
+        (name.as_str(), TensorView::new(*dtype, shape.clone(), data).unwrap())
+    });
+    DitWeights::from_safetensors(&serialize(views, None).unwrap(), &DitConfig::from_json(JSON).unwrap())
+}
+
+fn sentence(change: impl FnOnce(&mut Tensors)) -> String {
+    load(change).unwrap_err().to_string()
+}
+
+fn find<'a>(tensors: &'a mut Tensors, name: &str) -> &'a mut (String, Dtype, Vec<usize>, Vec<u8>) {
+    tensors.iter_mut().find(|(other, ..)| other == name).unwrap()
+}
+
+#[test]
+fn an_unchanged_file_loads() {
+    load(|_| ()).unwrap();
+}
+
+#[test]
+fn every_misfit_is_named() {
+    let name = "transformer_blocks.2.attn1.to_k.weight";
+    assert_eq!(
+        sentence(|tensors| tensors.retain(|(other, ..)| other != name)),
+        "the weights have no tensor `transformer_blocks.2.attn1.to_k.weight`, expected [128, 128]"
+    );
+    assert_eq!(
+        sentence(|tensors| find(tensors, name).2 = vec![64, 256]),
+        "tensor `transformer_blocks.2.attn1.to_k.weight` must have shape [128, 128], got [64, 256]"
+    );
+    assert_eq!(
+        sentence(|tensors| find(tensors, name).1 = Dtype::I16),
+        "tensor `transformer_blocks.2.attn1.to_k.weight` must hold F32, F16 or BF16, got I16"
+    );
+    assert_eq!(
+        sentence(|tensors| tensors.push(("learned_sigma".into(), Dtype::F16, vec![1], vec![0, 0]))),
+        "the weights have a tensor `learned_sigma` that this configuration does not use"
+    );
+    let table = "norm1.emb.class_embedder.embedding_table.weight";
+    assert_eq!(
+        sentence(|tensors| find(tensors, &format!("transformer_blocks.3.{table}")).3[7] ^= 1),
+        format!("tensor `transformer_blocks.0.{table}` must be the same in every block, and block 3 differs")
+    );
+}
+
+#[test]
+fn a_truncated_file_is_no_file() {
+    let config = DitConfig::from_json(JSON).unwrap();
+    for bytes in [0, 7, 8, 1000, BYTES.len() - 1] {
+        let error = DitWeights::from_safetensors(&BYTES[..bytes], &config).unwrap_err();
+        assert!(matches!(error, DiffusionError::Safetensors(_)), "{bytes}: {error}");
+    }
+}
+
+#[test]
+fn every_rule_of_a_configuration_is_named() {
+    let broken = |from: &str, to: &str| {
+        assert!(JSON.contains(from));
+        DitConfig::from_json(&JSON.replace(from, to)).unwrap_err().to_string()
+    };
+    assert_eq!(
+        broken("\"num_layers\": 4", "\"num_layers\": 0"),
+        "num_layers must be between 1 and 65536, got 0"
+    );
+    assert_eq!(
+        broken("\"patch_size\": 2", "\"patch_size\": 3"),
+        "patch_size must be a divisor of sample_size 8, got 3"
+    );
+    assert!(
+        broken("\"out_channels\": 1", "\"out_channels\": 2").contains("a learned variance is not supported")
+    );
+    assert_eq!(broken("\"velocity\"", "\"epsilon\""), "prediction must be velocity, got \"epsilon\"");
+    assert!(broken("{", "[").starts_with("not a DiT configuration"));
+}
