@@ -52,25 +52,28 @@ fn generated_digits_are_the_digits_asked_for() {
     }
 }
 
-/// Every format of the weights gives pictures near those of f32, and none gives the same ones: it is really used.
+/// Every format of the weights gives other pictures than f32, so it is really used, and nearer ones than other noise gives.
 #[test]
 fn every_weight_format_runs_and_differs() {
     let Some(gpu) = gpu() else { return };
     let weights = DitWeights::digits().unwrap();
-    let noise = noise(2, 0..2, 64);
-    let sample = |weights_format| {
+    let sample_from = |seed, weights_format| {
         let options = SamplerOptions { samples: 2, steps: 4, guidance: 2.0, weights: weights_format };
-        DitSampler::on_gpu(&gpu, &weights, options).unwrap().sample(&noise, &[3, 8], |_| ()).unwrap()
+        DitSampler::on_gpu(&gpu, &weights, options)
+            .unwrap()
+            .sample(&noise(seed, 0..2, 64), &[3, 8], |_| ())
+            .unwrap()
     };
+    let sample = |weights_format| sample_from(2, weights_format);
     let exact = sample(Format::F32);
     assert_eq!(exact, sample(Format::F32), "the same seed gives the same bits");
+    let distance =
+        |x: &[f32]| x.iter().zip(&exact).map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>().sqrt();
+    let other_noise = distance(&sample_from(3, Format::F32));
     for format in [Format::BF16, Format::E4m3, Format::E5m2, Format::I8] {
-        let pictures = sample(format);
-        let square =
-            |x: &[f32], y: &[f32]| x.iter().zip(y).map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>();
-        let difference = (square(&pictures, &exact) / square(&exact, &vec![0.0; exact.len()])).sqrt();
-        println!("{format}: {difference:.4} of the norm away from f32");
-        assert!(difference > 0.0 && difference < 0.5, "{format}: {difference}");
+        let off = distance(&sample(format));
+        println!("{format}: {off:.4} from f32; other noise {other_noise:.4}");
+        assert!(off > 0.0 && off < other_noise, "{format}: {off}");
     }
     // The weights were trained into F16, so F16 loses nothing.
     assert_eq!(exact, sample(Format::F16));
