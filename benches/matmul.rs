@@ -10,13 +10,13 @@ use langevin::{Format, Kernel, Matmul, MatmulBuffers, MatmulDesc, PlanOptions};
 use std::time::Duration;
 
 fn time_variants(criterion: &mut Criterion, gpu: &Gpu, stopwatch: &Stopwatch, b: Format, size: usize) {
-    let desc = MatmulDesc { m: size, k: size, n: size, b, ..Default::default() };
+    let desc = MatmulDesc { m: size, k: size, n: size, b: b.into(), ..Default::default() };
     let inputs = generate::inputs(&desc, 1);
     let mut group = criterion.benchmark_group(format!("matmul f32 x {b}"));
     // An element is a floating-point operation: Gelem/s reads as GFLOP/s.
     group.throughput(Throughput::Elements(desc.cost().flops as u64));
     for variant in desc.variants(gpu.capabilities()) {
-        let plan = PlanOptions { tier: Some(variant.tier), ..Default::default() };
+        let plan = PlanOptions { pick: variant.into(), ..Default::default() };
         let small = MatmulDesc { m: 100, k: 100, n: 100, ..desc.clone() };
         let options = RunOptions { plan: plan.clone() };
         let comparisons =

@@ -8,7 +8,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("on {}", gpu.capabilities());
 
     // F16 times E4M3 into F32: rounding the operands is our doing, so the reference gets the same ones.
-    let desc = MatmulDesc { m: 2, k: 3, n: 2, a: Format::F16, b: Format::E4m3, ..Default::default() };
+    let (a, b) = (Format::F16.into(), Format::E4m3.into());
+    let desc = MatmulDesc { m: 2, k: 3, n: 2, a, b, ..Default::default() };
     let mut inputs = Tensors::new();
     inputs.insert("a", Tensor::from_f32(Format::F16, &[1, 2, 3], &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0])?);
     inputs.insert("b", Tensor::from_f32(Format::E4m3, &[1, 3, 2], &[0.5, -1.0, 0.25, 2.0, 1.5, 0.0])?);

@@ -37,6 +37,9 @@ impl Call {
     }
 }
 
+/// The size of a stand-in for an empty tensor: one element of any binding's type.
+pub(crate) const STAND_IN_BYTES: u64 = 16;
+
 /// How much of the range that is given for a tensor is bound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Extent {
@@ -76,9 +79,12 @@ impl Memory {
         &self.specs
     }
 
-    /// The size of the binding of that name: never zero, which wgpu does not allow.
+    /// The size of the binding of that name: never zero, which wgpu does not allow; a stand-in's then.
     pub(crate) fn bytes(&self, name: &str) -> u64 {
-        self.bytes_or_zero(name).max(4)
+        match self.bytes_or_zero(name) {
+            0 => STAND_IN_BYTES,
+            bytes => bytes,
+        }
     }
 
     pub(crate) fn bytes_or_zero(&self, name: &str) -> u64 {

@@ -1,4 +1,4 @@
-use langevin_gpu::{GpuError, Tier};
+use langevin_gpu::GpuError;
 use langevin_reference::DescError;
 
 /// Why no plan can be made of a descriptor.
@@ -22,14 +22,14 @@ pub enum PlanError {
         /// What the device allows.
         allowed: u64,
     },
-    /// The kernel has no variant of the tier that was asked for, or the device lacks the tier.
-    #[error("{op}: no variant for tier `{tier}` here; this device can run {available}")]
-    Tier {
+    /// The kernel has no such variant for the descriptor, or the device cannot run it.
+    #[error("{op}: no variant {asked} here; this device can run {available}")]
+    Variant {
         /// The kernel.
         op: &'static str,
-        /// The tier asked for.
-        tier: Tier,
-        /// The tiers that can run.
+        /// What was asked for.
+        asked: String,
+        /// The variants that can run.
         available: String,
     },
     /// wgpu or the driver refused.

@@ -20,7 +20,7 @@
 //! - Rows of every tensor (its last axis) start on a 4-byte word; see [`formats`]. Strides follow from that.
 //! - Rounding is to nearest, ties to even. Arithmetic is f32. Each descriptor documents its error bound, and the
 //!   reference crate computes it: [`mod@reference`].
-//! - Which shader runs is a pure function of the descriptor and the [`Capabilities`]; [`PlanOptions::tier`] forces one.
+//! - Which shader runs is a pure function of the descriptor and the [`Capabilities`]; [`PlanOptions::pick`] forces one.
 #![forbid(unsafe_code)]
 
 mod activation;
@@ -59,14 +59,14 @@ pub use langevin_reference::formats::{self, Format, Overflow};
 pub use langevin_reference::{
     self as reference, Activation, ActivationDesc, AttentionDesc, Boundary, Causal, Columns, ConvDesc, Cost,
     DequantizeDesc, DescError, Edge, GatedResidualDesc, Granularity, GuidanceDesc, HeatDesc, LaplacianDesc,
-    MatmulDesc, Modulation, NormDesc, NormKind, PatchifyDesc, QuantizeDesc, ScaleSource, UnpatchifyDesc,
-    View,
+    MatmulDesc, Modulation, NormDesc, NormKind, Operand, Pair, PatchifyDesc, QuantizeDesc, ScaleSource,
+    UnpatchifyDesc, View,
 };
 pub use laplacian::{Laplacian, LaplacianBuffers};
 pub use matmul::{Matmul, MatmulBuffers};
 pub use norm::{Norm, NormBuffers};
 pub use patchify::{Patchify, PatchifyBuffers};
-pub use plan::{Plan, PlanOptions, StageSource, choice, sources};
+pub use plan::{Pick, Plan, PlanOptions, StageSource, choice, sources};
 pub use quantize::{Quantize, QuantizeBuffers};
 pub use unpatchify::{Unpatchify, UnpatchifyBuffers};
 pub use wgpu;

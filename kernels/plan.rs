@@ -1,15 +1,54 @@
-use crate::bind::{Call, Extent, Memory, bind_stages};
+use crate::bind::{Call, Extent, Memory, STAND_IN_BYTES, bind_stages};
 use crate::kernel::{Buffers, Kernel, Variant};
 use crate::recipe::{Recipe, SCRATCH, Stage};
 use crate::{BindError, PlanError};
 use langevin_gpu::{Capabilities, ComputeStage, StageDesc, Tier, with_scopes};
 use langevin_reference::{Cost, TensorSpec};
+use std::fmt;
+
+/// Which of a kernel's variants a plan takes. One that the device cannot run is an error, never replaced in silence.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Pick {
+    /// The preferred one of those that the device can run.
+    #[default]
+    Best,
+    /// The preferred one of a tier.
+    Tier(Tier),
+    /// The one of that name.
+    Variant(String),
+}
+
+impl Pick {
+    fn takes(&self, variant: &Variant) -> bool {
+        match self {
+            Self::Best => true,
+            Self::Tier(tier) => variant.tier == *tier,
+            Self::Variant(name) => variant.name == name,
+        }
+    }
+}
+
+impl From<Variant> for Pick {
+    fn from(variant: Variant) -> Self {
+        Self::Variant(variant.name.to_owned())
+    }
+}
+
+impl fmt::Display for Pick {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Best => f.write_str("any"),
+            Self::Tier(tier) => write!(f, "of tier `{tier}`"),
+            Self::Variant(name) => write!(f, "`{name}`"),
+        }
+    }
+}
 
 /// How to make a plan, beyond what it computes.
 #[derive(Clone, Debug, Default)]
 pub struct PlanOptions {
-    /// Forces a tier; without it the kernel's first variant that the device can run is taken.
-    pub tier: Option<Tier>,
+    /// Which variant to take.
+    pub pick: Pick,
     /// What the device can do; taken from the device where absent. A device does not know its cooperative-matrix sizes:
     /// give [`Capabilities::with_adapter`] for that tier.
     pub capabilities: Option<Capabilities>,
@@ -52,14 +91,14 @@ impl<D: Kernel> Plan<D> {
         Self::with_options(device, desc, &PlanOptions::default())
     }
 
-    /// The same with a tier forced, or with checks.
+    /// The same with a variant forced, or with checks.
     ///
     /// # Errors
-    /// [`PlanError`]; [`PlanError::Tier`] where the device or the kernel lacks the tier.
+    /// [`PlanError`]; [`PlanError::Variant`] where the device or the kernel lacks the variant.
     pub fn with_options(device: &wgpu::Device, desc: &D, options: &PlanOptions) -> Result<Self, PlanError> {
         let capabilities = options.capabilities.clone().unwrap_or_else(|| Capabilities::of(device));
         desc.validate()?;
-        let (variant, recipe) = choose(desc, &capabilities, options.tier)?;
+        let (variant, recipe) = choose(desc, &capabilities, &options.pick)?;
         let memory = memory(device, desc, &recipe, &capabilities)?;
         let mut stages = Vec::new();
         for stage in recipe.stages {
@@ -147,14 +186,10 @@ impl<D: Kernel> Plan<D> {
 /// The variant that a plan of `desc` would take on a device with these capabilities; needs no GPU.
 ///
 /// # Errors
-/// [`PlanError`]: a broken rule, a tier that is not there, or loops that the driver would end too early.
-pub fn choice<D: Kernel>(
-    desc: &D,
-    capabilities: &Capabilities,
-    tier: Option<Tier>,
-) -> Result<Variant, PlanError> {
+/// [`PlanError`]: a broken rule, a variant that is not there, or loops that the driver would end too early.
+pub fn choice<D: Kernel>(desc: &D, capabilities: &Capabilities, pick: &Pick) -> Result<Variant, PlanError> {
     desc.validate()?;
-    Ok(choose(desc, capabilities, tier)?.0)
+    Ok(choose(desc, capabilities, pick)?.0)
 }
 
 /// What a plan of `desc` would dispatch on a device with these capabilities; needs no GPU.
@@ -164,10 +199,10 @@ pub fn choice<D: Kernel>(
 pub fn sources<D: Kernel>(
     desc: &D,
     capabilities: &Capabilities,
-    tier: Option<Tier>,
+    pick: &Pick,
 ) -> Result<Vec<StageSource>, PlanError> {
     desc.validate()?;
-    let (_, recipe) = choose(desc, capabilities, tier)?;
+    let (_, recipe) = choose(desc, capabilities, pick)?;
     recipe.stages.iter().map(|stage| Ok(StageSource::of(stage, fold::<D>(stage, capabilities)?))).collect()
 }
 
@@ -183,15 +218,15 @@ impl StageSource {
     }
 }
 
-/// The first variant of the tier asked for, or of any, whose loops the driver runs to their end.
+/// The first variant of those asked for whose loops the driver runs to their end.
 fn choose<D: Kernel>(
     desc: &D,
     capabilities: &Capabilities,
-    tier: Option<Tier>,
+    pick: &Pick,
 ) -> Result<(Variant, Recipe), PlanError> {
     let variants = desc.variants(capabilities);
     let mut too_long = None;
-    for &variant in variants.iter().filter(|variant| tier.is_none_or(|tier| variant.tier == tier)) {
+    for &variant in variants.iter().filter(|variant| pick.takes(variant)) {
         let recipe = desc.recipe(variant, capabilities);
         let longest = recipe.stages.iter().max_by_key(|stage| stage.loop_iterations);
         match longest.filter(|stage| stage.loop_iterations > capabilities.max_loop_iterations) {
@@ -207,10 +242,11 @@ fn choose<D: Kernel>(
             }
         }
     }
-    Err(too_long.unwrap_or_else(|| PlanError::Tier {
+    let name = |variant: &Variant| format!("{} ({})", variant.name, variant.tier);
+    Err(too_long.unwrap_or_else(|| PlanError::Variant {
         op: D::NAME,
-        tier: tier.unwrap_or(Tier::Portable),
-        available: variants.iter().map(|variant| variant.tier.name()).collect::<Vec<_>>().join(", "),
+        asked: pick.to_string(),
+        available: variants.iter().map(name).collect::<Vec<_>>().join(", "),
     }))
 }
 
@@ -225,7 +261,7 @@ fn memory<D: Kernel>(
     let stand_in = |_| {
         device.create_buffer(&wgpu::BufferDescriptor {
             label: Some("stand-in for an empty tensor"),
-            size: 16,
+            size: STAND_IN_BYTES,
             usage: wgpu::BufferUsages::STORAGE,
             mapped_at_creation: false,
         })

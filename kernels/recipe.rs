@@ -78,30 +78,59 @@ impl StageBuilder {
         self
     }
 
-    /// Gives the shader `load_NAME` and `load4_NAME` of a tensor; zeros where the descriptor leaves it out.
-    pub(crate) fn reads(mut self, name: &'static str) -> Self {
-        let Some(dtype) = self.dtype(name) else {
-            let absent = include_str!("../shaders/shared/load_absent.wgsl");
-            self.shader.parts.push(ShaderPart::accessor("load_absent", absent, name, "none"));
-            return self;
-        };
-        let (template_name, template) = match dtype.bytes() {
-            4 => ("load32", include_str!("../shaders/shared/load32.wgsl")),
-            2 => ("load16", include_str!("../shaders/shared/load16.wgsl")),
-            _ => ("load8", include_str!("../shaders/shared/load8.wgsl")),
-        };
-        self.binds(name, Access::Read, dtype, template_name, template)
+    /// An extension of WGSL.
+    pub(crate) fn enable(mut self, name: &'static str) -> Self {
+        self.shader.enables.push(name);
+        self
     }
 
-    /// Gives the shader `store4_NAME` of a tensor of 16- or 32-bit elements, if the descriptor has it.
+    /// A number of f32, fixed when the shader is compiled.
+    pub(crate) fn number(mut self, name: &'static str, value: f32) -> Self {
+        self.shader.constants.push((name, format!("{value:e}f")));
+        self
+    }
+
+    /// Gives the shader `load_NAME` and `load4_NAME` of a tensor; zeros where the descriptor leaves it out.
+    pub(crate) fn reads(self, name: &'static str) -> Self {
+        self.reads_by(name, Load::Words)
+    }
+
+    /// The same, by larger loads or the adapter's own type.
+    pub(crate) fn reads_by(self, name: &'static str, load: Load) -> Self {
+        let Some(dtype) = self.dtype(name) else { return self.absent(name) };
+        let (template_name, template, element) = match (dtype.bytes(), load) {
+            (4, Load::Wide) => {
+                ("load32_wide", include_str!("../shaders/shared/load32_wide.wgsl"), Element::Vec4Word)
+            }
+            (4, _) => ("load32", include_str!("../shaders/shared/load32.wgsl"), Element::Word),
+            (2, Load::Native) if dtype == Format::F16.into() => {
+                ("load16_native", include_str!("../shaders/shared/load16_native.wgsl"), Element::Vec2F16)
+            }
+            (2, Load::Wide) => {
+                ("load16_wide", include_str!("../shaders/shared/load16_wide.wgsl"), Element::Vec2Word)
+            }
+            (2, _) => ("load16", include_str!("../shaders/shared/load16.wgsl"), Element::Word),
+            _ => ("load8", include_str!("../shaders/shared/load8.wgsl"), Element::Word),
+        };
+        self.binds(Binding { name, element, access: Access::Read }, dtype, template_name, template)
+    }
+
+    /// Gives the shader `load_NAME` and `load4_NAME` of a tensor that it does not read.
+    pub(crate) fn absent(mut self, name: &'static str) -> Self {
+        let absent = include_str!("../shaders/shared/load_absent.wgsl");
+        self.shader.parts.push(ShaderPart::accessor("load_absent", absent, name, "none"));
+        self
+    }
+
+    /// Gives the shader `store4_NAME` of a tensor, if the descriptor has it.
     pub(crate) fn writes(self, name: &'static str) -> Self {
         let Some(dtype) = self.dtype(name) else { return self };
         let (template_name, template) = match dtype.bytes() {
             4 => ("store32", include_str!("../shaders/shared/store32.wgsl")),
-            // Codes of 8 bits are written by quantize alone, as words.
-            _ => ("store16", include_str!("../shaders/shared/store16.wgsl")),
+            2 => ("store16", include_str!("../shaders/shared/store16.wgsl")),
+            _ => ("store8", include_str!("../shaders/shared/store8.wgsl")),
         };
-        self.binds(name, Access::ReadWrite, dtype, template_name, template)
+        self.binds(written(name), dtype, template_name, template)
     }
 
     /// Gives the shader `store_bits_NAME` of a tensor of 32-bit elements; it does nothing where the descriptor leaves the
@@ -113,7 +142,7 @@ impl StageBuilder {
             return self;
         };
         let template = include_str!("../shaders/shared/store_bits.wgsl");
-        self.binds(name, Access::ReadWrite, dtype, "store_bits", template)
+        self.binds(written(name), dtype, "store_bits", template)
     }
 
     /// Binds a tensor, or the scratch, as plain words under its name, with the codec of its format.
@@ -124,6 +153,12 @@ impl StageBuilder {
             return self;
         }
         self.shader.bindings.push(Binding { name, element: Element::Word, access });
+        self
+    }
+
+    /// Binds the scratch by larger elements than words.
+    pub(crate) fn scratch(mut self, access: Access, element: Element) -> Self {
+        self.shader.bindings.push(Binding { name: SCRATCH, element, access });
         self
     }
 
@@ -156,20 +191,29 @@ impl StageBuilder {
         self.specs.iter().find(|spec| spec.name == name).map(|spec| spec.dtype)
     }
 
-    fn binds(
-        mut self,
-        name: &'static str,
-        access: Access,
-        dtype: Dtype,
-        template_name: &str,
-        template: &str,
-    ) -> Self {
-        self.shader.bindings.push(Binding { name, element: Element::Word, access });
+    fn binds(mut self, binding: Binding, dtype: Dtype, template_name: &str, template: &str) -> Self {
+        self.shader.bindings.push(binding);
         self.shader.parts.push(codec(dtype));
         let format = codec_name(dtype);
-        self.shader.parts.push(ShaderPart::accessor(template_name, template, name, format));
+        self.shader.parts.push(ShaderPart::accessor(template_name, template, binding.name, format));
         self
     }
+}
+
+/// A binding by words that is written.
+fn written(name: &'static str) -> Binding {
+    Binding { name, element: Element::Word, access: Access::ReadWrite }
+}
+
+/// How a tensor is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Load {
+    /// Word by word.
+    Words,
+    /// Four elements at once, where every row and every offset is a multiple of four elements.
+    Wide,
+    /// F16 by the adapter's own type, others word by word.
+    Native,
 }
 
 fn codec_name(dtype: Dtype) -> &'static str {

@@ -10,7 +10,7 @@ mod views;
 use langevin::reference::generate;
 use langevin::verify::{self, RunOptions};
 use langevin::{
-    Attention, AttentionDesc, Causal, Format, Granularity, Kernel, PlanError, PlanOptions, Tier, View,
+    Attention, AttentionDesc, Causal, Format, Granularity, Kernel, Pick, PlanError, PlanOptions, Tier, View,
 };
 use langevin_testkit::{conform, gpu};
 
@@ -110,7 +110,7 @@ fn every_stage_keeps_to_eight_buffers() {
     let Some(gpu) = gpu() else { return };
     for bits in 0..256 {
         let desc = with_options(two_heads(3, 4, 5, 6), bits);
-        let sources = langevin::sources(&desc, gpu.capabilities(), None).unwrap();
+        let sources = langevin::sources(&desc, gpu.capabilities(), &Pick::Best).unwrap();
         assert!(sources.iter().all(|source| source.bindings.len() <= 8), "{desc:?}");
         assert_eq!(sources.len(), if bits & 0b101_1110 == 0b101_1110 { 2 } else { 1 }, "{desc:?}");
     }
@@ -140,7 +140,7 @@ fn a_query_does_not_depend_on_the_others() {
         inputs.get(name).unwrap().bytes()[item * per_item * 4..][..per_item * 4].to_vec()
     };
     for variant in desc.variants(gpu.capabilities()) {
-        let plan = PlanOptions { tier: Some(variant.tier), ..Default::default() };
+        let plan = PlanOptions { pick: variant.into(), ..Default::default() };
         let run = |desc: &AttentionDesc, inputs: &verify::Tensors| {
             verify::run(&gpu, desc, inputs, &RunOptions { plan: plan.clone() }).unwrap()
         };
@@ -214,7 +214,7 @@ fn errors_name_the_field_and_the_numbers() {
     assert!(large.starts_with("attention: the number of elements of `q` must be at most"), "{large}");
     let far = error(AttentionDesc { k_view: Some(View { seq: usize::MAX, ..Default::default() }), ..good() });
     assert!(far.contains("the number of elements of `k` must be at most"), "{far}");
-    let options = PlanOptions { tier: Some(Tier::Dot4), ..Default::default() };
+    let options = PlanOptions { pick: Pick::Tier(Tier::Dot4), ..Default::default() };
     let error = Attention::with_options(gpu.device(), &good(), &options).unwrap_err();
-    assert!(matches!(error, PlanError::Tier { tier: Tier::Dot4, .. }), "{error}");
+    assert!(matches!(error, PlanError::Variant { .. }), "{error}");
 }

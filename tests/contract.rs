@@ -4,7 +4,7 @@ use langevin::reference::{Op, Role, U_ACC, generate};
 use langevin::verify::{self, RunOptions, Tensor, Tensors, VerifyError};
 use langevin::{
     AttentionDesc, BindError, Capabilities, ConvDesc, Format, Gpu, Kernel, Matmul, MatmulBuffers, MatmulDesc,
-    NormDesc, PlanError, PlanOptions, Quantize, QuantizeBuffers, QuantizeDesc, Tier, choice,
+    NormDesc, Pick, PlanError, PlanOptions, Quantize, QuantizeBuffers, QuantizeDesc, Tier, choice,
 };
 use langevin_testkit::gpu;
 use wgpu::BufferUsages;
@@ -127,7 +127,7 @@ fn folded_grids_reach_every_item() {
         let desc = MatmulDesc { batch, m: 1, k: 1, n: 1, ..Default::default() };
         for variant in langevin::Kernel::variants(&desc, &capabilities) {
             let plan = PlanOptions {
-                tier: Some(variant.tier),
+                pick: variant.into(),
                 capabilities: Some(capabilities.clone()),
                 ..Default::default()
             };
@@ -145,14 +145,14 @@ fn loops_that_are_too_long_are_avoided_or_refused() {
     let mut capabilities = Capabilities { device_type: wgpu::DeviceType::Cpu, ..Capabilities::minimal() };
     capabilities.max_loop_iterations = 10;
     let product = |k| MatmulDesc { m: 2, k, n: 2, ..Default::default() };
-    let tier = |k| choice(&product(k), &capabilities, None).map(|variant| variant.tier);
-    assert_eq!((tier(40).unwrap(), tier(41).unwrap()), (Tier::Software, Tier::Portable));
-    let error = tier(161).unwrap_err().to_string();
+    let tier = |k| choice(&product(k), &capabilities, &Pick::Best).map(|variant| variant.tier);
+    assert_eq!((tier(36).unwrap(), tier(37).unwrap()), (Tier::Software, Tier::Portable));
+    let error = tier(145).unwrap_err().to_string();
     assert_eq!(
         error,
         "matmul: a loop of matmul (tiled) needs 11, but the device's `max_loop_iterations` is 10"
     );
-    assert!(choice(&product(41), &capabilities, Some(Tier::Software)).is_err());
+    assert!(choice(&product(41), &capabilities, &Pick::Tier(Tier::Software)).is_err());
 }
 
 /// Sums so long that an old llvmpipe would end their loops: right, or refused. All terms are 1, so every sum is exact.
@@ -166,7 +166,7 @@ fn long_sums_are_right_or_refused() {
             inputs.insert(spec.name, Tensor::from_f32(Format::F32, &spec.shape, &ones).unwrap());
         }
         for variant in desc.variants(gpu.capabilities()) {
-            let plan = PlanOptions { tier: Some(variant.tier), ..Default::default() };
+            let plan = PlanOptions { pick: variant.into(), ..Default::default() };
             match verify::run(gpu, desc, &inputs, &RunOptions { plan }) {
                 Ok(outputs) => {
                     // Exact sums; only the quotients of attention may be off, by the rounding of a reciprocal and a product.
@@ -233,7 +233,7 @@ fn absurd_extents_are_errors() {
     for m in [usize::MAX, usize::MAX / 2, 1 << 40, u32::MAX as usize] {
         for k in [0, 1, usize::MAX] {
             for a in [Format::F32, Format::F16, Format::I8] {
-                let desc = MatmulDesc { m, k, n: 2, a, ..Default::default() };
+                let desc = MatmulDesc { m, k, n: 2, a: a.into(), ..Default::default() };
                 assert!(matches!(Matmul::new(gpu.device(), &desc), Err(PlanError::Desc(_))), "{desc:?}");
             }
         }

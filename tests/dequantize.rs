@@ -39,7 +39,7 @@ fn shapes() {
     let Some(gpu) = gpu() else { return };
     for (i, width) in [1, 2, 3, 4, 5, 7, 31, 64, 255, 256, 257, 515].into_iter().enumerate() {
         for granularity in GRANULARITIES {
-            let rows = [1, 2, 5, 17, 64, 67][(i + granularity as usize) % 6];
+            let rows = [1, 2, 5, 17, 64, 67][(i + usize::from(granularity == Granularity::PerRow)) % 6];
             conform(&gpu, &DequantizeDesc { granularity, ..per_row(&[rows, width]) }, i as u64);
         }
     }

@@ -1,16 +1,31 @@
-//! Matmul against its reference: shapes x formats x options x every variant, properties, and the errors.
+//! Matmul against its reference: shapes x formats x layouts x epilogues x every variant, properties, and the errors.
+
+#[path = "matmul/errors.rs"]
+mod errors;
+#[path = "matmul/integers.rs"]
+mod integers;
+#[path = "matmul/properties.rs"]
+mod properties;
 
 use langevin::reference::generate;
-use langevin::verify::{self, RunOptions};
-use langevin::{Activation, Columns, Format, Granularity, Matmul, MatmulDesc, PlanError, PlanOptions, Tier};
-use langevin_testkit::{conform, conform_on, gpu};
-use proptest::prelude::*;
+use langevin::verify::{self, RunOptions, Tensors};
+use langevin::{
+    Activation, Columns, Format, Granularity, Kernel, MatmulDesc, Operand, Overflow, Pair, PlanOptions,
+    Variant,
+};
+use langevin_testkit::{compare_with, conform, gpu};
 
 fn product(m: usize, k: usize, n: usize) -> MatmulDesc {
     MatmulDesc { m, k, n, ..Default::default() }
 }
 
-/// 1, tile - 1, tile, tile + 1, 2 tile + 3 and primes, for the tiles of every variant (16, 32, 64).
+fn run(gpu: &langevin::Gpu, desc: &MatmulDesc, inputs: &Tensors, variant: Variant) -> verify::Tensor {
+    let plan = PlanOptions { pick: variant.into(), ..Default::default() };
+    let mut outputs = verify::run(gpu, desc, inputs, &RunOptions { plan }).unwrap();
+    outputs.remove("out").unwrap()
+}
+
+/// 1, tile - 1, tile, tile + 1, 2 tile + 3 and primes, for the tiles of every variant (8, 16, 32, 64).
 #[test]
 fn shapes() {
     let Some(gpu) = gpu() else { return };
@@ -22,55 +37,206 @@ fn shapes() {
         }
     }
     conform(&gpu, &MatmulDesc { batch: 3, ..product(5, 7, 6) }, 1);
-    conform(&gpu, &MatmulDesc { batch: 3, b_shared: true, ..product(18, 9, 33) }, 2);
-    conform(&gpu, &product(2, 1031, 3), 3);
+    // Enough tiles of 64 and of 128 that those sizes are chosen; nothing is summed but one tile's depth.
+    conform(&gpu, &product(700, 33, 800), 2);
+    conform(&gpu, &product(1500, 17, 1500), 3);
 }
 
-/// Every format on either side, beside F32 and beside itself; the three outputs take turns. Operands are decoded
+/// Every format on either side, beside F32 and beside itself; the six outputs take turns. Operands are decoded
 /// independently of each other, and each combination is one more shader to compile.
 #[test]
 fn formats() {
     let Some(gpu) = gpu() else { return };
     for (i, a) in Format::ALL.into_iter().enumerate() {
         for (j, b) in Format::ALL.into_iter().enumerate() {
-            if i == j || a == Format::F32 || b == Format::F32 {
-                let out = [Format::F32, Format::F16, Format::BF16][(i + 2 * j) % 3];
-                conform(&gpu, &MatmulDesc { a, b, out, batch: 2, ..product(19, 23, 37) }, 7);
+            if i == j || a == Format::F32 || b == Format::F32 || (i + j) % 4 == 0 {
+                let out = Format::ALL[(i + 2 * j) % 6];
+                let (a, b) = (a.into(), b.into());
+                let out_scale = out.bits() == 8;
+                conform(&gpu, &MatmulDesc { a, b, out, out_scale, batch: 2, ..product(19, 23, 37) }, 7);
             }
         }
     }
 }
 
+/// Both operands as they are and transposed, in wider matrices, shared by the batch, in formats of every width.
 #[test]
-fn every_option() {
+fn layouts() {
     let Some(gpu) = gpu() else { return };
-    let scales_a = [None, Some(Granularity::PerTensor), Some(Granularity::PerRow)];
-    let scales_b = [None, Some(Granularity::PerTensor), Some(Granularity::PerColumn)];
     let mut seed = 0;
-    for a_scale in scales_a {
-        for b_scale in scales_b {
-            for _ in 0..2 {
-                seed += 1;
-                let bit = |i: u64| seed >> i & 1 == 1;
-                let desc = MatmulDesc {
-                    batch: 2,
-                    a_scale,
-                    b_scale,
-                    activation: Activation::ALL[(seed / 2) as usize % 4],
-                    bias: bit(0),
-                    gate: bit(1).then_some(Columns { start: 5, width: 41 }),
-                    residual: bit(2),
-                    residual_shared: bit(2) && bit(3),
-                    b_shared: bit(1),
-                    out: [Format::F32, Format::F16, Format::BF16][seed as usize % 3],
-                    ..product(17, 20, 35)
+    for (a_format, b_format) in [
+        (Format::F32, Format::F32),
+        (Format::F16, Format::E4m3),
+        (Format::I8, Format::I8),
+        (Format::BF16, Format::F16),
+    ] {
+        for transposed in [[true, false], [false, true], [true, true]] {
+            seed += 1;
+            // Sizes that are whole blocks of four, and rows that are whole vectors, then neither.
+            for (m, k, n) in [(20, 36, 24), (19, 23, 37)] {
+                let [a_length, b_length] =
+                    [if transposed[0] { m } else { k }, if transposed[1] { k } else { n }];
+                let wider = |length, start| Some(Columns { start, width: start + length + 3 });
+                let a = Operand {
+                    transposed: transposed[0],
+                    columns: wider(a_length, 4).filter(|_| seed % 2 == 0),
+                    shared: seed % 3 == 0,
+                    ..a_format.into()
                 };
-                conform(&gpu, &desc, seed);
+                let b = Operand {
+                    transposed: transposed[1],
+                    columns: wider(b_length, 8).filter(|_| seed % 2 == 1),
+                    shared: seed % 4 == 1,
+                    ..b_format.into()
+                };
+                conform(&gpu, &MatmulDesc { a, b, batch: 2, ..product(m, k, n) }, seed);
             }
         }
     }
-    let zeros = MatmulDesc { a: Format::I8, b: Format::I8, a_zero: true, b_zero: true, ..product(9, 21, 10) };
-    conform(&gpu, &zeros, 99);
+}
+
+/// The result goes into some columns of a wider matrix, and the others stay.
+#[test]
+fn columns_of_a_wider_result() {
+    let Some(gpu) = gpu() else { return };
+    for (out, start, n, width) in [(Format::F32, 3, 9, 20), (Format::F16, 2, 6, 11), (Format::E4m3, 4, 7, 11)]
+    {
+        let out_columns = Some(Columns { start, width });
+        conform(&gpu, &MatmulDesc { out, out_columns, batch: 2, residual: true, ..product(5, 9, n) }, 3);
+    }
+}
+
+/// Scales and zero points of every granularity, on both operands.
+#[test]
+fn scales() {
+    let Some(gpu) = gpu() else { return };
+    let a_scales =
+        [None, Some(Granularity::PerTensor), Some(Granularity::PerRow), Some(Granularity::PerGroup(32))];
+    let b_scales = [
+        Some(Granularity::PerColumn),
+        Some(Granularity::PerGroup(64)),
+        None,
+        Some(Granularity::PerTensor),
+        Some(Granularity::PerGroup(32)),
+    ];
+    let mut seed = 0;
+    for a_scale in a_scales {
+        for b_scale in b_scales {
+            seed += 1;
+            let formats = [Format::I8, Format::E4m3, Format::I8, Format::BF16];
+            let (a_format, b_format) = (formats[seed as usize % 4], formats[(seed as usize / 2) % 4]);
+            let operand = |format, scale, transposed| Operand {
+                scale,
+                transposed,
+                zero: format == Format::I8 && seed % 3 != 0,
+                shared: seed % 5 == 0,
+                ..Operand::from(format)
+            };
+            let a = operand(a_format, a_scale, seed % 4 == 3);
+            let b = operand(b_format, b_scale, seed % 4 >= 2);
+            conform(&gpu, &MatmulDesc { a, b, batch: 2, ..product(17, 100, 35) }, seed);
+        }
+    }
+}
+
+/// Bias, activation, pair, gate, residual and the scale of the output.
+#[test]
+fn epilogues() {
+    let Some(gpu) = gpu() else { return };
+    for seed in 0..10u64 {
+        let bit = |i: u64| seed >> i & 1 == 1;
+        let out = Format::ALL[seed as usize % 6];
+        let desc = MatmulDesc {
+            batch: 2,
+            a: Operand::default().scaled(Granularity::PerRow),
+            b: Operand { shared: bit(1), ..Operand::default().scaled(Granularity::PerTensor) },
+            bias: bit(0),
+            activation: Activation::ALL[(seed / 2) as usize % 5],
+            pair: [None, Some(Pair::GateFirst), Some(Pair::GateLast)][seed as usize % 3],
+            gate: bit(1).then_some(Columns { start: 5, width: 41 }),
+            residual: bit(2) || seed == 9,
+            residual_shared: seed == 9,
+            out,
+            out_scale: out.bits() == 8,
+            ..product(17, 20, 36)
+        };
+        conform(&gpu, &desc, seed);
+    }
+    for (pair, b) in [(Pair::GateFirst, Format::I8), (Pair::GateLast, Format::F16)] {
+        // A pair of quantized halves, over a sum that is cut into slices.
+        let b = Operand::from(b).scaled(Granularity::PerColumn);
+        let (a, activation) = (Format::I8.into(), Activation::Silu);
+        conform(
+            &gpu,
+            &MatmulDesc { a, b, pair: Some(pair), activation, bias: true, ..product(9, 1100, 68) },
+            5,
+        );
+    }
+}
+
+/// Too large for `out`: infinity or the largest value, as asked.
+#[test]
+fn overflow_follows_its_mode() {
+    let Some(gpu) = gpu() else { return };
+    for out in [Format::F16, Format::BF16, Format::E4m3, Format::E5m2, Format::I8] {
+        for overflow in [None, Some(Overflow::Saturate), Some(Overflow::NonSaturating)] {
+            let desc = MatmulDesc { out, overflow, ..product(2, 1, 3) };
+            let mut inputs = Tensors::new();
+            let a = [3.4e38 / 4.0, -1.0];
+            inputs.insert("a", verify::Tensor::from_f32(Format::F32, &[1, 2, 1], &a).unwrap());
+            inputs.insert("b", verify::Tensor::from_f32(Format::F32, &[1, 1, 3], &[4.0, -4.0, 0.0]).unwrap());
+            for variant in desc.variants(gpu.capabilities()) {
+                let got = run(&gpu, &desc, &inputs, variant).to_f32();
+                let saturates =
+                    overflow.unwrap_or(desc.overflow_mode()) == Overflow::Saturate || out == Format::I8;
+                let largest = if saturates { out.max_finite() as f32 } else { f32::INFINITY };
+                let context = format!("{out} {overflow:?} by {}: {got:?}", variant.name);
+                if out == Format::E4m3 && !saturates {
+                    assert!(got[0].is_nan() && got[1].is_nan(), "{context}");
+                } else {
+                    assert_eq!(got[..2], [largest, -largest], "{context}");
+                }
+                assert_eq!((got[2].abs(), got[5].abs()), (0.0, 0.0), "{context}");
+            }
+        }
+    }
+}
+
+/// Few tiles and a long k: slices of k go through the scratch. On a device with few bindings everything does.
+#[test]
+fn sums_in_slices() {
+    let Some(gpu) = gpu() else { return };
+    for (a, b) in [(Format::F32, Format::F32), (Format::I8, Format::I8), (Format::F16, Format::E5m2)] {
+        let (a, b) = (a.into(), Operand { transposed: true, ..b.into() });
+        for (batch, m, k) in [(1, 9, 1300), (2, 3, 2053)] {
+            conform(&gpu, &MatmulDesc { a, b, batch, bias: true, ..product(m, k, 11) }, 8);
+        }
+    }
+    let mut capabilities = gpu.capabilities().clone();
+    capabilities.limits.max_storage_buffers_per_shader_stage = 8;
+    let full = |format: Format, scale| Operand { zero: true, ..Operand::from(format).scaled(scale) };
+    for (group, pair) in [(None, None), (Some(32), Some(Pair::GateLast))] {
+        let scale = |own| group.map_or(own, Granularity::PerGroup);
+        let desc = MatmulDesc {
+            batch: 2,
+            a: full(Format::I8, scale(Granularity::PerRow)),
+            b: full(Format::I8, scale(Granularity::PerColumn)),
+            bias: true,
+            pair,
+            gate: Some(Columns::all(24)),
+            residual: true,
+            out: Format::E4m3,
+            out_scale: true,
+            ..product(18, 70, 24)
+        };
+        let inputs = generate::inputs(&desc, 4);
+        for variant in desc.variants(&capabilities) {
+            let plan = langevin::sources(&desc, &capabilities, &variant.into()).unwrap();
+            assert_eq!(plan.len(), 2, "{} needs two dispatches", variant.name);
+            assert!(plan.iter().all(|stage| stage.bindings.len() <= 8), "{} binds too much", variant.name);
+            compare_with(&gpu, &desc, &inputs, variant, capabilities.clone());
+        }
+    }
 }
 
 #[test]
@@ -82,41 +248,49 @@ fn empty_sizes_are_defined() {
     conform(&gpu, &MatmulDesc { batch: 0, ..product(2, 2, 2) }, 0);
     // Without a summed axis the epilogue alone is left.
     conform(&gpu, &MatmulDesc { bias: true, residual: true, ..product(5, 0, 7) }, 1);
+    let grouped = Operand::from(Format::I8).scaled(Granularity::PerGroup(32));
+    conform(&gpu, &MatmulDesc { a: grouped, bias: true, ..product(5, 0, 7) }, 1);
 }
 
 /// NaN in one batch item stays there, also where a tile reaches past the item's last depth.
 #[test]
 fn batch_items_are_apart() {
     let Some(gpu) = gpu() else { return };
-    for k in [1, 17, 18, 19] {
-        let desc = MatmulDesc { batch: 2, ..product(3, k, 5) };
+    for (k, transposed) in [(1, false), (17, true), (18, false), (19, true)] {
+        let stored = |rows, columns| if transposed { [2, columns, rows] } else { [2, rows, columns] };
+        let operand = Operand { transposed, ..Format::F16.into() };
+        let desc = MatmulDesc { batch: 2, a: operand, b: operand, ..product(3, k, 5) };
         let mut inputs = generate::inputs(&desc, 6);
-        for (name, shape) in [("a", [2, 3, k]), ("b", [2, k, 5])] {
+        for (name, shape) in [("a", stored(3, k)), ("b", stored(k, 5))] {
             let mut values = inputs.get(name).unwrap().to_f32();
             let half = values.len() / 2;
             values[half..].fill(f32::NAN);
-            inputs.insert(name, verify::Tensor::from_f32(Format::F32, &shape, &values).unwrap());
+            inputs.insert(name, verify::Tensor::from_f32(Format::F16, &shape, &values).unwrap());
         }
-        for variant in langevin::Kernel::variants(&desc, gpu.capabilities()) {
-            let plan = PlanOptions { tier: Some(variant.tier), ..Default::default() };
-            let out = verify::run(&gpu, &desc, &inputs, &RunOptions { plan }).unwrap();
-            let first = &out.get("out").unwrap().to_f32()[..15];
-            assert!(first.iter().all(|value| value.is_finite()), "{} at k = {k}: {first:?}", variant.name);
+        for variant in desc.variants(gpu.capabilities()) {
+            let out = run(&gpu, &desc, &inputs, variant).to_f32();
+            assert!(out[..15].iter().all(|value| value.is_finite()), "{} at k = {k}: {out:?}", variant.name);
         }
     }
 }
 
+/// Subnormal codes count as what they are, also where the adapter's own f16 decodes them.
 #[test]
-fn integers_are_exact() {
+fn subnormals_are_kept() {
     let Some(gpu) = gpu() else { return };
-    // Sums below 2^24 are exact in f32, so every variant must agree with the integers.
-    let desc = MatmulDesc { a: Format::I8, b: Format::I8, ..product(33, 500, 40) };
-    let inputs = generate::inputs(&desc, 5);
-    for variant in langevin::Kernel::variants(&desc, gpu.capabilities()) {
-        let plan = PlanOptions { tier: Some(variant.tier), ..Default::default() };
-        let out = verify::run(&gpu, &desc, &inputs, &RunOptions { plan }).unwrap();
-        let expected = verify::Op::evaluate(&desc, &inputs).unwrap()[0].values();
-        assert_eq!(out.get("out").unwrap().to_f64(), expected, "{}", variant.name);
+    for (format, smallest) in
+        [(Format::F16, 2f32.powi(-24)), (Format::E5m2, 2f32.powi(-16)), (Format::E4m3, 2f32.powi(-9))]
+    {
+        let desc = MatmulDesc { a: format.into(), b: Format::F16.into(), ..product(2, 3, 2) };
+        let mut inputs = Tensors::new();
+        let values = [1.0, 2.0, 3.0, -1.0, 0.0, 1.0].map(|codes| codes * smallest);
+        inputs.insert("a", verify::Tensor::from_f32(format, &[1, 2, 3], &values).unwrap());
+        let ones = verify::Tensor::from_f32(Format::F16, &[1, 3, 2], &[1024.0; 6]).unwrap();
+        inputs.insert("b", ones);
+        for variant in desc.variants(gpu.capabilities()) {
+            let expected = [6.0, 6.0, 0.0, 0.0].map(|sum| sum * smallest * 1024.0);
+            assert_eq!(run(&gpu, &desc, &inputs, variant).to_f32(), expected, "{format} by {}", variant.name);
+        }
     }
 }
 
@@ -130,72 +304,4 @@ fn checked_shaders_agree() {
         verify::run(&gpu, &desc, &inputs, &RunOptions { plan }).unwrap()
     };
     assert_eq!(run(true), run(false));
-}
-
-#[test]
-fn errors_name_the_field_and_the_numbers() {
-    let Some(gpu) = gpu() else { return };
-    let error = |desc: &MatmulDesc| Matmul::new(gpu.device(), desc).unwrap_err().to_string();
-    let desc = MatmulDesc { out: Format::E4m3, ..product(1, 1, 1) };
-    assert_eq!(error(&desc), "matmul: `out` must be f32, f16 or bf16, got e4m3");
-    let desc = MatmulDesc { gate: Some(Columns { start: 3, width: 5 }), ..product(1, 1, 3) };
-    assert_eq!(error(&desc), "matmul: `gate` must be columns inside its matrix, got columns 3..3+3 of 5");
-    let desc = MatmulDesc { b_zero: true, ..product(1, 1, 3) };
-    assert_eq!(error(&desc), "matmul: `b_zero` must be absent unless the operand is i8, got f32");
-    assert!(error(&product(1 << 20, 1 << 20, 1)).contains("the number of elements of `a` must be at most"));
-    assert!(error(&product(usize::MAX, 2, 1)).contains("got"));
-    let too_large = product(1 << 15, 1 << 15, 1);
-    if gpu.capabilities().limits.max_storage_buffer_binding_size < 1 << 32 {
-        assert!(error(&too_large).contains("`max_storage_buffer_binding_size` is"));
-    }
-    let options = PlanOptions { tier: Some(Tier::Dot4), ..Default::default() };
-    let error = Matmul::with_options(gpu.device(), &product(1, 1, 1), &options).unwrap_err();
-    assert!(matches!(error, PlanError::Tier { tier: Tier::Dot4, .. }), "{error}");
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 12, ..Default::default() })]
-
-    #[test]
-    fn any_product_is_within_its_bound(
-        (m, k, n, batch) in (1usize..70, 0usize..70, 1usize..70, 1usize..3),
-        formats in (0usize..6, 0usize..6, 0usize..3),
-        flags in any::<u8>(),
-        seed in any::<u64>(),
-    ) {
-        let Some(gpu) = gpu() else { return Ok(()) };
-        let desc = MatmulDesc {
-            batch,
-            a: Format::ALL[formats.0],
-            b: Format::ALL[formats.1],
-            out: [Format::F32, Format::F16, Format::BF16][formats.2],
-            bias: flags & 1 != 0,
-            residual: flags & 2 != 0,
-            a_scale: (flags & 4 != 0).then_some(Granularity::PerRow),
-            b_scale: (flags & 8 != 0).then_some(Granularity::PerColumn),
-            activation: Activation::ALL[usize::from(flags >> 4 & 3)],
-            b_shared: flags & 64 != 0,
-            ..product(m, k, n)
-        };
-        conform(&gpu, &desc, seed);
-    }
-
-    /// `P A` has the rows of `A` permuted, so the product's rows are permuted, bit for bit.
-    #[test]
-    fn permuting_rows_permutes_rows(m in 2usize..40, k in 1usize..40, n in 1usize..40, seed in any::<u64>()) {
-        let Some(gpu) = gpu() else { return Ok(()) };
-        let desc = product(m, k, n);
-        let inputs = generate::inputs(&desc, seed);
-        let mut turned = inputs.clone();
-        let row_bytes = k * 4;
-        let mut bytes = inputs.get("a").unwrap().bytes().to_vec();
-        bytes.rotate_left(row_bytes);
-        turned.insert("a", verify::Tensor::new(Format::F32, &[1, m, k], bytes).unwrap());
-        let run = |inputs| verify::run(&gpu, &desc, inputs, &RunOptions::default()).unwrap();
-        let mut expected = run(&inputs).get("out").unwrap().bytes().to_vec();
-        expected.rotate_left(n * 4);
-        let got = run(&turned);
-        prop_assert_eq!(got.get("out").unwrap().bytes(), expected);
-        conform_on(&gpu, &desc, &turned);
-    }
 }

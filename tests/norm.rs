@@ -14,7 +14,7 @@ fn rows(rows: usize, width: usize) -> NormDesc {
 }
 
 fn run(gpu: &Gpu, desc: &NormDesc, inputs: &Tensors, variant: Variant) -> Tensor {
-    let plan = PlanOptions { tier: Some(variant.tier), ..Default::default() };
+    let plan = PlanOptions { pick: variant.into(), ..Default::default() };
     verify::run(gpu, desc, inputs, &RunOptions { plan }).unwrap().remove("out").unwrap()
 }
 

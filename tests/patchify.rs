@@ -83,7 +83,7 @@ fn a_matmul_makes_it_a_patch_embedding() {
         m: tokens,
         k: taps,
         n: d,
-        b_shared: true,
+        b: langevin::Operand { shared: true, ..Default::default() },
         bias: true,
         residual: true,
         residual_shared: true,

@@ -52,7 +52,7 @@ fn shapes() {
     let rows = [1, 2, 3, 7, 8, 9, 15, 17, 63, 65];
     for (i, &width) in widths.iter().enumerate() {
         for granularity in GRANULARITIES {
-            let rows = rows[(i * 7 + granularity as usize) % rows.len()];
+            let rows = rows[(i * 7 + usize::from(granularity == Granularity::PerRow)) % rows.len()];
             let desc = QuantizeDesc { granularity, ..per_row(&[rows, width]) };
             conform_wild(&gpu, &desc, i as u64);
         }
@@ -109,7 +109,7 @@ fn folded_grids() {
         let desc = per_row(shape);
         for variant in desc.variants(&capabilities) {
             let capabilities = Some(capabilities.clone());
-            let plan = PlanOptions { tier: Some(variant.tier), capabilities, ..Default::default() };
+            let plan = PlanOptions { pick: variant.into(), capabilities, ..Default::default() };
             let checked = verify::check(&gpu, &desc, &wild_inputs(&desc, 1), &RunOptions { plan });
             assert!(checked.unwrap().iter().all(verify::Comparison::passed), "{} {shape:?}", variant.name);
         }

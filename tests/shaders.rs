@@ -1,35 +1,49 @@
 //! Shaders without a GPU: every variant is parsed, validated and written to SPIR-V, MSL and HLSL by naga, its bindings
 //! are compared with the host's list, and every file is valid by itself.
 
+use langevin::gpu::CoopShape;
 use langevin::{
     Activation, ActivationDesc, AttentionDesc, Capabilities, Causal, Columns, ConvDesc, DequantizeDesc,
     Format, GatedResidualDesc, Granularity, GuidanceDesc, HeatDesc, Kernel, LaplacianDesc, MatmulDesc,
-    Modulation, NormDesc, NormKind, PatchifyDesc, QuantizeDesc, ScaleSource, StageSource, UnpatchifyDesc,
-    View, sources,
+    Modulation, NormDesc, NormKind, Operand, PatchifyDesc, QuantizeDesc, ScaleSource, StageSource,
+    UnpatchifyDesc, View, sources,
 };
 use naga::{AddressSpace, StorageAccess};
 use std::path::{Path, PathBuf};
 
-/// A software adapter has every variant that no optional feature gates.
-fn capabilities() -> [Capabilities; 2] {
-    let software = Capabilities { device_type: wgpu::DeviceType::Cpu, ..Capabilities::minimal() };
-    [Capabilities::minimal(), software]
+/// A software adapter has every variant that no optional feature gates; the others have the rest, with cooperative
+/// matrices of both sizes and subgroups of 8 and 32.
+fn capabilities() -> [Capabilities; 4] {
+    let minimal = Capabilities::minimal();
+    let software = Capabilities { device_type: wgpu::DeviceType::Cpu, ..minimal.clone() };
+    let with = |size, subgroup, kib: u32| {
+        let mut limits = minimal.limits.clone();
+        limits.max_compute_workgroup_storage_size = kib << 10;
+        Capabilities {
+            features: wgpu::Features::SHADER_F16 | wgpu::Features::SUBGROUP,
+            subgroup_sizes: (subgroup, subgroup),
+            coop: vec![CoopShape { size }],
+            limits,
+            ..minimal.clone()
+        }
+    };
+    [minimal.clone(), software, with(16, 32, 48), with(8, 8, 16)]
 }
 
 /// Checks every variant of a descriptor.
 fn check<D: Kernel>(desc: &D) {
     for capabilities in capabilities() {
         for variant in desc.variants(&capabilities) {
-            let sources = sources(desc, &capabilities, Some(variant.tier)).unwrap();
+            let sources = sources(desc, &capabilities, &variant.into()).unwrap();
             assert!(!sources.is_empty(), "{desc:?} dispatches nothing");
             for source in sources {
-                check_source(&format!("{} of {desc:?}", variant.name), &source);
+                check_source(&format!("{} of {desc:?}", variant.name), &source, &capabilities);
             }
         }
     }
 }
 
-fn check_source(what: &str, source: &StageSource) {
+fn check_source(what: &str, source: &StageSource, capabilities: &Capabilities) {
     let module = write_everywhere(what, &source.wgsl);
     let mut storage: Vec<_> = module
         .global_variables
@@ -54,8 +68,9 @@ fn check_source(what: &str, source: &StageSource) {
     );
     let entry = &module.entry_points[0];
     assert!(
-        entry.workgroup_size.iter().product::<u32>() <= 256,
-        "{what}: too many invocations for WebGPU's default"
+        entry.workgroup_size.iter().product::<u32>()
+            <= capabilities.limits.max_compute_invocations_per_workgroup,
+        "{what}: too many invocations"
     );
     let mut layouter = naga::proc::Layouter::default();
     layouter.update(module.to_ctx()).unwrap();
@@ -70,8 +85,8 @@ fn check_source(what: &str, source: &StageSource) {
             .sum::<u32>()
     };
     assert!(
-        bytes(AddressSpace::WorkGroup) <= 16 << 10,
-        "{what}: too much workgroup memory for WebGPU's default"
+        bytes(AddressSpace::WorkGroup) <= capabilities.limits.max_compute_workgroup_storage_size,
+        "{what}: too much workgroup memory"
     );
     assert!(bytes(AddressSpace::Uniform) as usize <= source.params.len() * 4, "{what}: parameters");
 }
@@ -80,16 +95,25 @@ fn check_source(what: &str, source: &StageSource) {
 fn write_everywhere(what: &str, wgsl: &str) -> naga::Module {
     let module =
         naga::front::wgsl::parse_str(wgsl).unwrap_or_else(|e| panic!("{what}: {}", e.emit_to_string(wgsl)));
-    let capabilities = naga::valid::Capabilities::default();
+    let capabilities = naga::valid::Capabilities::all();
     let info = naga::valid::Validator::new(naga::valid::ValidationFlags::all(), capabilities)
         .validate(&module)
         .unwrap_or_else(|e| panic!("{what}: {}", e.emit_to_string(wgsl)));
-    naga::back::spv::write_vec(&module, &info, &Default::default(), None)
-        .unwrap_or_else(|e| panic!("{what}: {e}"));
-    let msl = naga::back::msl::Options { fake_missing_bindings: true, ..Default::default() };
+    let spv = naga::back::spv::Options { lang_version: (1, 3), ..Default::default() };
+    naga::back::spv::write_vec(&module, &info, &spv, None).unwrap_or_else(|e| panic!("{what}: {e}"));
+    let msl =
+        naga::back::msl::Options { lang_version: (3, 0), fake_missing_bindings: true, ..Default::default() };
     naga::back::msl::write_string(&module, &info, &msl, &Default::default())
         .unwrap_or_else(|e| panic!("{what}: {e}"));
-    let hlsl = naga::back::hlsl::Options { fake_missing_bindings: true, ..Default::default() };
+    // DX12 has no cooperative matrices.
+    if wgsl.contains("enable wgpu_cooperative_matrix") {
+        return module;
+    }
+    let hlsl = naga::back::hlsl::Options {
+        fake_missing_bindings: true,
+        shader_model: naga::back::hlsl::ShaderModel::V6_2,
+        ..Default::default()
+    };
     let mut text = String::new();
     naga::back::hlsl::Writer::new(&mut text, &hlsl, &Default::default())
         .write(&module, &info, None)
@@ -101,8 +125,8 @@ fn write_everywhere(what: &str, wgsl: &str) -> naga::Module {
 fn matmul() {
     for a in Format::ALL {
         for b in Format::ALL {
-            for out in [Format::F32, Format::F16, Format::BF16] {
-                check(&MatmulDesc { m: 3, k: 5, n: 7, a, b, out, ..Default::default() });
+            for out in Format::ALL {
+                check(&MatmulDesc { m: 3, k: 5, n: 7, a: a.into(), b: b.into(), out, ..Default::default() });
             }
         }
     }
@@ -111,10 +135,8 @@ fn matmul() {
             m: 3,
             k: 5,
             n: 7,
-            a: Format::I8,
-            a_scale: Some(Granularity::PerRow),
-            b_scale: Some(Granularity::PerColumn),
-            a_zero: true,
+            a: Operand { zero: true, ..Operand::from(Format::I8).scaled(Granularity::PerRow) },
+            b: Operand::default().scaled(Granularity::PerColumn),
             bias: true,
             activation,
             gate: Some(Columns { start: 1, width: 9 }),
@@ -259,7 +281,8 @@ fn every_file_is_valid_by_itself() {
     let files = wgsl_files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("shaders"));
     assert!(files.len() > 15, "only {} shaders found", files.len());
     for file in files {
-        write_everywhere(&file.display().to_string(), &std::fs::read_to_string(&file).unwrap());
+        let text = std::fs::read_to_string(&file).unwrap();
+        write_everywhere(&file.display().to_string(), &langevin::gpu::standalone(&text));
     }
 }
 
@@ -278,7 +301,9 @@ fn a_broken_shader_is_rejected() {
         bindings: vec!["other"],
         workgroups: [1; 3],
     };
-    assert!(std::panic::catch_unwind(|| check_source("wrong", &wrong_list)).is_err());
+    assert!(
+        std::panic::catch_unwind(|| check_source("wrong", &wrong_list, &Capabilities::minimal())).is_err()
+    );
 }
 
 /// One kernel's pieces share a stem: the shader, the host side, the reference and the test.

@@ -151,7 +151,9 @@ fn run_words<D: Kernel>(
     for spec in plan.tensors() {
         let words = match (spec.role, inputs.get(spec.name)) {
             (Role::Output, _) | (_, None) => vec![poison.word; padded_words(spec)],
-            (_, Some(tensor)) => tensor.to_words(poison.pad),
+            // The pad beside what is overwritten stays as it is.
+            (Role::InOut, Some(tensor)) => tensor.to_words(0),
+            (Role::Input, Some(tensor)) => tensor.to_words(poison.pad),
         };
         let around = if spec.role == Role::Input { poison.input_guard } else { poison.word };
         buffers.push((spec.name, words.len(), upload_guarded(gpu, spec.name, &words, guard, around)?));

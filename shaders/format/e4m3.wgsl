@@ -30,3 +30,8 @@ fn encode_e4m3_bits(bits: u32, saturate_overflow: bool) -> u32 {
   let rounded = ((magnitude + 0x7ffffu + ((magnitude >> 20u) & 1u)) >> 20u) - 960u;
   return sign | select(rounded, select(0x7fu, 0x7eu, saturate_overflow), rounded > 0x7eu);
 }
+
+// Overflow becomes NaN; who wants it to saturate clamps before.
+fn encode_e4m3(x: f32) -> u32 {
+  return encode_e4m3_bits(bitcast<u32>(x), false);
+}

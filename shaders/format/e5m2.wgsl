@@ -31,3 +31,8 @@ fn encode_e5m2_bits(bits: u32, saturate_overflow: bool) -> u32 {
   let rounded = ((magnitude + 0xfffffu + ((magnitude >> 21u) & 1u)) >> 21u) - 448u;
   return sign | select(rounded, select(0x7cu, 0x7bu, saturate_overflow), rounded > 0x7bu);
 }
+
+// Overflow becomes infinity; who wants it to saturate clamps before.
+fn encode_e5m2(x: f32) -> u32 {
+  return encode_e5m2_bits(bitcast<u32>(x), false);
+}

@@ -2,3 +2,8 @@
 fn decode_i8(code: u32) -> f32 {
   return f32(bitcast<i32>(code << 24u) >> 24u);
 }
+
+// Rounds to nearest, ties to even, and saturates at -127 and 127.
+fn encode_i8(x: f32) -> u32 {
+  return bitcast<u32>(i32(clamp(round(x), -127.0, 127.0))) & 0xffu;
+}

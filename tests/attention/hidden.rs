@@ -18,7 +18,7 @@ fn put(tensors: &mut Tensors, name: &str, shape: &[usize], values: &[f32]) {
 fn each_variant(desc: &AttentionDesc, inputs: &Tensors, check: impl Fn(&Tensors)) {
     let Some(gpu) = gpu() else { return };
     for variant in desc.variants(gpu.capabilities()) {
-        let plan = PlanOptions { tier: Some(variant.tier), ..Default::default() };
+        let plan = PlanOptions { pick: variant.into(), ..Default::default() };
         check(&verify::run(&gpu, desc, inputs, &RunOptions { plan }).unwrap());
     }
 }

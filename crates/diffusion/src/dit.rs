@@ -7,7 +7,7 @@ use crate::{DiffusionError, DitConfig, DitWeights};
 use langevin::reference::{NormKind, Tensor, timestep_embedding};
 use langevin::{
     Activation, ActivationDesc, AttentionDesc, Columns, Format, Granularity, GuidanceDesc, MatmulDesc,
-    Modulation, NormDesc, PatchifyDesc, UnpatchifyDesc, View,
+    Modulation, NormDesc, Operand, PatchifyDesc, UnpatchifyDesc, View,
 };
 
 /// diffusers fixes this in `AdaLayerNormZero` and in the last norm.
@@ -121,9 +121,12 @@ impl Builder<'_> {
             m: rows,
             k: layer.inputs,
             n: layer.outputs,
-            b: format,
-            b_shared: true,
-            b_scale: scale.is_some().then_some(Granularity::PerColumn),
+            b: Operand {
+                format,
+                shared: true,
+                scale: scale.is_some().then_some(Granularity::PerColumn),
+                ..Default::default()
+            },
             bias: true,
             activation: after.activation,
             gate: after.gate.map(|(columns, _)| columns),

@@ -1,8 +1,12 @@
 //! Joins WGSL parts into one module: enables, constants, parameters, bindings, then the parts in order.
 //!
-//! Every part is a plain file that is valid WGSL by itself: what it expects of its surroundings is declared between
+//! Every part is a plain file that is valid WGSL by itself ([`standalone`]): what it expects of its surroundings is declared between
 //! [`STAND_IN_BEGIN`] and [`STAND_IN_END`], and the composer leaves those lines out. A part may be an accessor template
 //! for one tensor: `TENSOR` and `FORMAT` in it stand for the names of the tensor and of its storage format.
+//!
+//! Registers have names, not indices: what stands between a line `// @repeat R ROWS` and its `// @end` is written once for
+//! every number below the constant `ROWS` (or a literal one). `R` alone becomes the number, and so does each `R` between
+//! underscores of a name: `sum_R` becomes `sum_0`, `sum_1` and so on. Repetitions nest.
 
 use std::fmt::Write as _;
 
@@ -10,6 +14,10 @@ use std::fmt::Write as _;
 pub const STAND_IN_BEGIN: &str = "// @stand-in begin";
 /// The line that ends it.
 pub const STAND_IN_END: &str = "// @stand-in end";
+/// The line that starts a repetition: the name of its number and how often follow.
+const REPEAT: &str = "// @repeat ";
+/// The line that ends the innermost repetition.
+const REPEAT_END: &str = "// @end";
 
 /// Whether a shader writes a tensor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,24 +34,21 @@ pub enum Element {
     /// `u32`: every format, packed.
     #[default]
     Word,
-    /// `vec4<u32>`: every format, 16 bytes at a time; the binding's size is rounded up.
+    /// `vec2<u32>`: 8 bytes at a time; the binding's size is a multiple of that.
+    Vec2Word,
+    /// `vec4<u32>`: 16 bytes at a time; the binding's size is a multiple of that.
     Vec4Word,
-    /// `f16`; needs the feature.
-    F16,
-    /// `vec4<f16>`; needs the feature.
-    Vec4F16,
-    /// `f32`.
-    F32,
+    /// `vec2<f16>`; needs the feature.
+    Vec2F16,
 }
 
 impl Element {
     const fn wgsl(self) -> &'static str {
         match self {
             Self::Word => "u32",
+            Self::Vec2Word => "vec2<u32>",
             Self::Vec4Word => "vec4<u32>",
-            Self::F16 => "f16",
-            Self::Vec4F16 => "vec4<f16>",
-            Self::F32 => "f32",
+            Self::Vec2F16 => "vec2<f16>",
         }
     }
 }
@@ -151,11 +156,14 @@ impl Shader {
                 "@group(0) @binding({index}) var<storage, {access}> {name}: array<{element}>;"
             );
         }
+        let constants: Vec<(&str, &str)> =
+            self.constants.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let mut seen = Vec::new();
         for part in &self.parts {
             if !seen.contains(&&part.name) {
                 seen.push(&part.name);
-                _ = writeln!(text, "\n// ---- {}\n{}", part.name, part.text.trim_matches('\n'));
+                let unrolled = unroll(part.text.trim_matches('\n'), &constants);
+                _ = writeln!(text, "\n// ---- {}\n{}", part.name, unrolled.trim_end());
             }
         }
         text
@@ -167,6 +175,80 @@ impl Shader {
         words.resize(words.len().max(1).next_multiple_of(4), 0);
         words
     }
+}
+
+/// Writes out the repetitions, as often as constants say.
+fn unroll(text: &str, constants: &[(&str, &str)]) -> String {
+    let mut result = String::with_capacity(text.len());
+    let mut lines = text.lines();
+    while let Some(line) = lines.next() {
+        let Some(head) = line.trim_start().strip_prefix(REPEAT) else {
+            result.push_str(line);
+            result.push('\n');
+            continue;
+        };
+        let body = unroll(&repeated_lines(&mut lines), constants);
+        let (name, count) = head.split_once(' ').unwrap_or((head, "1"));
+        for number in 0..value_of(count.trim(), constants) {
+            result.push_str(&numbered(&body, name, number));
+        }
+    }
+    result
+}
+
+/// A constant's value or a literal.
+fn value_of(name: &str, constants: &[(&str, &str)]) -> u32 {
+    let constant = constants.iter().find(|(constant, _)| *constant == name);
+    constant.map_or(name, |(_, value)| value).trim_end_matches('u').parse().unwrap_or(1)
+}
+
+/// The lines up to the end of a repetition whose first line has been read.
+fn repeated_lines(lines: &mut std::str::Lines<'_>) -> String {
+    let mut body = String::new();
+    let mut depth = 1;
+    for line in lines {
+        let directive = line.trim_start();
+        depth += usize::from(directive.starts_with(REPEAT));
+        depth -= usize::from(directive.starts_with(REPEAT_END));
+        if depth == 0 {
+            break;
+        }
+        body.push_str(line);
+        body.push('\n');
+    }
+    body
+}
+
+/// A number in place of its name: `R` becomes `2u`, `sum_R` becomes `sum_2`.
+fn numbered(text: &str, name: &str, number: u32) -> String {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let mut result = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(start) = rest.find(is_part) {
+        let end = rest[start..].find(|c| !is_part(c)).map_or(rest.len(), |length| start + length);
+        result.push_str(&rest[..start]);
+        let word = &rest[start..end];
+        if word == name {
+            _ = write!(result, "{number}u");
+        } else {
+            let parts =
+                word.split('_').map(|part| if part == name { number.to_string() } else { part.to_owned() });
+            result.push_str(&parts.collect::<Vec<_>>().join("_"));
+        }
+        rest = &rest[end..];
+    }
+    result + rest
+}
+
+/// A part's file as a module of its own, for checks: with what it declares to be valid by itself, and repetitions written
+/// out by the constants there.
+pub fn standalone(file: &str) -> String {
+    let mut constants = Vec::new();
+    for line in file.lines() {
+        let constant = line.strip_prefix("const ").and_then(|rest| rest.strip_suffix(';')?.split_once(" = "));
+        constants.extend(constant);
+    }
+    unroll(file, &constants)
 }
 
 fn without_stand_ins(text: &str) -> String {
@@ -186,6 +268,19 @@ fn without_stand_ins(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn repetitions_are_written_out_and_nest() {
+        let text = "a;\n  // @repeat R ROWS\n  x_R += R * y_R_z;\n  // @repeat C 3\n  s_R_C;\n  // @end\n  // @end\nR;";
+        let shader = Shader {
+            constants: vec![("ROWS", "2u".into())],
+            parts: vec![ShaderPart::new("p", text)],
+            ..Default::default()
+        };
+        let expected = "a;\n  x_0 += 0u * y_0_z;\n  s_0_0;\n  s_0_1;\n  s_0_2;\n  \
+                        x_1 += 1u * y_1_z;\n  s_1_0;\n  s_1_1;\n  s_1_2;\nR;\n";
+        assert!(shader.compose().ends_with(expected), "{}", shader.compose());
+    }
 
     #[test]
     fn parts_lose_their_stand_ins_and_repeat_once() {

@@ -25,7 +25,9 @@ mod transfer;
 mod trusted;
 
 pub use capabilities::{Capabilities, CoopShape, Tier};
-pub use compose::{Access, Binding, Element, ParamValue, STAND_IN_BEGIN, STAND_IN_END, Shader, ShaderPart};
+pub use compose::{
+    Access, Binding, Element, ParamValue, STAND_IN_BEGIN, STAND_IN_END, Shader, ShaderPart, standalone,
+};
 pub use error::GpuError;
 pub use open::{Gpu, OpenOptions, adapters};
 pub use pipeline::{ComputeStage, StageDesc};

@@ -34,28 +34,16 @@ pub(crate) fn check_granularity<O: Op>(granularity: Granularity) -> Result<(), D
     match granularity {
         Granularity::PerTensor | Granularity::PerRow => Ok(()),
         Granularity::PerColumn => Err(O::field_error("granularity", "per_tensor or per_row", "per_column")),
+        Granularity::PerGroup(size) => {
+            Err(O::field_error("granularity", "per_tensor or per_row", format!("per_group of {size}")))
+        }
     }
 }
 
 /// Scales that are given must be finite, zero points must be codes of I8.
 pub(crate) fn check_affine<O: Op>(inputs: &Tensors) -> Result<(), DescError> {
-    check_all::<O>(inputs, "scale", "finite scales", f64::is_finite)?;
-    check_all::<O>(inputs, "zero_point", "zero points from -128 to 127", |zero| {
+    inputs.check_values_of(O::NAME, "scale", "finite scales", f64::is_finite)?;
+    inputs.check_values_of(O::NAME, "zero_point", "zero points from -128 to 127", |zero| {
         (-128.0..=127.0).contains(&zero)
     })
-}
-
-/// Checks every value of a tensor, if it is there.
-fn check_all<O: Op>(
-    inputs: &Tensors,
-    tensor: &str,
-    expected: &'static str,
-    holds: impl Fn(f64) -> bool,
-) -> Result<(), DescError> {
-    let Some(values) = inputs.values(tensor) else { return Ok(()) };
-    if let Some((index, &got)) = values.indexed_iter().find(|(_, value)| !holds(**value)) {
-        let index = ndarray::Dimension::slice(&index).to_vec();
-        return Err(DescError::Value { op: O::NAME, tensor: tensor.into(), expected, got, index });
-    }
-    Ok(())
 }

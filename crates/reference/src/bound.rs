@@ -4,7 +4,7 @@
 //! may be flushed to zero, and `exp` is good to `3 + 2|x|` units in the last place (WGSL section 15.7.4, "Accuracy of
 //! concrete floating point expressions"). A bound that holds on every adapter starts from these.
 
-use langevin_formats::Format;
+use langevin_formats::{Format, Overflow};
 
 /// The unit roundoff of f32 arithmetic with an unspecified rounding direction.
 pub const U_ACC: f64 = 1.0 / (1u64 << 23) as f64;
@@ -92,7 +92,21 @@ impl Rounded {
         Self { value, error: error + ulp * U_ACC * (value + error) + TINY }
     }
 
-    /// Stored in `format`.
+    /// Stored in `format`, where values beyond the largest may become it.
+    ///
+    /// Clamping moves no two values apart, so the error stays.
+    pub fn store_with(self, format: Format, overflow: Overflow) -> Self {
+        let saturates = format != Format::F32 && (overflow == Overflow::Saturate || format == Format::I8);
+        if !saturates || !self.value.is_finite() {
+            return self.store(format);
+        }
+        let largest = format.max_finite();
+        let value = self.value.clamp(-largest, largest);
+        let rounding = format.rounding_error((value.abs() + self.error).min(largest));
+        Self { value, error: self.error + rounding }
+    }
+
+    /// Stored in `format`; infinite errors where that overflows.
     pub fn store(self, format: Format) -> Self {
         let rounding = match format {
             Format::F32 => 0.0,

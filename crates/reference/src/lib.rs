@@ -59,7 +59,7 @@ pub use guidance::{GuidanceDesc, guidance};
 pub use heat::{HeatDesc, heat_step};
 pub use langevin_formats::{self as formats, Format, Overflow};
 pub use laplacian::{LaplacianDesc, laplacian};
-pub use matmul::{MatmulDesc, matmul, matmul_bound};
+pub use matmul::{MatmulDesc, Operand, Pair, matmul, matmul_bound};
 pub use norm::{Modulation, NormDesc, NormKind, norm};
 pub use op::{Answer, Columns, Cost, Expected, Granularity, Op};
 pub use patchify::{PatchifyDesc, patch_embed, patchify};

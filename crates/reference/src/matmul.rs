@@ -1,37 +1,68 @@
 //! Matrix multiplication of any two storage formats, with its epilogue.
 
+mod answer;
+mod operand;
+
 use crate::bound::Rounded;
 use crate::{
-    Activation, Columns, Cost, DescError, Dtype, Expected, Format, Granularity, Op, TensorSpec, Tensors,
+    Activation, Columns, Cost, DescError, Expected, Format, Op, Overflow, Role, TensorSpec, Tensors,
 };
-use ndarray::{Array3, ArrayD, Axis, Zip};
-use rayon::prelude::*;
+use ndarray::{Array3, Zip};
+pub use operand::Operand;
+use operand::{Placed, Which, check_columns};
 
-/// `out = residual + gate * activation(a_scale * b_scale * (a - a_zero) (b - b_zero) + bias)`
+/// Which half of a doubled product is the gate: `out = activation(gate) * value` (SwiGLU with
+/// [`Activation::Silu`], GEGLU with a GELU; Shazeer, arXiv 2002.05202).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
+pub enum Pair {
+    /// The first n columns of `b` are the gate (Llama's stacked gate and up projections).
+    GateFirst,
+    /// The last n columns of `b` are the gate (diffusers' `GEGLU` and `SwiGLU`).
+    GateLast,
+}
+
+/// `out = (residual + gate * activation(a_scale * b_scale * (a - a_zero) (b - b_zero) + bias)) / out_scale`
 ///
 /// | tensor | shape | type |
 /// |---|---|---|
-/// | `a` | `[batch, m, k]` | [`MatmulDesc::a`] |
-/// | `b` | `[batch, k, n]`, or `[k, n]` with [`MatmulDesc::b_shared`] | [`MatmulDesc::b`] |
-/// | `a_scale` | `[]` per tensor, `[batch, m]` per row | F32 |
-/// | `b_scale` | `[]` per tensor, `[n]` per column | F32 |
-/// | `a_zero`, `b_zero` | `[]` | I32 |
+/// | `a` | `[batch, m, k]`; see [`Operand`] for other layouts | [`Operand::format`] |
+/// | `b` | `[batch, k, n]`, or `[k, n]` with [`Operand::shared`] | [`Operand::format`] |
+/// | `a_scale` | `[]` per tensor, `[batch, m]` per row, `[batch, m, ceil(k / g)]` per group of g | F32 |
+/// | `b_scale` | `[]` per tensor, `[batch, n]` per column, `[batch, ceil(k / g), n]` per group of g | F32 |
+/// | `a_zero`, `b_zero` | as the scales; `[]` without | I32 |
 /// | `bias` | `[n]` | F32 |
 /// | `gate` | columns of `[batch, width]` | F32 |
-/// | `residual` | as `out`, or `[m, n]` with [`MatmulDesc::residual_shared`] | as `out` |
-/// | `out` | `[batch, m, n]` | [`MatmulDesc::out`] |
+/// | `residual` | `[batch, m, n]`, or `[m, n]` with [`MatmulDesc::residual_shared`] | as `out` |
+/// | `out_scale` | `[]` | F32 |
+/// | `out` | `[batch, m, n]`, or columns of `[batch, m, width]` | [`MatmulDesc::out`] |
 ///
-/// All are row-major with every row starting on a 4-byte word. The result is not scaled by anything that is not in the
-/// formula: I8 operands without scale count as the integers they hold. Zero points are for I8 alone;
-/// those up to 2^24 in magnitude are exact.
+/// All are row-major with every row starting on a 4-byte word. Scales and zero points of a shared operand have no batch
+/// axis, and those per group are laid out like the operand: `[n, ceil(k / g)]` where `b` is stored `[n, k]`.
+/// The result is not scaled by anything that is not in the formula: I8 operands without scale count as the
+/// integers they hold. Zero points are codes of I8, -128 to 127. With [`MatmulDesc::pair`], `b`, `b_scale`, `b_zero` and
+/// `bias` have 2n columns, and `out = activation(gate half) * value half` takes the place of the activation.
 ///
-/// Products and sums are f32 on every tier, in any order. `k = 0` gives `residual + gate * activation(bias)`.
+/// Products and sums are f32, in any order; those of two I8 operands without groups are i32 and exact: their sum fits for
+/// any codes up to k = 131,071, with zero points 33,025, which are the limits.
+/// `k = 0` gives what the rest makes of a sum of 0.
+///
 /// NaN and infinity in `a` or `b` reach only the rows or columns they stand in, as some non-finite value or none: WGSL
-/// lets a driver assume they do not occur. An F16 or BF16 output overflows to infinity.
+/// lets a driver assume they do not occur. Scales may be zero; a negative or NaN scale is refused where the host sees
+/// it and otherwise multiplies like any number. An `out_scale` below 2^-126 counts as that.
+///
+/// Rounding into `out` is to nearest, ties to even. [`MatmulDesc::overflow`] says what becomes of values beyond its
+/// largest: by default F16 and BF16 go to infinity and 8-bit formats saturate (I8 at -127 and 127, always).
 ///
 /// Error bound, per element, with `u = 2^-23` (WGSL leaves the rounding direction open) and
-/// `mag = a_scale b_scale sum |a||b|`: `L gamma(k + 1) mag` plus one `u` of the running magnitude for each step of the
-/// epilogue (`L` the activation's slope, plus its own evaluation error), plus half a unit in the last place of `out`.
+/// `mag = sum |a_scale b_scale a b|`: `L gamma(k + 1) mag` (`gamma(k + 4)` with groups; for two I8 operands without them
+/// nothing but the conversion of the sum, `u |sum|` beyond 2^24), plus one `u` of the running magnitude for each step of
+/// the epilogue (`L` the activation's slope, plus its own evaluation error; 2.5 `u` for the division), plus half a unit
+/// in the last place of `out`.
+///
+/// # Errors
+/// [`DescError::Field`] names a field that breaks a rule above, [`DescError::TooLarge`] a tensor that u32 cannot index,
+/// [`DescError::Value`] a scale that is negative or NaN.
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(
     feature = "serde",
@@ -48,37 +79,20 @@ pub struct MatmulDesc {
     /// Columns of `a`, rows of `b`: the summed axis.
     #[cfg_attr(feature = "serde", serde(skip))]
     pub k: usize,
-    /// Columns of `b` and `out`.
+    /// Columns of `out`, and of `b` unless they are paired.
     #[cfg_attr(feature = "serde", serde(skip))]
     pub n: usize,
-    /// How `a` is stored.
-    #[cfg_attr(feature = "serde", serde(skip))]
-    pub a: Format,
-    /// How `b` is stored.
-    #[cfg_attr(feature = "serde", serde(skip))]
-    pub b: Format,
-    /// How `out` is stored: F32, F16 or BF16.
-    pub out: Format,
-    /// One `b` for the whole batch.
-    #[cfg_attr(feature = "serde", serde(skip))]
-    pub b_shared: bool,
-    /// The scale of `a`: none, per tensor or per row.
-    #[cfg_attr(feature = "serde", serde(skip))]
-    pub a_scale: Option<Granularity>,
-    /// The scale of `b`: none, per tensor or per column.
-    #[cfg_attr(feature = "serde", serde(skip))]
-    pub b_scale: Option<Granularity>,
-    /// `a` has a zero point.
-    #[cfg_attr(feature = "serde", serde(skip))]
-    pub a_zero: bool,
-    /// `b` has a zero point.
-    #[cfg_attr(feature = "serde", serde(skip))]
-    pub b_zero: bool,
+    /// The left operand.
+    pub a: Operand,
+    /// The right operand.
+    pub b: Operand,
     /// Adds a bias.
     #[cfg_attr(feature = "serde", serde(skip))]
     pub bias: bool,
     /// Applied after the bias.
     pub activation: Activation,
+    /// `b` has 2n columns, of which one half gates the other. n is then a multiple of 4.
+    pub pair: Option<Pair>,
     /// Multiplies by a gate, one per batch item and column.
     #[cfg_attr(feature = "serde", serde(skip))]
     pub gate: Option<Columns>,
@@ -88,6 +102,19 @@ pub struct MatmulDesc {
     /// One residual for the whole batch (a position embedding).
     #[cfg_attr(feature = "serde", serde(skip))]
     pub residual_shared: bool,
+    /// Divides the result by a given scale, for an `out` of 8 bits.
+    #[cfg_attr(feature = "serde", serde(skip))]
+    pub out_scale: bool,
+    /// How `out` is stored.
+    pub out: Format,
+    /// What values too large for `out` become; `None`: infinity in F16 and BF16, the largest value in 8-bit formats.
+    pub overflow: Option<Overflow>,
+    /// `out` is some columns of a wider matrix, whose other columns stay. They start and end on a word, or end the row.
+    #[cfg_attr(feature = "serde", serde(skip))]
+    pub out_columns: Option<Columns>,
+    /// A row of the result has the same bits whatever `m`, `batch` and the other rows are: the choice of a kernel then
+    /// does not depend on them.
+    pub batch_invariant: bool,
 }
 
 impl Default for MatmulDesc {
@@ -98,40 +125,34 @@ impl Default for MatmulDesc {
             m: 0,
             k: 0,
             n: 0,
-            a: Format::F32,
-            b: Format::F32,
-            out: Format::F32,
-            b_shared: false,
-            a_scale: None,
-            b_scale: None,
-            a_zero: false,
-            b_zero: false,
+            a: Operand::default(),
+            b: Operand::default(),
             bias: false,
             activation: Activation::Identity,
+            pair: None,
             gate: None,
             residual: false,
             residual_shared: false,
+            out_scale: false,
+            out: Format::F32,
+            overflow: None,
+            out_columns: None,
+            batch_invariant: false,
         }
     }
 }
+
+/// The most products of two codes of I8 whose sum fits an i32, whatever they are.
+const INTEGER_DEPTH: usize = (i32::MAX / (128 * 128)) as usize;
+/// The same where zero points stretch the factors to 255.
+const INTEGER_DEPTH_WITH_ZEROS: usize = (i32::MAX / (255 * 255)) as usize;
 
 impl Op for MatmulDesc {
     const NAME: &'static str = "matmul";
 
     fn validate(&self) -> Result<(), DescError> {
-        if !matches!(self.out, Format::F32 | Format::F16 | Format::BF16) {
-            return Err(Self::field_error("out", "f32, f16 or bf16", self.out));
-        }
-        if matches!(self.a_scale, Some(Granularity::PerColumn)) {
-            return Err(Self::field_error("a_scale", "per tensor or per row", "per column"));
-        }
-        if matches!(self.b_scale, Some(Granularity::PerRow)) {
-            return Err(Self::field_error("b_scale", "per tensor or per column", "per row"));
-        }
-        for (zero, format, field) in [(self.a_zero, self.a, "a_zero"), (self.b_zero, self.b, "b_zero")] {
-            if zero && format != Format::I8 {
-                return Err(Self::field_error(field, "absent unless the operand is i8", format));
-            }
+        for placed in self.placed() {
+            placed.validate()?;
         }
         if let Some(Columns { start, width }) = self.gate
             && start.checked_add(self.n).is_none_or(|end| end > width)
@@ -142,95 +163,92 @@ impl Op for MatmulDesc {
         if self.residual_shared && !self.residual {
             return Err(Self::field_error("residual_shared", "false without a residual", "true"));
         }
+        if self.out_scale && self.out.bits() != 8 {
+            return Err(Self::field_error("out_scale", "absent unless `out` is of 8 bits", self.out));
+        }
+        if self.pair.is_some() && !self.n.is_multiple_of(4) {
+            return Err(Self::field_error("n", "a multiple of 4 with a pair", self.n));
+        }
+        if let Some(columns) = self.out_columns {
+            check_columns("out_columns", columns, self.n, self.out)?;
+            let end = columns.start + self.n;
+            if !(end == columns.width || end.is_multiple_of(self.out.per_word())) {
+                let expected = "columns that end on a word, or with the row";
+                return Err(Self::field_error("out_columns", expected, format!("an end at {end}")));
+            }
+        }
+        let zeros = self.a.zero || self.b.zero;
+        let depth = if zeros { INTEGER_DEPTH_WITH_ZEROS } else { INTEGER_DEPTH };
+        if self.is_integer() && !self.is_grouped() && self.k > depth {
+            let expected = format!("at most {depth}, so that sums of i8 products fit an i32");
+            return Err(Self::field_error("k", expected, self.k));
+        }
         self.check_index_range()
     }
 
     fn tensors(&self) -> Vec<TensorSpec> {
-        let Self { batch, m, k, n, .. } = *self;
-        let scale_shape = |granularity: Granularity| match granularity {
-            Granularity::PerTensor => vec![],
-            Granularity::PerRow => vec![batch, m],
-            Granularity::PerColumn => vec![n],
-        };
-        let b_shape: &[usize] = if self.b_shared { &[k, n] } else { &[batch, k, n] };
-        let residual_shape: &[usize] = if self.residual_shared { &[m, n] } else { &[batch, m, n] };
-        let mut specs =
-            vec![TensorSpec::input("a", self.a, &[batch, m, k]), TensorSpec::input("b", self.b, b_shape)];
-        specs.extend(self.a_scale.map(|g| TensorSpec::input("a_scale", Format::F32, &scale_shape(g))));
-        specs.extend(self.b_scale.map(|g| TensorSpec::input("b_scale", Format::F32, &scale_shape(g))));
-        specs.extend(self.a_zero.then(|| TensorSpec::input("a_zero", Dtype::I32, &[])));
-        specs.extend(self.b_zero.then(|| TensorSpec::input("b_zero", Dtype::I32, &[])));
-        specs.extend(self.bias.then(|| TensorSpec::input("bias", Format::F32, &[n])));
+        let Self { batch, m, n, .. } = *self;
+        let [a, b] = self.placed();
+        let mut specs = vec![a.tensor(), b.tensor()];
+        specs.extend(a.scale_tensor());
+        specs.extend(b.scale_tensor());
+        specs.extend(a.zero_tensor());
+        specs.extend(b.zero_tensor());
+        specs.extend(self.bias.then(|| TensorSpec::input("bias", Format::F32, &[self.b_columns()])));
         specs.extend(self.gate.map(|gate| TensorSpec::input("gate", Format::F32, &[batch, gate.width])));
+        let residual_shape: &[usize] = if self.residual_shared { &[m, n] } else { &[batch, m, n] };
         specs.extend(self.residual.then(|| TensorSpec::input("residual", self.out, residual_shape)));
-        specs.push(TensorSpec::output("out", self.out, &[batch, m, n]));
+        specs.extend(self.out_scale.then(|| TensorSpec::input("out_scale", Format::F32, &[])));
+        specs.push(match self.out_columns {
+            None => TensorSpec::output("out", self.out, &[batch, m, n]),
+            Some(columns) => TensorSpec {
+                role: Role::InOut,
+                ..TensorSpec::output("out", self.out, &[batch, m, columns.width])
+            },
+        });
         specs
     }
 
     fn cost(&self) -> Cost {
-        let flops = 2.0 * self.batch as f64 * self.m as f64 * self.n as f64 * self.k as f64;
+        let flops = 2.0 * self.batch as f64 * self.m as f64 * self.b_columns() as f64 * self.k as f64;
         Cost::of(flops, &self.tensors())
     }
 
     fn answer(&self, inputs: &Tensors) -> Vec<Expected> {
-        let out = self.rounded(inputs);
-        let value = out.mapv(|element| element.value);
-        let bound = out.mapv(|element| element.error);
-        vec![Expected::bounded("out", value.into_dyn(), bound.into_dyn())]
+        vec![answer::answer(self, inputs)]
+    }
+
+    fn check_values(&self, inputs: &Tensors) -> Result<(), DescError> {
+        for name in ["a_scale", "b_scale", "out_scale"] {
+            let expected = "finite scales that are not negative";
+            inputs.check_values_of(Self::NAME, name, expected, |scale| scale.is_finite() && scale >= 0.0)?;
+        }
+        for name in ["a_zero", "b_zero"] {
+            let expected = "zero points from -128 to 127";
+            inputs.check_values_of(Self::NAME, name, expected, |zero| (-128.0..=127.0).contains(&zero))?;
+        }
+        Ok(())
     }
 }
 
 impl MatmulDesc {
-    fn rounded(&self, inputs: &Tensors) -> Array3<Rounded> {
-        let value = |name: &str| inputs.values(name).unwrap_or_else(|| ArrayD::zeros(vec![]));
-        let (a_zero, b_zero) = (value("a_zero").sum(), value("b_zero").sum());
-        // Both operands with the summed axis last and contiguous, so that an element of the product is two slices.
-        let a = value("a").mapv_into(|x| x - a_zero);
-        let b = value("b").mapv_into(|x| x - b_zero);
-        let b = if self.b_shared { b.insert_axis(Axis(0)) } else { b };
-        let b = b.permuted_axes(vec![0, 2, 1]).as_standard_layout().into_owned();
-        let (a, b) = (a.as_slice().unwrap_or_default(), b.as_slice().unwrap_or_default());
-        let optional = |name: &str| inputs.values(name);
-        let (a_scale, b_scale, bias) = (optional("a_scale"), optional("b_scale"), optional("bias"));
-        let (gate, residual) = (optional("gate"), optional("residual"));
-        let gate_start = self.gate.map_or(0, |gate| gate.start);
-        let mut out = Array3::from_elem((self.batch, self.m, self.n), Rounded::exact(0.0));
-        let mut rows: Vec<_> = out.rows_mut().into_iter().enumerate().collect();
-        rows.par_iter_mut().for_each(|(row_index, row)| {
-            let (item, i) = (*row_index / self.m, *row_index % self.m);
-            for (j, element) in row.iter_mut().enumerate() {
-                let a_row = &a[*row_index * self.k..][..self.k];
-                let b_item = if self.b_shared { 0 } else { item };
-                let b_column = &b[(b_item * self.n + j) * self.k..][..self.k];
-                let (mut sum, mut magnitude) = (0.0, 0.0);
-                for (x, y) in a_row.iter().zip(b_column) {
-                    sum += x * y;
-                    magnitude += (x * y).abs();
-                }
-                let mut y = Rounded::dot(sum, magnitude, self.k);
-                if let (Some(scale), Some(granularity)) = (&a_scale, self.a_scale) {
-                    let per_row = granularity == Granularity::PerRow;
-                    y = y.mul(Rounded::exact(if per_row { scale[[item, i]] } else { scale.sum() }));
-                }
-                if let (Some(scale), Some(granularity)) = (&b_scale, self.b_scale) {
-                    let per_column = granularity == Granularity::PerColumn;
-                    y = y.mul(Rounded::exact(if per_column { scale[[j]] } else { scale.sum() }));
-                }
-                if let Some(bias) = &bias {
-                    y = y.add(Rounded::exact(bias[[j]]));
-                }
-                y = self.activation.apply_rounded(y);
-                if let Some(gate) = &gate {
-                    y = y.mul(Rounded::exact(gate[[item, gate_start + j]]));
-                }
-                if let Some(residual) = &residual {
-                    let r = if self.residual_shared { residual[[i, j]] } else { residual[[item, i, j]] };
-                    y = y.add(Rounded::exact(r));
-                }
-                *element = y.store(self.out);
-            }
-        });
-        out
+    /// Columns of `b`: n, or 2n with a pair.
+    pub const fn b_columns(&self) -> usize {
+        if self.pair.is_some() { self.n.saturating_mul(2) } else { self.n }
+    }
+
+    /// What overflow does: [`MatmulDesc::overflow`] or what is usual for `out`.
+    pub fn overflow_mode(&self) -> Overflow {
+        let usual = if self.out.bits() == 8 { Overflow::Saturate } else { Overflow::NonSaturating };
+        self.overflow.unwrap_or(usual)
+    }
+
+    /// Both operands with their sizes.
+    fn placed(&self) -> [Placed; 2] {
+        let Self { batch, m, k, .. } = *self;
+        let left = Placed { operand: self.a, which: Which::Left, batch, rows: m, depth: k };
+        let right = Placed { operand: self.b, which: Which::Right, batch, rows: self.b_columns(), depth: k };
+        [left, right]
     }
 }
 

@@ -13,6 +13,8 @@ pub enum Granularity {
     PerRow,
     /// Each column: the elements that share an index on the last axis (an output channel of a `[k, n]` weight).
     PerColumn,
+    /// Each group of that many neighbours along a row, or along the summed axis of a matrix product; the last may be shorter.
+    PerGroup(usize),
 }
 
 /// Columns `start..` of a matrix that is `width` wide: how a chunk of a wider projection is read in place.

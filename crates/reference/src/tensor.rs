@@ -293,6 +293,22 @@ impl Tensors {
         self.0.iter().map(|(name, tensor)| (name.as_str(), tensor))
     }
 
+    /// Checks every value of a tensor, if it is there.
+    pub(crate) fn check_values_of(
+        &self,
+        op: &'static str,
+        tensor: &str,
+        expected: &'static str,
+        holds: impl Fn(f64) -> bool,
+    ) -> Result<(), DescError> {
+        let Some(values) = self.values(tensor) else { return Ok(()) };
+        if let Some((index, &got)) = values.indexed_iter().find(|(_, value)| !holds(**value)) {
+            let index = ndarray::Dimension::slice(&index).to_vec();
+            return Err(DescError::Value { op, tensor: tensor.into(), expected, got, index });
+        }
+        Ok(())
+    }
+
     /// The f64 values of a tensor; an empty scalar where it is absent, so check the inputs first.
     pub(crate) fn values(&self, name: &str) -> Option<ArrayD<f64>> {
         self.get(name).map(Tensor::to_f64)

@@ -3,7 +3,9 @@
 mod golden;
 
 use golden::{Golden, assert_close, largest};
-use langevin_reference::{Format, MatmulDesc, Op, PatchifyDesc, Tensor, Tensors, patch_embed, patchify};
+use langevin_reference::{
+    Format, MatmulDesc, Op, Operand, PatchifyDesc, Tensor, Tensors, patch_embed, patchify,
+};
 use ndarray::{Array1, Array2, Array3, Array4, ArrayD};
 
 const GOLDEN: &[u8] = include_bytes!("../goldens/patchify.safetensors");
@@ -57,7 +59,7 @@ fn patchify_and_a_matmul_make_the_embedding() {
         m: cut.tokens(),
         k: TAPS,
         n: 5,
-        b_shared: true,
+        b: Operand { shared: true, ..Default::default() },
         bias: true,
         residual: true,
         residual_shared: true,

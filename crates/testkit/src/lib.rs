@@ -53,13 +53,35 @@ pub fn conform_on<D: Kernel>(gpu: &Gpu, desc: &D, inputs: &Tensors) {
     let variants = desc.variants(gpu.capabilities());
     assert!(!variants.is_empty(), "{desc:?} has no variant on {}", gpu.capabilities());
     for variant in variants {
-        for comparison in compare_variant(gpu, desc, inputs, variant) {
-            assert!(comparison.passed(), "{desc:?}\n{} {comparison}", variant.name);
-            let unbounded = comparison.elements > 0 && comparison.unbounded == comparison.elements;
-            assert!(!unbounded, "{desc:?}\n{} has no bound: {comparison}", variant.name);
-            let vacuous = !comparison.rejects_zeros && answer_is_not_zero(&comparison);
-            assert!(!vacuous, "{desc:?}\n{} would accept zeros: {comparison}", variant.name);
-        }
+        demand(desc, variant, &compare_variant(gpu, desc, inputs, variant));
+    }
+}
+
+/// Checks one variant as if the device had other capabilities, lesser ones.
+///
+/// # Panics
+/// As [`conform_on`].
+pub fn compare_with<D: Kernel>(
+    gpu: &Gpu,
+    desc: &D,
+    inputs: &Tensors,
+    variant: Variant,
+    capabilities: Capabilities,
+) {
+    let plan = PlanOptions { pick: variant.into(), capabilities: Some(capabilities), ..Default::default() };
+    let comparisons = verify::check(gpu, desc, inputs, &RunOptions { plan })
+        .unwrap_or_else(|error| panic!("{desc:?}\n{}: {error}", variant.name));
+    demand(desc, variant, &comparisons);
+}
+
+/// Every comparison passes, and could have failed.
+fn demand<D: Kernel>(desc: &D, variant: Variant, comparisons: &[Comparison]) {
+    for comparison in comparisons {
+        assert!(comparison.passed(), "{desc:?}\n{} {comparison}", variant.name);
+        let unbounded = comparison.elements > 0 && comparison.unbounded == comparison.elements;
+        assert!(!unbounded, "{desc:?}\n{} has no bound: {comparison}", variant.name);
+        let vacuous = !comparison.rejects_zeros && answer_is_not_zero(comparison);
+        assert!(!vacuous, "{desc:?}\n{} would accept zeros: {comparison}", variant.name);
     }
 }
 
@@ -74,7 +96,7 @@ pub fn compare_variant<D: Kernel>(
     variant: Variant,
 ) -> Vec<Comparison> {
     let capabilities = Some(folding(gpu, desc, variant));
-    let plan = PlanOptions { tier: Some(variant.tier), capabilities, ..Default::default() };
+    let plan = PlanOptions { pick: variant.into(), capabilities, ..Default::default() };
     verify::check(gpu, desc, inputs, &RunOptions { plan })
         .unwrap_or_else(|error| panic!("{desc:?}\n{}: {error}", variant.name))
 }
@@ -87,7 +109,7 @@ fn folding<D: Kernel>(gpu: &Gpu, desc: &D, variant: Variant) -> Capabilities {
     for limit in [2, 7, 61, 499, real] {
         capabilities.limits.max_compute_workgroups_per_dimension = limit;
         let too_few = matches!(
-            sources(desc, &capabilities, Some(variant.tier)),
+            sources(desc, &capabilities, &variant.into()),
             Err(PlanError::Limit { limit: "max_compute_workgroups_per_dimension", .. })
         );
         if !too_few {

@@ -8,7 +8,7 @@ use langevin::reference::{Boundary, Edge, ScaleSource};
 use langevin::{
     Activation, ActivationDesc, AttentionDesc, Causal, Columns, ConvDesc, DequantizeDesc, Format,
     GatedResidualDesc, Granularity, GuidanceDesc, HeatDesc, LaplacianDesc, MatmulDesc, Modulation, NormDesc,
-    NormKind, Overflow, PatchifyDesc, QuantizeDesc, UnpatchifyDesc,
+    NormKind, Operand, Overflow, PatchifyDesc, QuantizeDesc, UnpatchifyDesc,
 };
 
 /// The formats that results of arithmetic are stored in.
@@ -41,19 +41,25 @@ fn formats() -> impl Iterator<Item = (Format, Format, Format)> {
 fn matmul() -> Vec<MatmulDesc> {
     let product = |m, k, n| MatmulDesc { m, k, n, ..Default::default() };
     let mut cases = vec![product(1, 1, 1), product(65, 33, 67), product(3, 131, 17)];
-    cases.extend(formats().map(|(a, b, out)| MatmulDesc { a, b, out, batch: 2, ..product(19, 23, 37) }));
-    let integers =
-        MatmulDesc { a: Format::I8, b: Format::I8, a_zero: true, b_zero: true, ..product(17, 70, 9) };
-    let (row, column) = (Some(Granularity::PerRow), Some(Granularity::PerColumn));
-    cases.push(MatmulDesc { a_scale: row, b_scale: column, activation: Activation::Relu, ..integers });
+    cases.extend(formats().map(|(a, b, out)| MatmulDesc {
+        a: a.into(),
+        b: b.into(),
+        out,
+        batch: 2,
+        ..product(19, 23, 37)
+    }));
+    let integers = Operand { zero: true, ..Format::I8.into() };
+    let (a, b) = (integers.scaled(Granularity::PerRow), integers.scaled(Granularity::PerColumn));
+    cases.push(MatmulDesc { a, b, activation: Activation::Relu, ..product(17, 70, 9) });
     let (bias, residual, gate) = (true, true, Some(Columns { start: 5, width: 41 }));
-    let scale = Some(Granularity::PerTensor);
-    let fused = MatmulDesc { bias, residual, gate, a_scale: scale, b_scale: scale, ..product(18, 20, 35) };
+    let scaled = Operand::default().scaled(Granularity::PerTensor);
+    let fused = MatmulDesc { bias, residual, gate, a: scaled, b: scaled, ..product(18, 20, 35) };
     let gelu = MatmulDesc { activation: Activation::GeluTanh, ..fused };
     // Without a summed axis the epilogue alone is left.
     cases.extend([MatmulDesc { k: 0, ..gelu.clone() }, MatmulDesc { batch: 2, ..gelu.clone() }]);
-    let (b_shared, residual_shared) = (true, true);
-    cases.push(MatmulDesc { activation: Activation::Silu, batch: 2, b_shared, residual_shared, ..gelu });
+    let shared = Operand { shared: true, ..scaled };
+    let silu = MatmulDesc { activation: Activation::Silu, b: shared, residual_shared: true, ..gelu };
+    cases.push(MatmulDesc { batch: 2, ..silu });
     cases
 }
 

@@ -52,7 +52,7 @@ impl<D: Kernel> Group for Vec<D> {
             let inputs = generate::inputs(desc, seed as u64);
             for variant in desc.variants(gpu.capabilities()) {
                 bar.set_message(format!("{} {}", D::NAME, variant.name));
-                let plan = PlanOptions { tier: Some(variant.tier), ..Default::default() };
+                let plan = PlanOptions { pick: variant.into(), ..Default::default() };
                 let outcome = verify::check(gpu, desc, &inputs, &RunOptions { plan });
                 let lost = matches!(outcome, Err(VerifyError::Gpu(GpuError::DeviceLost { .. })));
                 report.add(desc, variant, outcome);

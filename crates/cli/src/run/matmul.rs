@@ -1,9 +1,9 @@
 use super::shapes::{Choice, choose, join, reshape, split, wrong};
 use super::{Described, FromFile};
 use crate::CliError;
-use crate::tensors::{self, F32, FLOATS, I32, Input, NUMBERS};
+use crate::tensors::{self, F32, I32, Input, NUMBERS};
 use langevin::verify::Tensors;
-use langevin::{Columns, DescError, Granularity, MatmulDesc};
+use langevin::{Columns, DescError, Granularity, MatmulDesc, Operand};
 
 const OP: &str = "matmul";
 
@@ -17,27 +17,41 @@ impl FromFile for MatmulDesc {
         Input::optional("b_zero", I32),
         Input::optional("bias", F32),
         Input::optional("gate", F32),
-        Input::optional("residual", FLOATS),
+        Input::optional("residual", NUMBERS),
+        Input::optional("out_scale", F32),
     ];
     const OUTPUTS: &'static str = "out [.., m, n] of a [.., m, k] and b [.., k, n] or [k, n]";
-    const FIELDS: &'static str = "out: f32, f16, bf16; activation: identity, relu, gelu_tanh, silu";
+    const FIELDS: &'static str = "out: f32, f16, bf16, e4m3, e5m2, i8; activation: identity, relu, gelu_tanh, gelu_erf, \
+                                  silu; pair: gate_first, gate_last; overflow: saturate, non_saturating; \
+                                  a, b: {\"transposed\": true}; batch_invariant: true, false";
 
     fn describe(mut self, mut tensors: Tensors) -> Result<Described<Self>, CliError> {
-        let (leading, [m, k]) = split(OP, &tensors, "a", "[.., m, k]")?;
-        let (b_leading, [b_k, n]) = split(OP, &tensors, "b", &format!("[.., {k}, n]"))?;
-        let b_shared = b_leading.is_empty();
-        if b_k != k || !(b_shared || b_leading == leading) {
+        let a_expected = if self.a.transposed { "[.., k, m]" } else { "[.., m, k]" };
+        let (a_leading, a_sizes) = split(OP, &tensors, "a", a_expected)?;
+        let [m, k] = ordered(a_sizes, self.a.transposed);
+        let b_expected = if self.b.transposed { format!("[.., n, {k}]") } else { format!("[.., {k}, n]") };
+        let (b_leading, b_sizes) = split(OP, &tensors, "b", &b_expected)?;
+        let [b_k, b_columns] = ordered(b_sizes, self.b.transposed);
+        self.a.shared = a_leading.is_empty() && !b_leading.is_empty();
+        self.b.shared = b_leading.is_empty();
+        let leading = if self.a.shared { b_leading.clone() } else { a_leading };
+        if b_k != k || !(self.b.shared || b_leading == leading) {
             let own: String = leading.iter().map(|extent| format!("{extent}, ")).collect();
-            let expected = if own.is_empty() { String::new() } else { format!(" or [{own}{k}, n]") };
-            let expected = format!("[{k}, n]{expected}");
-            return Err(wrong(OP, &tensors, "b", expected).into());
+            let matrix = b_expected.trim_start_matches("[.., ");
+            let batched = if own.is_empty() { String::new() } else { format!(" or [{own}{matrix}") };
+            return Err(wrong(OP, &tensors, "b", format!("[{matrix}{batched}")).into());
         }
+        if self.pair.is_some() && !b_columns.is_multiple_of(2) {
+            return Err(wrong(OP, &tensors, "b", format!("[.., {k}, 2 n] for a pair")).into());
+        }
+        let n = if self.pair.is_some() { b_columns / 2 } else { b_columns };
         let batch = leading.iter().product();
-        self = Self { batch, m, k, n, b_shared, ..self };
-        (self.a, self.b) = (tensors::format(&tensors, "a"), tensors::format(&tensors, "b"));
-        reshape(OP, &mut tensors, "a", &[batch, m, k])?;
-        if !b_shared {
-            reshape(OP, &mut tensors, "b", &[batch, k, n])?;
+        self = Self { batch, m, k, n, ..self };
+        (self.a.format, self.b.format) = (tensors::format(&tensors, "a"), tensors::format(&tensors, "b"));
+        for (name, shared, sizes) in [("a", self.a.shared, a_sizes), ("b", self.b.shared, b_sizes)] {
+            if !shared {
+                reshape(OP, &mut tensors, name, &join(&[batch], &sizes))?;
+            }
         }
         scales(&mut self, &mut tensors, &leading)?;
         epilogue(&mut self, &mut tensors, &leading)?;
@@ -45,25 +59,56 @@ impl FromFile for MatmulDesc {
     }
 }
 
+/// The sizes of a matrix, exchanged if it is stored so.
+fn ordered([first, second]: [usize; 2], transposed: bool) -> [usize; 2] {
+    if transposed { [second, first] } else { [first, second] }
+}
+
 /// Scales and zero points.
 fn scales(desc: &mut MatmulDesc, tensors: &mut Tensors, leading: &[usize]) -> Result<(), DescError> {
-    let MatmulDesc { batch, m, n, .. } = *desc;
-    let per_tensor = || Choice::scalar(Granularity::PerTensor);
-    let per_row = |shape| Choice::new(shape, Granularity::PerRow, &[batch, m]);
-    let per_column = |shape: &[usize]| Choice::new(shape.to_vec(), Granularity::PerColumn, &[n]);
-    let a = [per_tensor(), vec![per_row(join(leading, &[m])), per_row(join(leading, &[m, 1]))]].concat();
-    let b = [per_tensor(), vec![per_column(&[n]), per_column(&[1, n])]].concat();
-    desc.a_scale = choose(OP, tensors, "a_scale", a)?;
-    desc.b_scale = choose(OP, tensors, "b_scale", b)?;
-    desc.a_zero = choose(OP, tensors, "a_zero", Choice::scalar(()))?.is_some();
-    desc.b_zero = choose(OP, tensors, "b_zero", Choice::scalar(()))?.is_some();
+    let (m, b_columns) = (desc.m, desc.b_columns());
+    let a = choices(desc, leading, desc.a, m, Granularity::PerRow, !desc.a.transposed);
+    let b = choices(desc, leading, desc.b, b_columns, Granularity::PerColumn, desc.b.transposed);
+    let names = [("a_scale", "a_zero"), ("b_scale", "b_zero")];
+    for ((scale, zero), (operand, accepted)) in names.into_iter().zip([(&mut desc.a, a), (&mut desc.b, b)]) {
+        operand.scale = choose(OP, tensors, scale, accepted.clone())?;
+        // A zero point goes with each scale.
+        let own = accepted
+            .into_iter()
+            .filter(|choice| *choice.meaning() == operand.scale.unwrap_or(Granularity::PerTensor));
+        operand.zero = choose(OP, tensors, zero, own.collect())?.is_some();
+    }
     Ok(())
+}
+
+/// The shapes that an operand's scales may have.
+fn choices(
+    desc: &MatmulDesc,
+    leading: &[usize],
+    operand: Operand,
+    rows: usize,
+    own: Granularity,
+    by_depth: bool,
+) -> Vec<Choice<Granularity>> {
+    let (in_file, in_desc) = if operand.shared { (&[][..], vec![]) } else { (leading, vec![desc.batch]) };
+    let one_per_row = if by_depth { [rows, 1] } else { [1, rows] };
+    let mut choices = Choice::scalar(Granularity::PerTensor);
+    choices.push(Choice::new(join(in_file, &[rows]), own, &join(&in_desc, &[rows])));
+    choices.push(Choice::new(join(in_file, &one_per_row), own, &join(&in_desc, &[rows])));
+    for size in [32, 64, 128, 256] {
+        let groups = desc.k.div_ceil(size);
+        let last = if by_depth { [rows, groups] } else { [groups, rows] };
+        let meaning = Granularity::PerGroup(size);
+        choices.push(Choice::new(join(in_file, &last), meaning, &join(&in_desc, &last)));
+    }
+    choices
 }
 
 /// What comes after the product.
 fn epilogue(desc: &mut MatmulDesc, tensors: &mut Tensors, leading: &[usize]) -> Result<(), DescError> {
     let MatmulDesc { batch, m, n, .. } = *desc;
-    desc.bias = choose(OP, tensors, "bias", vec![Choice::new(vec![n], (), &[n])])?.is_some();
+    let b_columns = desc.b_columns();
+    desc.bias = choose(OP, tensors, "bias", vec![Choice::new(vec![b_columns], (), &[b_columns])])?.is_some();
     let gate = Choice::new(join(leading, &[n]), Columns::all(n), &[batch, n]);
     desc.gate = choose(OP, tensors, "gate", vec![gate])?;
     let own = Choice::new(join(leading, &[m, n]), false, &[batch, m, n]);
@@ -71,5 +116,6 @@ fn epilogue(desc: &mut MatmulDesc, tensors: &mut Tensors, leading: &[usize]) -> 
     let residual_shared = choose(OP, tensors, "residual", vec![own, shared])?;
     desc.residual = residual_shared.is_some();
     desc.residual_shared = residual_shared.unwrap_or(false);
+    desc.out_scale = choose(OP, tensors, "out_scale", Choice::scalar(()))?.is_some();
     Ok(())
 }

@@ -15,7 +15,7 @@ use crate::{CliError, output};
 use clap::builder::PossibleValuesParser;
 use langevin::reference::TensorSpec;
 use langevin::verify::{self, Comparison, Expected, RunOptions, Tensor, Tensors, compare};
-use langevin::{DescError, Format, Gpu, Kernel, PlanOptions, Tier};
+use langevin::{DescError, Format, Gpu, Kernel, Pick, PlanOptions, Tier};
 use serde::de::DeserializeOwned;
 use std::path::PathBuf;
 
@@ -41,14 +41,27 @@ pub(crate) struct RunArgs {
     /// Run the variant of this tier instead of the preferred one.
     #[arg(long, value_name = "TIER")]
     tier: Option<Tier>,
+    /// Run the variant of this name.
+    #[arg(long, value_name = "NAME", conflicts_with = "tier")]
+    variant: Option<String>,
     /// Compute the CPU reference instead, rounded into the output's format.
-    #[arg(long, conflicts_with_all = ["tier", "adapter"])]
+    #[arg(long, conflicts_with_all = ["tier", "variant", "adapter"])]
     cpu: bool,
     /// Compare the result with the CPU reference; exit code 1 when it is out of its bound.
     #[arg(long)]
     check: bool,
     #[command(flatten)]
     device: DeviceArgs,
+}
+
+impl RunArgs {
+    fn pick(&self) -> Pick {
+        match (self.tier, &self.variant) {
+            (Some(tier), _) => Pick::Tier(tier),
+            (None, Some(name)) => Pick::Variant(name.clone()),
+            (None, None) => Pick::Best,
+        }
+    }
 }
 
 /// A kernel whose descriptor follows from JSON fields and the tensors of a file.
@@ -96,7 +109,7 @@ fn run_kernel<D: FromFile>(args: &RunArgs) -> Result<(), CliError> {
         output::print(&format!("{} by the CPU reference\n", D::NAME))?;
         cpu::outputs(&described.desc, described.desc.evaluate(&described.tensors)?)?
     } else {
-        run_on_gpu(&args.device.open()?, &described, args.tier)?
+        run_on_gpu(&args.device.open()?, &described, args.pick())?
     };
     let mut failed = if args.check { check(&described, &outputs)? } else { Vec::new() };
     for (name, shape) in &described.output_shapes {
@@ -112,15 +125,11 @@ fn run_kernel<D: FromFile>(args: &RunArgs) -> Result<(), CliError> {
     }
 }
 
-fn run_on_gpu<D: Kernel>(
-    gpu: &Gpu,
-    described: &Described<D>,
-    tier: Option<Tier>,
-) -> Result<Tensors, CliError> {
-    let plan = PlanOptions { tier, ..Default::default() };
+fn run_on_gpu<D: Kernel>(gpu: &Gpu, described: &Described<D>, pick: Pick) -> Result<Tensors, CliError> {
+    let plan = PlanOptions { pick: pick.clone(), ..Default::default() };
     let outputs = verify::run(gpu, &described.desc, &described.tensors, &RunOptions { plan })?;
     let variant =
-        langevin::choice(&described.desc, gpu.capabilities(), tier).map_err(verify::VerifyError::from)?;
+        langevin::choice(&described.desc, gpu.capabilities(), &pick).map_err(verify::VerifyError::from)?;
     let adapter = &gpu.capabilities().adapter;
     output::print(&format!("{} by `{}` (tier {}) on {adapter}\n", D::NAME, variant.name, variant.tier))?;
     Ok(outputs)

@@ -59,6 +59,11 @@ impl<T: Clone> Choice<T> {
         Self { in_file, meaning, in_desc: in_desc.to_vec() }
     }
 
+    /// What it means.
+    pub(crate) fn meaning(&self) -> &T {
+        &self.meaning
+    }
+
     /// One value: shape `[]` or `[1]`.
     pub(crate) fn scalar(meaning: T) -> Vec<Self> {
         vec![Self::new(vec![], meaning.clone(), &[]), Self::new(vec![1], meaning, &[])]

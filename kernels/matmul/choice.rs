@@ -1,0 +1,253 @@
+//! Which shader, which tile, how many slices: pure functions of the descriptor and the device's capabilities.
+
+use crate::kernel::Variant;
+use crate::{Capabilities, Format, MatmulDesc, Tier};
+use langevin_gpu::CoopShape;
+
+pub(super) const TILED: Variant = Variant { name: "tiled", tier: Tier::Portable, reason: "runs everywhere" };
+
+pub(super) const TILED_F16: Variant = Variant {
+    name: "tiled_f16",
+    tier: Tier::F16,
+    reason: "f16 holds both operands, in half the workgroup memory",
+};
+
+pub(super) const VECTOR: Variant =
+    Variant { name: "vector", tier: Tier::Portable, reason: "few rows: bound by reading B once" };
+
+pub(super) const VECTOR_SUBGROUP: Variant = Variant {
+    name: "vector_subgroup",
+    tier: Tier::Subgroup,
+    reason: "few rows, and k is contiguous in B: subgroups add up without barriers",
+};
+
+pub(super) const DOT4: Variant =
+    Variant { name: "dot4", tier: Tier::Dot4, reason: "four products of I8 in one instruction" };
+
+pub(super) const COOPERATIVE: Variant = Variant {
+    name: "cooperative",
+    tier: Tier::Cooperative,
+    reason: "matrix units do several times the work of the others",
+};
+
+pub(super) const BROADCAST: Variant = Variant {
+    name: "broadcast",
+    tier: Tier::Software,
+    reason: "the adapter is a CPU, where barriers cost more than re-reading",
+};
+
+/// Up to that many rows a product is bound by reading B, not by arithmetic.
+const FEW_ROWS: usize = 8;
+
+pub(super) fn variants(desc: &MatmulDesc, capabilities: &Capabilities) -> Vec<Variant> {
+    let few_rows = desc.m <= FEW_ROWS && !desc.batch_invariant;
+    let halves = fits_f16(desc);
+    let vectors = [(VECTOR_SUBGROUP, desc.b.transposed), (VECTOR, true)];
+    let vectors = || vectors.into_iter().filter(|(_, fits)| *fits && !desc.batch_invariant);
+    let mut order: Vec<(Variant, bool)> = vec![(BROADCAST, true)];
+    order.extend(vectors().filter(|_| few_rows));
+    order.push((COOPERATIVE, halves && Cooperative::of(capabilities).is_some()));
+    order.push((DOT4, desc.is_integer()));
+    order.push((TILED_F16, halves));
+    order.push((TILED, true));
+    // With many rows they still may be asked for.
+    order.extend(vectors().filter(|_| !few_rows));
+    let runs = |(variant, fits): (Variant, bool)| (fits && capabilities.has(variant.tier)).then_some(variant);
+    order.into_iter().filter_map(runs).collect()
+}
+
+/// f16 holds every element of both operands, its zero point taken off.
+fn fits_f16(desc: &MatmulDesc) -> bool {
+    let fits = |format| matches!(format, Format::F16 | Format::E4m3 | Format::E5m2 | Format::I8);
+    fits(desc.a.format) && fits(desc.b.format)
+}
+
+/// How a tiled shader spreads a tile: lanes, and blocks of 4 x 4 to a lane, each along rows and columns.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Tile {
+    pub(super) row_lanes: u32,
+    pub(super) column_lanes: u32,
+    pub(super) rows: u32,
+    pub(super) columns: u32,
+}
+
+/// 32 x 32, 64 x 64 and 128 x 128.
+const TILES: [Tile; 3] = [
+    Tile { row_lanes: 8, column_lanes: 4, rows: 1, columns: 2 },
+    Tile { row_lanes: 8, column_lanes: 8, rows: 2, columns: 2 },
+    Tile { row_lanes: 16, column_lanes: 16, rows: 2, columns: 2 },
+];
+
+/// A GPU has about that many places for workgroups; fewer tiles leave some empty.
+const WANTED_GROUPS: usize = 128;
+
+impl Tile {
+    pub(super) fn m(&self) -> usize {
+        (4 * self.row_lanes * self.rows) as usize
+    }
+
+    pub(super) fn n(&self) -> usize {
+        (4 * self.column_lanes * self.columns) as usize
+    }
+
+    /// The largest tile of which there are enough, or the smallest.
+    pub(super) fn of(desc: &MatmulDesc) -> Self {
+        let enough = |tile: &&Self| tiles(desc, tile.m(), tile.n()) >= WANTED_GROUPS;
+        *TILES.iter().rev().find(enough).unwrap_or(&TILES[0])
+    }
+}
+
+/// How many tiles of that size; where rows must not matter, in one row of them.
+fn tiles(desc: &MatmulDesc, tile_m: usize, tile_n: usize) -> usize {
+    let columns = desc.b_columns().div_ceil(tile_n);
+    if desc.batch_invariant { columns } else { desc.batch * desc.m.div_ceil(tile_m) * columns }
+}
+
+/// Slices of k short of which a slice is not worth its dispatch.
+const LEAST_SLICE: usize = 256;
+const MOST_SLICES: usize = 16;
+
+/// Into how many slices k is cut, for that many tiles: a CPU keeps one.
+pub(super) fn slices(desc: &MatmulDesc, variant: Variant, tiles: usize) -> usize {
+    if desc.batch_invariant || variant.tier == Tier::Software || tiles == 0 {
+        return 1;
+    }
+    (WANTED_GROUPS / tiles).min(desc.k / LEAST_SLICE).clamp(1, MOST_SLICES)
+}
+
+/// How the cooperative shader spreads a tile.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Cooperative {
+    pub(super) size: u32,
+    pub(super) subgroup: u32,
+    /// Cooperative matrices of a subgroup's block, along either axis.
+    pub(super) tiles: u32,
+}
+
+impl Cooperative {
+    /// Subgroups along either axis of a workgroup.
+    pub(super) const SUBGROUPS: u32 = 2;
+    const TILE_K: u32 = 32;
+
+    /// For the largest matrices the device has; needs subgroups of one known size, and memory for the tiles.
+    pub(super) fn of(capabilities: &Capabilities) -> Option<Self> {
+        let &CoopShape { size } = capabilities.coop.first()?;
+        let (subgroup, largest) = capabilities.subgroup_sizes;
+        if subgroup != largest {
+            return None;
+        }
+        let limits = &capabilities.limits;
+        let fits = |cooperative: &Self| {
+            cooperative.bytes() <= limits.max_compute_workgroup_storage_size
+                && cooperative.lanes() <= limits.max_compute_invocations_per_workgroup
+                && cooperative.share() * subgroup * 8 == size * size * cooperative.tiles
+        };
+        [4, 2].into_iter().map(|tiles| Self { size, subgroup, tiles }).find(fits)
+    }
+
+    pub(super) const fn lanes(&self) -> u32 {
+        self.subgroup * Self::SUBGROUPS * Self::SUBGROUPS
+    }
+
+    /// Rows and columns of a workgroup's tile.
+    pub(super) const fn edge(&self) -> u32 {
+        self.size * self.tiles * Self::SUBGROUPS
+    }
+
+    /// Positions of half a strip that one invocation finishes.
+    pub(super) const fn share(&self) -> u32 {
+        self.size * self.size * self.tiles / 8 / self.subgroup
+    }
+
+    /// Workgroup memory: two tiles of f16, and a strip of f32 for every subgroup.
+    const fn bytes(&self) -> u32 {
+        let strip = self.size * self.size * self.tiles * Self::SUBGROUPS * Self::SUBGROUPS;
+        2 * self.edge() * Self::TILE_K * 2 + strip * 4
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Operand, Pick};
+
+    fn names(desc: &MatmulDesc, capabilities: &Capabilities) -> Vec<&'static str> {
+        variants(desc, capabilities).iter().map(|variant| variant.name).collect()
+    }
+
+    fn product(m: usize, format: Format) -> MatmulDesc {
+        MatmulDesc { m, k: 64, n: 64, a: format.into(), b: format.into(), ..Default::default() }
+    }
+
+    fn nvidia() -> Capabilities {
+        let mut capabilities = Capabilities::minimal();
+        capabilities.features = wgpu::Features::SHADER_F16 | wgpu::Features::SUBGROUP;
+        capabilities.subgroup_sizes = (32, 32);
+        capabilities.coop = vec![CoopShape { size: 16 }];
+        capabilities.limits.max_compute_workgroup_storage_size = 48 << 10;
+        capabilities
+    }
+
+    #[test]
+    fn every_product_runs_everywhere() {
+        assert_eq!(names(&product(64, Format::F32), &Capabilities::minimal()), ["tiled", "vector"]);
+        assert_eq!(names(&product(8, Format::F32), &Capabilities::minimal()), ["vector", "tiled"]);
+        assert_eq!(names(&product(64, Format::I8), &Capabilities::minimal()), ["dot4", "tiled", "vector"]);
+    }
+
+    #[test]
+    fn features_bring_variants() {
+        let many = names(&product(64, Format::E4m3), &nvidia());
+        assert_eq!(many, ["cooperative", "tiled_f16", "tiled", "vector"]);
+        let transposed = Operand { transposed: true, ..Format::BF16.into() };
+        let few = MatmulDesc { b: transposed, ..product(2, Format::F16) };
+        assert_eq!(names(&few, &nvidia()), ["vector_subgroup", "vector", "tiled"]);
+        let software = Capabilities { device_type: wgpu::DeviceType::Cpu, ..Capabilities::minimal() };
+        assert_eq!(names(&product(64, Format::F32), &software), ["broadcast", "tiled", "vector"]);
+    }
+
+    /// What is chosen for one row must be chosen for a thousand.
+    #[test]
+    fn a_batch_invariant_choice_does_not_see_the_rows() {
+        for capabilities in [Capabilities::minimal(), nvidia()] {
+            for format in [Format::F32, Format::F16, Format::I8] {
+                let choose = |m, batch| {
+                    let desc =
+                        MatmulDesc { batch_invariant: true, batch, k: 5000, n: 300, ..product(m, format) };
+                    let variant = crate::choice(&desc, &capabilities, &Pick::Best).unwrap();
+                    (variant, Tile::of(&desc), slices(&desc, variant, 1))
+                };
+                assert_eq!(choose(1, 1), choose(1000, 1));
+                assert_eq!(choose(1, 1), choose(3, 7));
+            }
+        }
+    }
+
+    #[test]
+    fn tiles_grow_with_the_product_and_slices_fill_the_rest() {
+        let size = |m, n| Tile::of(&MatmulDesc { n, ..product(m, Format::F32) }).m();
+        assert_eq!([size(64, 64), size(1024, 512), size(2048, 2048)], [32, 64, 128]);
+        let slices_of = |m, k, tiles| slices(&MatmulDesc { k, ..product(m, Format::F32) }, TILED, tiles);
+        assert_eq!([slices_of(64, 4096, 4), slices_of(64, 600, 4), slices_of(64, 4096, 128)], [16, 2, 1]);
+        let software = slices(&MatmulDesc { k: 4096, ..product(64, Format::F32) }, BROADCAST, 4);
+        assert_eq!(software, 1);
+    }
+
+    #[test]
+    fn cooperative_tiles_fit_the_device() {
+        let tiles = |size, subgroup, kib: u32| {
+            let mut capabilities = nvidia();
+            capabilities.coop = vec![CoopShape { size }];
+            capabilities.subgroup_sizes = (subgroup, subgroup);
+            capabilities.limits.max_compute_workgroup_storage_size = kib << 10;
+            Cooperative::of(&capabilities).map(|cooperative| (cooperative.tiles, cooperative.edge()))
+        };
+        assert_eq!(tiles(16, 32, 48), Some((4, 128)));
+        assert_eq!(tiles(16, 32, 16), Some((2, 64)));
+        assert_eq!(tiles(8, 32, 16), Some((4, 64)));
+        assert_eq!(tiles(8, 8, 32), Some((4, 64)));
+        let mut varying = nvidia();
+        varying.subgroup_sizes = (32, 64);
+        assert_eq!(Cooperative::of(&varying), None);
+    }
+}

@@ -1,0 +1,16 @@
+// Reads a tensor with two elements to a word, 8 bytes at a time: its rows and offsets are multiples of four elements.
+// TENSOR and FORMAT stand for its names.
+// @stand-in begin
+@group(0) @binding(1) var<storage, read> TENSOR: array<vec2<u32>>;
+fn decode_FORMAT(code: u32) -> f32 { return f32(code); }
+// @stand-in end
+fn load_TENSOR(i: u32) -> f32 {
+  return decode_FORMAT((TENSOR[i >> 2u][(i >> 1u) & 1u] >> ((i & 1u) << 4u)) & 0xffffu);
+}
+
+// Elements i to i + 3; i is a multiple of 4.
+fn load4_TENSOR(i: u32) -> vec4<f32> {
+  let words = TENSOR[i >> 2u];
+  return vec4<f32>(decode_FORMAT(words.x & 0xffffu), decode_FORMAT(words.x >> 16u),
+                   decode_FORMAT(words.y & 0xffffu), decode_FORMAT(words.y >> 16u));
+}

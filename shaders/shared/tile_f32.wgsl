@@ -1,0 +1,2 @@
+// What tiles in workgroup memory hold: every format, exactly.
+alias Tile = f32;
