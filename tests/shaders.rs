@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 /// A software adapter has every variant that no optional feature gates; the others have the rest, with cooperative
 /// matrices of both sizes and subgroups of 8 and 32.
-fn capabilities() -> [Capabilities; 4] {
+fn capabilities() -> [Capabilities; 5] {
     let minimal = Capabilities::minimal();
     let software = Capabilities { device_type: wgpu::DeviceType::Cpu, ..minimal.clone() };
     let with = |size, subgroup, kib: u32| {
@@ -27,7 +27,8 @@ fn capabilities() -> [Capabilities; 4] {
             ..minimal.clone()
         }
     };
-    [minimal.clone(), software, with(16, 32, 48), with(8, 8, 16)]
+    let lavapipe = Capabilities { device_type: wgpu::DeviceType::Cpu, coop: vec![], ..with(8, 8, 16) };
+    [minimal.clone(), software, lavapipe, with(16, 32, 48), with(8, 8, 16)]
 }
 
 /// Checks every variant of a descriptor.
