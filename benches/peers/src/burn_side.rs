@@ -103,11 +103,11 @@ impl<const D: usize, F: Fn() -> Tensor<D>> Contender for Burn<D, F> {
         COMPILER.to_owned()
     }
 
-    fn run(&mut self) -> Result<(), Box<dyn Error>> {
-        let result = (self.compute)();
+    fn run(&mut self, times: usize) -> Result<(), Box<dyn Error>> {
+        // Kept until the device has worked: what is dropped before might not be computed at all.
+        let results: Vec<_> = (0..times).map(|_| (self.compute)()).collect();
         self.device.sync().map_err(|error| format!("burn: {error:?}"))?;
-        // A result dropped before the device has worked might not be computed at all.
-        drop(result);
+        drop(results);
         Ok(())
     }
 

@@ -6,8 +6,8 @@ use std::error::Error;
 pub(crate) trait Contender {
     /// Which code runs: a variant, a compiler.
     fn how(&self) -> String;
-    /// Computes once and waits until it is done.
-    fn run(&mut self) -> Result<(), Box<dyn Error>>;
+    /// Computes that many times and waits once, until all of it is done.
+    fn run(&mut self, times: usize) -> Result<(), Box<dyn Error>>;
     /// Computes once and reads the answer back.
     fn answer(&mut self) -> Result<Vec<f32>, Box<dyn Error>>;
 }

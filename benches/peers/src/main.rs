@@ -88,6 +88,8 @@ struct Lane<'g> {
     contender: Box<dyn Contender + 'g>,
     error: f64,
     limit: f64,
+    /// Computations between two waits.
+    times: usize,
     seconds: Vec<f64>,
 }
 
@@ -98,14 +100,16 @@ fn row(case: &Case, sides: [Ready<'_>; 2], samples: usize) -> Result<Row, Box<dy
     let mut lanes = Vec::new();
     for (mut contender, truth) in sides {
         let error = truth.relative_error(&contender.answer()?);
-        warm_up(contender.as_mut())?;
-        lanes.push(Lane { contender, error, limit: truth.limit, seconds: Vec::new() });
+        let one = warm_up(contender.as_mut())?;
+        let times = (BATCH_SECONDS / one).round().clamp(1.0, 32.0) as usize;
+        contender.run(times)?;
+        lanes.push(Lane { contender, error, limit: truth.limit, times, seconds: Vec::new() });
     }
     for _ in 0..samples.max(1) {
         for lane in &mut lanes {
             let start = Instant::now();
-            lane.contender.run()?;
-            lane.seconds.push(start.elapsed().as_secs_f64());
+            lane.contender.run(lane.times)?;
+            lane.seconds.push(start.elapsed().as_secs_f64() / lane.times as f64);
         }
     }
     let [ours, burns] = [&lanes[0], &lanes[1]].map(Lane::side);
@@ -120,14 +124,19 @@ impl Lane<'_> {
     }
 }
 
-/// Until compilation and autotuning are over: some runs, and half a second.
-fn warm_up(contender: &mut dyn Contender) -> Result<(), Box<dyn Error>> {
+/// Computations between two waits take about this long together, so that waiting does not count.
+const BATCH_SECONDS: f64 = 0.01;
+
+/// Until compilation and autotuning are over: some runs, and half a second. Gives the seconds of the last run.
+fn warm_up(contender: &mut dyn Contender) -> Result<f64, Box<dyn Error>> {
     let start = Instant::now();
-    for run in 0.. {
-        contender.run()?;
-        if run >= 5 && start.elapsed().as_secs_f64() > 0.5 {
-            break;
+    let mut runs = 0;
+    loop {
+        let begin = Instant::now();
+        contender.run(1)?;
+        runs += 1;
+        if runs > 5 && start.elapsed().as_secs_f64() > 0.5 {
+            return Ok(begin.elapsed().as_secs_f64());
         }
     }
-    Ok(())
 }

@@ -81,7 +81,7 @@ impl Report {
             host_threads: std::thread::available_parallelism().map_or(1, usize::from),
             burn: burn_side::VERSION,
             burn_compiler: burn_side::COMPILER,
-            clock: "host, from the call until the device is done",
+            clock: "host, from the first call of a batch until the device is done with it",
             rows: Vec::new(),
             others: also.map(read).collect::<Result<_, _>>()?,
         })
