@@ -50,7 +50,7 @@ impl Case {
     /// Whether it is done in a moment on any adapter.
     pub(super) fn is_quick(&self) -> bool {
         let cost = self.subject.cost();
-        cost.flops <= 5e7 && cost.bytes_read + cost.bytes_written <= 2e7
+        cost.flops <= 5e7 && cost.bytes_read + cost.bytes_written <= 1e7
     }
 }
 

@@ -47,7 +47,7 @@ pub(super) struct Lane {
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Unready {
     /// It gives a wrong answer.
-    #[error("FAILED: {0}")]
+    #[error("wrong: {0}")]
     Wrong(String),
     /// It does not run.
     #[error("not run: {0}")]
