@@ -5,6 +5,7 @@ mod cases;
 mod ceilings;
 mod clock;
 mod compare;
+mod markdown;
 mod overhead;
 mod pick;
 mod record;
@@ -57,6 +58,9 @@ pub(crate) struct BenchArgs {
     /// Print the ratios to a result that was written with --json.
     #[arg(long, value_name = "FILE")]
     compare: Option<PathBuf>,
+    /// Print a result that was written with --json as Markdown and stop.
+    #[arg(long, value_name = "FILE")]
+    markdown: Option<PathBuf>,
     /// The commit that this program was built from, for the record [default: LANGEVIN_COMMIT].
     #[arg(long, value_name = "HASH")]
     commit: Option<String>,
@@ -73,6 +77,9 @@ fn seconds(text: &str) -> Result<f64, String> {
 const CACHE_BYTES: u64 = 256 << 20;
 
 pub(crate) fn run(args: &BenchArgs) -> Result<(), CliError> {
+    if let Some(path) = &args.markdown {
+        return output::print(&Record::read(path)?.markdown());
+    }
     let selected = args.selection.cases(args.quick)?;
     if args.list {
         let line = |case: &Case| format!("{}: {}\n", case.subject.kernel(), case.name);

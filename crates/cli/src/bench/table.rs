@@ -18,8 +18,12 @@ impl Record {
         let mut table = vec![heading.map(str::to_owned).to_vec()];
         table.extend(self.rows.iter().map(cells));
         text += &format!("\n{}", output::table(&table));
-        text + "\n* is what a plan takes by itself. GPU: one call among calls that follow each other, the median and the \
-                distance of its quartiles; submit: one call alone, on the host's clock.\n"
+        text += "\n* is what a plan takes by itself. GPU: one call among calls that follow each other, the median and the \
+                 distance of its quartiles; submit: one call alone, on the host's clock.\n";
+        if self.rows.iter().filter_map(|row| row.timing.as_ref()).any(|timing| timing.cache_resident) {
+            text += "c: the tensors may lie in a cache; --rotate takes more of them in turn.\n";
+        }
+        text
     }
 }
 
@@ -71,17 +75,17 @@ impl Timing {
             duration(self.wall_seconds.median),
             rate(self.rate, unit),
             fraction.map_or("-".into(), |(fraction, name)| format!("{} {name}", percent(fraction))),
-            if self.cache_resident { "cache-resident".into() } else { String::new() },
+            if self.cache_resident { "c".into() } else { String::new() },
         ]
     }
 }
 
-fn rate(rate: f64, unit: Unit) -> String {
+pub(super) fn rate(rate: f64, unit: Unit) -> String {
     quantity(rate, if unit == Unit::Flops { "FLOP/s" } else { "B/s" })
 }
 
 /// A number with the prefix that leaves one to three digits before the point.
-fn quantity(value: f64, unit: &str) -> String {
+pub(super) fn quantity(value: f64, unit: &str) -> String {
     let prefixes = [(1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M")];
     let (scale, prefix) = prefixes.into_iter().find(|(scale, _)| value >= *scale).unwrap_or((1e3, "k"));
     format!("{} {prefix}{unit}", digits(value / scale))
@@ -106,7 +110,7 @@ fn digits(value: f64) -> String {
     format!("{value:.places$}")
 }
 
-fn percent(fraction: f64) -> String {
+pub(super) fn percent(fraction: f64) -> String {
     format!("{:.0} %", fraction * 100.0)
 }
 

@@ -49,6 +49,13 @@ fn a_case_is_checked_timed_and_recorded() {
         assert!((row["timing"]["rate"].as_f64().unwrap() / rate - 1.0).abs() < 1e-9, "{row}");
     }
     assert_eq!(directory.files(), ["record.json"]);
+    let markdown = langevin(&["bench", "--markdown", text(&json)]).succeeds();
+    let line = markdown
+        .lines()
+        .find(|line| line.starts_with("| guidance |"))
+        .unwrap_or_else(|| panic!("{markdown}"));
+    assert_eq!(line.matches(" | ").count(), 6, "{line}");
+    assert!(markdown.contains(" at 0123abc,") && markdown.contains("Ceilings of the same run"), "{markdown}");
 }
 
 #[test]
