@@ -9,6 +9,7 @@ use crate::workspace::cargo;
 pub(crate) fn run(file: &Path) -> Result<(), Failure> {
     let file = std::path::absolute(file)
         .map_err(|error| Failure::new(format!("the record {}: {error}", file.display())))?;
-    let program = ["run", "--quiet", "--release", "--package", "langevin-cli", "--", "bench", "--markdown"];
+    let program =
+        ["run", "--quiet", "--release", "--package", "langevin-cli", "--", "bench", "--markdown", "--from"];
     run_command(cargo().args(program).arg(file))
 }

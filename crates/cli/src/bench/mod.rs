@@ -7,6 +7,7 @@ mod clock;
 mod compare;
 mod markdown;
 mod overhead;
+mod page;
 mod pick;
 mod record;
 mod reduced;
@@ -58,9 +59,15 @@ pub(crate) struct BenchArgs {
     /// Print the ratios to a result that was written with --json.
     #[arg(long, value_name = "FILE")]
     compare: Option<PathBuf>,
-    /// Print a result that was written with --json as Markdown and stop.
+    /// Write the result as a page with plots.
     #[arg(long, value_name = "FILE")]
-    markdown: Option<PathBuf>,
+    html: Option<PathBuf>,
+    /// Print the result as Markdown: what a plan takes by itself.
+    #[arg(long)]
+    markdown: bool,
+    /// Measure nothing: take a result that was written with --json.
+    #[arg(long, value_name = "FILE")]
+    from: Option<PathBuf>,
     /// The commit that this program was built from, for the record [default: LANGEVIN_COMMIT].
     #[arg(long, value_name = "HASH")]
     commit: Option<String>,
@@ -77,27 +84,31 @@ fn seconds(text: &str) -> Result<f64, String> {
 const CACHE_BYTES: u64 = 256 << 20;
 
 pub(crate) fn run(args: &BenchArgs) -> Result<(), CliError> {
-    if let Some(path) = &args.markdown {
-        return output::print(&Record::read(path)?.markdown());
-    }
     let selected = args.selection.cases(args.quick)?;
     if args.list {
         let line = |case: &Case| format!("{}: {}\n", case.subject.kernel(), case.name);
         return output::print(&selected.iter().map(line).collect::<String>());
     }
-    if let Some(path) = &args.json {
+    for path in args.json.iter().chain(&args.html) {
         output::check_writable(path)?;
     }
     let old = args.compare.as_deref().map(Record::read).transpose()?;
-    let gpu = args.device.open()?;
-    let bench = Bench::new(args, &gpu)?;
-    let record = bench.run(args, selected)?;
-    output::print(&record.text())?;
+    let record = match &args.from {
+        Some(path) => Record::read(path)?,
+        None => {
+            let gpu = args.device.open()?;
+            Bench::new(args, &gpu)?.run(args, selected)?
+        }
+    };
+    output::print(&if args.markdown { record.markdown() } else { record.text() })?;
     if let Some(old) = &old {
         output::print(&compare::text(old, &record))?;
     }
     if let Some(path) = &args.json {
         output::write_file(path, &record.json()?)?;
+    }
+    if let Some(path) = &args.html {
+        output::write_file(path, record.html().as_bytes())?;
     }
     let failures = record.rows.iter().filter(|row| row.failed).count();
     if failures > 0 {

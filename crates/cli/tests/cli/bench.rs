@@ -49,12 +49,21 @@ fn a_case_is_checked_timed_and_recorded() {
         assert!((row["timing"]["rate"].as_f64().unwrap() / rate - 1.0).abs() < 1e-9, "{row}");
     }
     assert_eq!(directory.files(), ["record.json"]);
-    let markdown = langevin(&["bench", "--markdown", text(&json)]).succeeds();
+    let markdown = langevin(&["bench", "--from", text(&json), "--markdown"]).succeeds();
     let line = markdown
         .lines()
         .find(|line| line.starts_with("| guidance |"))
         .unwrap_or_else(|| panic!("{markdown}"));
     assert_eq!(line.matches(" | ").count(), 6, "{line}");
+    let page = directory.path("page.html");
+    assert!(
+        langevin(&["bench", "--from", text(&json), "--html", text(&page)])
+            .succeeds()
+            .contains("DiT-XL/2 step")
+    );
+    let html = fs::read_to_string(page).unwrap();
+    assert!(html.starts_with("<!doctype html>") && html.matches("<svg ").count() == 2, "{html}");
+    assert!(html.contains("guidance DiT-XL/2 step, guided (quads)") && !html.contains("NaN"), "{html}");
     assert!(markdown.contains(" at 0123abc,") && markdown.contains("Ceilings of the same run"), "{markdown}");
 }
 
