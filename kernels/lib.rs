@@ -7,7 +7,7 @@
 //! use langevin::{Format, Matmul, MatmulBuffers, MatmulDesc};
 //! # fn f(device: &wgpu::Device, pass: &mut wgpu::ComputePass, a: &wgpu::Buffer, b: &wgpu::Buffer, out: &wgpu::Buffer)
 //! # -> Result<(), Box<dyn std::error::Error>> {
-//! let desc = MatmulDesc { m: 64, k: 128, n: 32, a: Format::F16, out: Format::BF16, ..Default::default() };
+//! let desc = MatmulDesc { m: 64, k: 128, n: 32, a: Format::F16.into(), out: Format::BF16, ..Default::default() };
 //! let matmul = Matmul::new(device, &desc)?;
 //! let [a, b, out] = [a, b, out].map(wgpu::Buffer::as_entire_buffer_binding);
 //! let call = matmul.bind(device, MatmulBuffers::new(a, b, out))?;

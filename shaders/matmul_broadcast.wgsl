@@ -16,8 +16,9 @@ fn at_b(item: u32, row: u32, depth: u32) -> u32 { return row; }
 fn step_b(depths: u32, pitch: u32) -> u32 { return depths; }
 fn whole_block_b(at: u32, pitch: u32, item: u32, row: u32, depth: u32) -> mat4x4<f32> { return mat4x4<f32>(); }
 fn block_b(item: u32, row: u32, depth: u32, end: u32) -> mat4x4<f32> { return mat4x4<f32>(); }
-fn group_scale(item: u32, row: u32, column: u32, depth: u32) -> vec4<f32> { return vec4<f32>(1.0); }
-fn drain(total: Total, part: vec4<f32>, scale: vec4<f32>) -> Total { return total + part * scale; }
+struct Scales { left: f32, right: vec4<f32> }
+fn group_scales(item: u32, row: u32, column: u32, depth: u32) -> Scales { return Scales(1.0, vec4<f32>(1.0)); }
+fn drain(total: Total, part: vec4<f32>, scales: Scales) -> Total { return total + part * scales.left * scales.right; }
 fn finish(item: u32, row: u32, column: u32, total: Total) { }
 fn finish_pair(item: u32, row: u32, column: u32, first: Total, second: Total) { }
 fn unfold(group: vec3<u32>, groups: vec3<u32>) -> u32 { return group.x; }
@@ -94,7 +95,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
     }
     // @repeat R ROWS
     // @repeat H HALVES
-    total_R_H = drain(total_R_H, part_R_H, group_scale(item, row_R, loaded_H, segment));
+    total_R_H = drain(total_R_H, part_R_H, group_scales(item, row_R, loaded_H, segment));
     // @end
     // @end
     if (!SEGMENTED) {

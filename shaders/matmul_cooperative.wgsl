@@ -25,8 +25,9 @@ struct Params { k: u32, batch: u32, tiles_m: u32, tiles_n: u32, tile_columns: u3
 @group(0) @binding(0) var<uniform> p: Params;
 fn line_a(item: u32, row: u32, depth: u32, end: u32) -> vec4<f32> { return vec4<f32>(); }
 fn line_b(item: u32, row: u32, depth: u32, end: u32) -> vec4<f32> { return vec4<f32>(); }
-fn group_scale(item: u32, row: u32, column: u32, depth: u32) -> vec4<f32> { return vec4<f32>(1.0); }
-fn drain(total: Total, part: vec4<f32>, scale: vec4<f32>) -> Total { return total + part * scale; }
+struct Scales { left: f32, right: vec4<f32> }
+fn group_scales(item: u32, row: u32, column: u32, depth: u32) -> Scales { return Scales(1.0, vec4<f32>(1.0)); }
+fn drain(total: Total, part: vec4<f32>, scales: Scales) -> Total { return total + part * scales.left * scales.right; }
 fn finish(item: u32, row: u32, column: u32, total: Total) { }
 fn finish_pair(item: u32, row: u32, column: u32, first: Total, second: Total) { }
 var<private> slice: u32;
@@ -163,7 +164,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
     {
       let at = strip0 + position_E / HALF * COLUMNS + position_E % HALF * 4u + H * COLUMNS / 2u;
       let part = vec4<f32>(strip[at], strip[at + 1u], strip[at + 2u], strip[at + 3u]);
-      total_M_E_H = drain(total_M_E_H, part, group_scale(item, row_M_E, column_E_H, segment));
+      total_M_E_H = drain(total_M_E_H, part, group_scales(item, row_M_E, column_E_H, segment));
     }
     // @end
     // @end

@@ -20,8 +20,9 @@ fn packed_a(item: u32, row: u32, depth: u32, end: u32) -> vec4<u32> { return vec
 fn packed_b(item: u32, row: u32, depth: u32, end: u32) -> vec4<u32> { return vec4<u32>(); }
 fn zero_a(item: u32, row: u32, depth: u32) -> f32 { return 0.0; }
 fn zero_b(item: u32, row: u32, depth: u32) -> f32 { return 0.0; }
-fn group_scale(item: u32, row: u32, column: u32, depth: u32) -> vec4<f32> { return vec4<f32>(1.0); }
-fn drain_integer(total: Total, part: vec4<i32>, scale: vec4<f32>) -> Total { return total + part; }
+struct Scales { left: f32, right: vec4<f32> }
+fn group_scales(item: u32, row: u32, column: u32, depth: u32) -> Scales { return Scales(1.0, vec4<f32>(1.0)); }
+fn drain_integer(total: Total, part: vec4<i32>, scales: Scales) -> Total { return total + part; }
 fn finish(item: u32, row: u32, column: u32, total: Total) { }
 fn finish_pair(item: u32, row: u32, column: u32, first: Total, second: Total) { }
 fn unfold(group: vec3<u32>, groups: vec3<u32>) -> u32 { return group.x; }
@@ -139,7 +140,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
     // @repeat I 4
     // @repeat C COLUMNS
     let exact_R_I_C = without_zeros(item, row_R + I, column_C, segment, segment_end - segment, part_R_I_C, a_sum_R_I, b_sum_C);
-    total_R_I_C = drain_integer(total_R_I_C, exact_R_I_C, group_scale(item, row_R + I, column_C, segment));
+    total_R_I_C = drain_integer(total_R_I_C, exact_R_I_C, group_scales(item, row_R + I, column_C, segment));
     // @end
     // @end
     // @end

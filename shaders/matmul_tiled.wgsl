@@ -17,8 +17,9 @@ struct Params { k: u32, batch: u32, tiles_m: u32, tiles_n: u32, tile_columns: u3
 @group(0) @binding(0) var<uniform> p: Params;
 fn block_a(item: u32, row: u32, depth: u32, end: u32) -> mat4x4<f32> { return mat4x4<f32>(); }
 fn block_b(item: u32, row: u32, depth: u32, end: u32) -> mat4x4<f32> { return mat4x4<f32>(); }
-fn group_scale(item: u32, row: u32, column: u32, depth: u32) -> vec4<f32> { return vec4<f32>(1.0); }
-fn drain(total: Total, part: vec4<f32>, scale: vec4<f32>) -> Total { return total + part * scale; }
+struct Scales { left: f32, right: vec4<f32> }
+fn group_scales(item: u32, row: u32, column: u32, depth: u32) -> Scales { return Scales(1.0, vec4<f32>(1.0)); }
+fn drain(total: Total, part: vec4<f32>, scales: Scales) -> Total { return total + part * scales.left * scales.right; }
 fn finish(item: u32, row: u32, column: u32, total: Total) { }
 fn finish_pair(item: u32, row: u32, column: u32, first: Total, second: Total) { }
 fn unfold(group: vec3<u32>, groups: vec3<u32>) -> u32 { return group.x; }
@@ -119,7 +120,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
     // @repeat R ROWS
     // @repeat I 4
     // @repeat C COLUMNS
-    total_R_I_C = drain(total_R_I_C, part_R_I_C, group_scale(item, row_R + I, column_C, segment));
+    total_R_I_C = drain(total_R_I_C, part_R_I_C, group_scales(item, row_R + I, column_C, segment));
     // @end
     // @end
     // @end

@@ -19,8 +19,9 @@ fn step_b(depths: u32, pitch: u32) -> u32 { return depths; }
 fn whole_block_b(at: u32, pitch: u32, item: u32, row: u32, depth: u32) -> mat4x4<f32> { return mat4x4<f32>(); }
 fn depths_a(item: u32, row: u32, depth: u32, end: u32) -> vec4<f32> { return vec4<f32>(); }
 fn block_b(item: u32, row: u32, depth: u32, end: u32) -> mat4x4<f32> { return mat4x4<f32>(); }
-fn group_scale(item: u32, row: u32, column: u32, depth: u32) -> vec4<f32> { return vec4<f32>(1.0); }
-fn drain(total: Total, part: vec4<f32>, scale: vec4<f32>) -> Total { return total + part * scale; }
+struct Scales { left: f32, right: vec4<f32> }
+fn group_scales(item: u32, row: u32, column: u32, depth: u32) -> Scales { return Scales(1.0, vec4<f32>(1.0)); }
+fn drain(total: Total, part: vec4<f32>, scales: Scales) -> Total { return total + part * scales.left * scales.right; }
 fn finish(item: u32, row: u32, column: u32, total: Total) { }
 fn finish_pair(item: u32, row: u32, column: u32, first: Total, second: Total) { }
 fn merge(index: u32, total: Total, lane: Lane) -> Total { return total; }
@@ -69,7 +70,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
     let left_R = whole_depths_a(item, row_R, depth);
     // @repeat H HALVES
     let part_R_H = left_R.x * right_H[0] + left_R.y * right_H[1] + left_R.z * right_H[2] + left_R.w * right_H[3];
-    total_R_H = drain(total_R_H, part_R_H, group_scale(item, row_R, loaded_H, depth));
+    total_R_H = drain(total_R_H, part_R_H, group_scales(item, row_R, loaded_H, depth));
     // @end
     // @end
   }
@@ -82,7 +83,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
     let left_R = depths_a(item, row_R, whole_end, end);
     // @repeat H HALVES
     let part_R_H = left_R.x * right_H[0] + left_R.y * right_H[1] + left_R.z * right_H[2] + left_R.w * right_H[3];
-    total_R_H = drain(total_R_H, part_R_H, group_scale(item, row_R, loaded_H, whole_end));
+    total_R_H = drain(total_R_H, part_R_H, group_scales(item, row_R, loaded_H, whole_end));
     // @end
     // @end
   }

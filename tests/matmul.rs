@@ -13,7 +13,7 @@ use langevin::{
     Activation, Columns, Format, Granularity, Kernel, MatmulDesc, Operand, Overflow, Pair, PlanOptions,
     Variant,
 };
-use langevin_testkit::{compare_with, conform, gpu};
+use langevin_testkit::{compare_with, conform, conform_on, gpu};
 
 fn product(m: usize, k: usize, n: usize) -> MatmulDesc {
     MatmulDesc { m, k, n, ..Default::default() }
@@ -81,13 +81,15 @@ fn layouts() {
                 let wider = |length, start| Some(Columns { start, width: start + length + 3 });
                 let a = Operand {
                     transposed: transposed[0],
-                    columns: wider(a_length, 4).filter(|_| seed % 2 == 0),
+                    columns: wider(a_length, if a_format == Format::F32 { 3 } else { 4 })
+                        .filter(|_| seed % 2 == 0),
                     shared: seed % 3 == 0,
                     ..a_format.into()
                 };
                 let b = Operand {
                     transposed: transposed[1],
-                    columns: wider(b_length, 8).filter(|_| seed % 2 == 1),
+                    columns: wider(b_length, if b_format == Format::F32 { 1 } else { 8 })
+                        .filter(|_| seed % 2 == 1),
                     shared: seed % 4 == 1,
                     ..b_format.into()
                 };
@@ -133,7 +135,7 @@ fn scales() {
             let b = operand(b_format, b_scale, seed % 4 >= 2);
             conform(
                 &gpu,
-                &MatmulDesc { a, b, batch: 2, ..product(if seed == 8 { 17 } else { 5 }, 100, 35) },
+                &MatmulDesc { a, b, batch: 2, ..product(if seed == 8 { 17 } else { 5 }, 101, 35) },
                 seed,
             );
         }
@@ -202,6 +204,33 @@ fn overflow_follows_its_mode() {
                 assert_eq!((got[2].abs(), got[5].abs()), (0.0, 0.0), "{context}");
             }
         }
+    }
+}
+
+/// A scale of the output that is zero counts as 2^-126: what is not zero overflows. Scales of groups multiply one after
+/// the other, so that two small ones do not vanish together.
+#[test]
+fn extreme_scales() {
+    let Some(gpu) = gpu() else { return };
+    let f32s =
+        |shape: &[usize], values: &[f32]| verify::Tensor::from_f32(Format::F32, shape, values).unwrap();
+    let mut inputs = Tensors::new();
+    inputs.insert("a", f32s(&[1, 1, 1], &[1.0]));
+    inputs.insert("b", f32s(&[1, 1, 3], &[2.0, -3.0, 0.0]));
+    inputs.insert("out_scale", f32s(&[], &[0.0]));
+    let desc = MatmulDesc { out: Format::E4m3, out_scale: true, ..product(1, 1, 3) };
+    for variant in desc.variants(gpu.capabilities()) {
+        assert_eq!(run(&gpu, &desc, &inputs, variant).to_f32(), [448.0, -448.0, 0.0], "{}", variant.name);
+    }
+    let grouped = Operand::default().scaled(Granularity::PerGroup(32));
+    let desc = MatmulDesc { a: grouped, b: grouped, ..product(1, 33, 1) };
+    for (value, scale) in [(1e15, 1e-20), (1e-15, 1e20)] {
+        let mut inputs = Tensors::new();
+        inputs.insert("a", f32s(&[1, 1, 33], &[value; 33]));
+        inputs.insert("b", f32s(&[1, 33, 1], &[value; 33]));
+        inputs.insert("a_scale", f32s(&[1, 1, 2], &[scale; 2]));
+        inputs.insert("b_scale", f32s(&[1, 2, 1], &[scale; 2]));
+        conform_on(&gpu, &desc, &inputs);
     }
 }
 

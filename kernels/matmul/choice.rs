@@ -274,7 +274,9 @@ mod tests {
                     let desc =
                         MatmulDesc { batch_invariant: true, batch, k: 5000, n: 300, ..product(m, format) };
                     let variant = crate::choice(&desc, &capabilities, &Pick::Best).unwrap();
-                    (variant, Tile::of(&desc), slices(&desc, variant, 1))
+                    let tile = Tile::of(&desc);
+                    let tiles = batch * desc.m.div_ceil(tile.m()) * desc.n.div_ceil(tile.n());
+                    (variant, tile, slices(&desc, variant, tiles))
                 };
                 assert_eq!(choose(1, 1), choose(1000, 1));
                 assert_eq!(choose(1, 1), choose(3, 7));

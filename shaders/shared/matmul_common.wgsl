@@ -13,10 +13,12 @@ fn below(first: u32, end: u32) -> vec4<bool> {
   return vec4<u32>(first) + vec4<u32>(0u, 1u, 2u, 3u) < vec4<u32>(end);
 }
 
-// What a sum over a group of depths is multiplied by.
-fn group_scale(item: u32, row: u32, column: u32, depth: u32) -> vec4<f32> {
-  var scale = vec4<f32>(1.0);
-  if (a_PER == 3u) { scale *= scale_a(item, row, depth); }
-  if (b_PER == 3u) { scale *= scale4_b(item, column, depth); }
-  return scale;
+// What a sum over a group of depths is multiplied by, one after the other: their product may leave the range of f32.
+struct Scales { left: f32, right: vec4<f32> }
+
+fn group_scales(item: u32, row: u32, column: u32, depth: u32) -> Scales {
+  var scales = Scales(1.0, vec4<f32>(1.0));
+  if (a_PER == 3u) { scales.left = scale_a(item, row, depth); }
+  if (b_PER == 3u) { scales.right = scale4_b(item, column, depth); }
+  return scales;
 }

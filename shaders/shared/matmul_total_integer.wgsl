@@ -1,11 +1,14 @@
 // What a product's partial sums are gathered in: i32, exact. A part in f32 is an integer below 2^24.
+// @stand-in begin
+struct Scales { left: f32, right: vec4<f32> }
+// @stand-in end
 alias Total = vec4<i32>;
 
-fn drain(total: Total, part: vec4<f32>, scale: vec4<f32>) -> Total {
+fn drain(total: Total, part: vec4<f32>, scales: Scales) -> Total {
   return total + vec4<i32>(part);
 }
 
-fn drain_integer(total: Total, part: vec4<i32>, scale: vec4<f32>) -> Total {
+fn drain_integer(total: Total, part: vec4<i32>, scales: Scales) -> Total {
   return total + part;
 }
 

@@ -16,6 +16,7 @@ fn sums_are_exact_up_to_the_limit_of_i32() {
     let cases = [
         (-128, -128, None, None, 131_071),
         (-128, 127, None, None, 131_071),
+        (127, 127, None, None, 131_071),
         (127, 127, Some(-128), Some(-128), 33_025),
     ];
     for (a, b, a_zero, b_zero, k) in cases {

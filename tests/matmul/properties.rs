@@ -91,21 +91,25 @@ proptest! {
     ) {
         let Some(gpu) = gpu() else { return Ok(()) };
         let format = Format::ALL[format];
-        let whole = MatmulDesc { a: format.into(), b: format.into(), batch_invariant: true, ..product(m, k, n) };
+        let b = Operand { transposed: seed % 2 == 0, ..format.into() };
+        let whole = MatmulDesc { a: format.into(), b, batch_invariant: true, ..product(m, k, n) };
         let given = generate::inputs(&whole, seed);
         let (a, b) = (given.get("a").unwrap(), given.get("b").unwrap());
-        let all = multiply(&gpu, &whole, a, b);
         let row = seed as usize % m;
         let one = MatmulDesc { m: 1, ..whole.clone() };
         let a_row = Tensor::new(format, &[1, 1, k], bytes_of_rows(a, row..row + 1, k * format.bytes())).unwrap();
-        let alone = multiply(&gpu, &one, &a_row, b);
-        prop_assert_eq!(alone.bytes(), bytes_of_rows(&all, row..row + 1, n * 4));
         // The same row as every item of a batch, whose other operand is shared.
-        let batched = MatmulDesc { batch: 3, b: Operand { shared: true, ..format.into() }, ..one };
+        let batched = MatmulDesc { batch: 3, b: Operand { shared: true, ..one.b }, ..one.clone() };
         let thrice = Tensor::new(format, &[3, 1, k], a_row.bytes().repeat(3)).unwrap();
-        let b_shared = b.clone().reshape(&[k, n]).unwrap();
-        let in_batch = multiply(&gpu, &batched, &thrice, &b_shared);
-        prop_assert_eq!(in_batch.bytes(), alone.bytes().repeat(3));
+        let b_shared = b.clone().reshape(&b.shape()[1..]).unwrap();
+        prop_assert_eq!(one.variants(gpu.capabilities()), whole.variants(gpu.capabilities()));
+        for variant in whole.variants(gpu.capabilities()) {
+            let all = run(&gpu, &whole, &given, variant);
+            let alone = run(&gpu, &one, &inputs(a_row.clone(), b.clone()), variant);
+            prop_assert_eq!(alone.bytes(), bytes_of_rows(&all, row..row + 1, n * 4), "{}", variant.name);
+            let in_batch = run(&gpu, &batched, &inputs(thrice.clone(), b_shared.clone()), variant);
+            prop_assert_eq!(in_batch.bytes(), alone.bytes().repeat(3), "{}", variant.name);
+        }
     }
 
     /// `(A + A') B = A B + A' B`, within the bounds of the three products; sums of small integers are exact as inputs.

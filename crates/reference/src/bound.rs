@@ -30,6 +30,9 @@ pub struct Rounded {
 }
 
 impl Rounded {
+    /// Nothing is known: an operation left the range of f32, where WGSL promises nothing.
+    pub const NOTHING: Self = Self { value: f64::NAN, error: f64::INFINITY };
+
     /// A value that is stored exactly.
     pub const fn exact(value: f64) -> Self {
         Self { value, error: 0.0 }
@@ -43,12 +46,14 @@ impl Rounded {
         let n = terms as f64 + 1.0;
         let gamma = if n * U_ACC < 0.5 { n * U_ACC / (1.0 - n * U_ACC) } else { f64::INFINITY };
         let error = if terms == 0 { 0.0 } else { gamma * magnitude + 2.0 * n * TINY };
-        Self { value, error }
+        // Partial sums may be as large as the magnitudes together.
+        if magnitude > f64::from(f32::MAX) { Self::NOTHING } else { Self { value, error } }
     }
 
     /// One more f32 operation whose exact result on exact operands is `value`, on operands that already carry `error`.
     fn computed(value: f64, error: f64) -> Self {
-        Self { value, error: error + U_ACC * (value.abs() + error) + TINY }
+        let error = error + U_ACC * (value.abs() + error) + TINY;
+        if value.abs() + error > f64::from(f32::MAX) { Self::NOTHING } else { Self { value, error } }
     }
 
     /// `self + other`, rounded. (The f32 operation, so not `std::ops::Add`.)
@@ -97,6 +102,11 @@ impl Rounded {
     /// Clamping moves no two values apart, so the error stays.
     pub fn store_with(self, format: Format, overflow: Overflow) -> Self {
         let saturates = format != Format::F32 && (overflow == Overflow::Saturate || format == Format::I8);
+        let overflows = format.rounding_error(self.value.abs() + self.error).is_infinite();
+        if format == Format::E4m3 && !saturates && overflows {
+            // There is no infinity: it becomes NaN, or the number it is near.
+            return Self::NOTHING;
+        }
         if !saturates || !self.value.is_finite() {
             return self.store(format);
         }

@@ -47,22 +47,25 @@ pub enum Pair {
 /// any codes up to k = 131,071, with zero points 33,025, which are the limits.
 /// `k = 0` gives what the rest makes of a sum of 0.
 ///
+/// Where a sum, or a step after it, leaves the range of f32, nothing is promised of that element.
 /// NaN and infinity in `a` or `b` reach only the rows or columns they stand in, as some non-finite value or none: WGSL
 /// lets a driver assume they do not occur. Scales may be zero; a negative or NaN scale is refused where the host sees
 /// it and otherwise multiplies like any number. An `out_scale` below 2^-126 counts as that.
 ///
 /// Rounding into `out` is to nearest, ties to even. [`MatmulDesc::overflow`] says what becomes of values beyond its
-/// largest: by default F16 and BF16 go to infinity and 8-bit formats saturate (I8 at -127 and 127, always).
+/// largest: by default F16 and BF16 go to infinity and 8-bit formats saturate (I8 at -127 and 127, always; F32 never).
+/// E4M3 has no infinity: without saturation it becomes NaN.
 ///
 /// Error bound, per element, with `u = 2^-23` (WGSL leaves the rounding direction open) and
 /// `mag = sum |a_scale b_scale a b|`: `L gamma(k + 1) mag` (`gamma(k + 4)` with groups; for two I8 operands without them
 /// nothing but the conversion of the sum, `u |sum|` beyond 2^24), plus one `u` of the running magnitude for each step of
-/// the epilogue (`L` the activation's slope, plus its own evaluation error; 2.5 `u` for the division), plus half a unit
-/// in the last place of `out`.
+/// the epilogue (`L` the activation's slope, plus its own evaluation error; 2.5 `u` for the division, one for each scale
+/// outside groups), plus half a unit in the last place of `out`. Every operation adds 2^-126, which a subnormal result
+/// may lose.
 ///
 /// # Errors
 /// [`DescError::Field`] names a field that breaks a rule above, [`DescError::TooLarge`] a tensor that u32 cannot index,
-/// [`DescError::Value`] a scale that is negative or NaN.
+/// [`DescError::Value`] a scale that is negative or not finite, or a zero point outside -128..=127.
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(
     feature = "serde",

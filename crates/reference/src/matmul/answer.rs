@@ -2,7 +2,7 @@
 
 use super::operand::Placed;
 use super::{MatmulDesc, Pair};
-use crate::bound::{Rounded, U_ACC};
+use crate::bound::{Rounded, TINY, U_ACC};
 use crate::{Columns, Expected, Format, Granularity, Tensors};
 use ndarray::{Array1, Array2, Array3, ArrayD, ArrayViewD, Axis, Ix3, Slice};
 use rayon::prelude::*;
@@ -171,22 +171,29 @@ impl Problem<'_> {
         let a = &a[(a_item * self.desc.m + i) * k..][..k];
         let b = &b[(b_item * self.desc.b_columns() + j) * k..][..k];
         let segment = self.a.group.min(self.b.group).max(1);
-        let (mut value, mut magnitude) = (0.0, 0.0);
+        let (mut value, mut magnitude, mut largest, mut flushed) = (0.0, 0.0, 0.0f64, 0.0);
         for (s, (a, b)) in a.chunks(segment).zip(b.chunks(segment)).enumerate() {
             let (mut sum, mut absolute) = (0.0, 0.0);
             for (x, y) in a.iter().zip(b) {
                 sum += x * y;
                 absolute += (x * y).abs();
             }
-            let scale = self.a.group_scales[[a_item, i, s * segment / self.a.group]]
-                * self.b.group_scales[[b_item, j, s * segment / self.b.group]];
-            value += scale * sum;
-            magnitude += scale.abs() * absolute;
+            let a_scale = self.a.group_scales[[a_item, i, s * segment / self.a.group]];
+            let b_scale = self.b.group_scales[[b_item, j, s * segment / self.b.group]];
+            value += a_scale * b_scale * sum;
+            magnitude += a_scale * b_scale * absolute;
+            // Before the second scale: how large sums become, and what subnormal ones lose.
+            largest = largest.max(absolute).max(absolute * a_scale);
+            flushed += a.len() as f64 * 2.0 * TINY * (a_scale * b_scale + b_scale);
         }
         match (self.desc.is_integer(), self.desc.is_grouped()) {
             (false, false) => Rounded::dot(value, magnitude, k),
             // A term passes two more multiplications by scales, and at most one more addition.
-            (_, true) => Rounded::dot(value, magnitude, k + 3),
+            (_, true) if largest > f64::from(f32::MAX) => Rounded::NOTHING,
+            (_, true) => {
+                let y = Rounded::dot(value, magnitude, k + 3);
+                Rounded { error: y.error + flushed, ..y }
+            }
             // The integer itself, converted to f32.
             (true, false) if value.abs() <= f64::from(1 << 24) => Rounded::exact(value),
             (true, false) => Rounded { value, error: U_ACC * value.abs() },
