@@ -9,7 +9,7 @@ use langevin_reference::Dtype;
 /// | variant | tier | for |
 /// |---|---|---|
 /// | `teams` | portable | every GPU: neighbouring invocations share a row and merge its extremes by a tree |
-/// | `lanes` | software | adapters that are CPUs: an invocation has a row of its own, and there are no barriers |
+/// | `lanes` | software | adapters that are CPUs: a vector works on a row and merges by subgroup, or has a region for each lane; no barriers |
 ///
 /// One dispatch, and two for a dynamic scale of a whole tensor, which borrows scratch.
 pub type Quantize = Plan<QuantizeDesc>;
@@ -49,16 +49,18 @@ impl Kernel for QuantizeDesc {
         [LANES, TEAMS].into_iter().filter(|variant| capabilities.has(variant.tier)).collect()
     }
 
-    fn recipe(&self, variant: Variant, _: &Capabilities) -> Recipe {
-        let stages = Stages { desc: self, layout: Layout::of(self, variant.tier) };
-        if stages.layout.by_row || self.scale == ScaleSource::Static {
+    fn recipe(&self, variant: Variant, capabilities: &Capabilities) -> Recipe {
+        let stages = Stages { desc: self, layout: Layout::of(self, Workers::of(variant, capabilities)) };
+        if !stages.layout.flat || self.scale == ScaleSource::Static {
             return Recipe::single(stages.codes());
         }
-        // A maximum for positive and one for negative values, a word each.
-        let scratch_bytes = stages.layout.partials() * 8;
+        let scratch_bytes = stages.layout.partials() * PARTIAL_BYTES;
         Recipe { stages: vec![stages.extremes(), stages.codes()], scratch_bytes }
     }
 }
+
+/// A maximum for positive and one for negative values, and whether there was NaN or infinity: a word each.
+const PARTIAL_BYTES: u64 = 12;
 
 /// The dispatches of a descriptor.
 #[derive(Debug)]
@@ -74,26 +76,32 @@ impl Stages<'_> {
             .words(SCRATCH, Access::ReadWrite)
             .part("quantize_partials", include_str!("../shaders/quantize_partials.wgsl"))
             .size("group_units", self.layout.group_units(self.layout.max_partial_groups))
-            .loop_iterations(self.layout.units_of_one(self.layout.max_partial_groups))
+            .loop_iterations(2 * self.layout.units_of_one(self.layout.max_partial_groups))
             .groups(self.layout.partial_groups())
     }
 
     /// Writes the codes, and the scales where they are dynamic.
     fn codes(&self) -> Stage {
         let Self { desc, layout } = self;
+        let dynamic = desc.scale == ScaleSource::Dynamic;
         let builder = self
             .builder("quantize")
-            .flag("BY_ROW", layout.by_row)
             .flag("SATURATE", desc.overflow == Overflow::Saturate)
             .constant("MAX_FINITE", (desc.q.max_finite() as f32).to_bits())
-            .size("rows", layout.rows)
+            .constant("GENERAL", if dynamic { 1 } else { UNROLL })
+            .size("regions", layout.regions.count())
+            .size("regions_across", layout.regions.across.max(1))
+            .size("regions_down", layout.regions.down.max(1))
+            .size("region_units", layout.regions.units)
+            .size("region_rows", layout.regions.rows)
+            .size("matrix_rows", layout.regions.matrix_rows)
             .size("group_units", layout.group_units(MAX_GROUPS))
             .size("partials", layout.partials() as usize)
             .words("q", Access::ReadWrite)
             .part("exact", include_str!("../shaders/shared/exact.wgsl"));
-        let builder = match desc.scale {
-            ScaleSource::Dynamic => self.with_own_scale(builder),
-            _ => builder
+        let builder = match dynamic {
+            true => self.with_own_scale(builder),
+            false => builder
                 .words("scale", Access::Read)
                 .reads("zero_point")
                 .part("quantize_given", include_str!("../shaders/quantize_given.wgsl")),
@@ -105,16 +113,16 @@ impl Stages<'_> {
         builder
             .part("quantize", include_str!("../shaders/quantize.wgsl"))
             .loop_iterations(self.code_iterations())
-            .groups(layout.groups(desc.scale == ScaleSource::Dynamic))
+            .groups(layout.groups(dynamic))
     }
 
-    /// One pass over the units, one more for a row's extremes or one over a tensor's partial ones; then the merging.
+    /// One pass over the units, two more for a region's extremes or one over a tensor's partial ones; then the merging.
     fn code_iterations(&self) -> usize {
         let layout = &self.layout;
         let own_scale = self.desc.scale == ScaleSource::Dynamic;
-        let passes = if layout.by_row && own_scale { 2 } else { 1 };
-        let partials = if layout.by_row || !own_scale { 0 } else { layout.partials() as usize };
-        passes * layout.units_of_one(MAX_GROUPS) + partials.div_ceil(layout.team as usize) + 6
+        let passes = if !layout.flat && own_scale { 3 } else { 1 };
+        let partials = if layout.flat && own_scale { layout.partials() as usize } else { 0 };
+        passes * layout.units_of_one(MAX_GROUPS) + partials.div_ceil(layout.workers.team as usize) + 6
     }
 
     fn with_own_scale(&self, builder: StageBuilder) -> StageBuilder {
@@ -124,8 +132,8 @@ impl Stages<'_> {
         } else {
             builder.part("quantize_symmetric", include_str!("../shaders/quantize_symmetric.wgsl"))
         };
-        if self.layout.by_row {
-            return builder.part("quantize_by_row", include_str!("../shaders/quantize_by_row.wgsl"));
+        if !self.layout.flat {
+            return builder.part("quantize_by_region", include_str!("../shaders/quantize_by_region.wgsl"));
         }
         builder
             .words(SCRATCH, Access::Read)
@@ -135,9 +143,13 @@ impl Stages<'_> {
     /// What both dispatches have.
     fn builder(&self, label: &'static str) -> StageBuilder {
         let Self { desc, layout } = self;
-        StageBuilder::new(label, *desc)
-            .constant("LANES", layout.lanes)
-            .constant("TEAM", layout.team)
+        let workers = &layout.workers;
+        let builder = StageBuilder::new(label, *desc)
+            .constant("LANES", workers.lanes)
+            .constant("TEAM", workers.team)
+            .constant("TEAM_X", layout.team_x)
+            .constant("UNROLL", UNROLL)
+            .flag("FLAT", layout.flat)
             .flag("ASYMMETRIC", desc.asymmetric)
             .flag("WHOLE_UNITS", layout.width.is_multiple_of(4))
             .size("width", layout.width)
@@ -145,24 +157,13 @@ impl Stages<'_> {
             .size("row_units", layout.row_units)
             .size("units", layout.units())
             .reads("x")
-            .part("quantize_range", include_str!("../shaders/quantize_range.wgsl"))
+            .part("quantize_range", include_str!("../shaders/quantize_range.wgsl"));
+        if workers.subgroup && workers.team > 1 {
+            let merge = include_str!("../shaders/quantize_merge_subgroup.wgsl");
+            return builder.part("quantize_merge_subgroup", merge);
+        }
+        builder.part("quantize_merge_tree", include_str!("../shaders/quantize_merge_tree.wgsl"))
     }
-}
-
-/// How the work is spread. A unit is four neighbouring elements of a row, one word of codes.
-#[derive(Debug, PartialEq)]
-struct Layout {
-    rows: usize,
-    width: usize,
-    row_units: usize,
-    /// Whether teams take rows; else every invocation takes units of the whole tensor.
-    by_row: bool,
-    /// Invocations of a workgroup.
-    lanes: u32,
-    /// Invocations that merge their extremes.
-    team: u32,
-    /// At most that many workgroups find partial extremes.
-    max_partial_groups: usize,
 }
 
 /// Enough workgroups for any GPU; beyond them each does more. Their partial extremes must stay few, since every
@@ -170,21 +171,108 @@ struct Layout {
 const MAX_GROUPS: usize = 1024;
 /// A CPU has fewer cores, and one invocation there reads all partials by itself.
 const MAX_SOFTWARE_GROUPS: usize = 32;
-/// Rows up to that many units are shared by 8 invocations; 64 would find nothing to do.
-const SHORT_ROW: usize = 32;
+/// Regions up to that many units are shared by 8 invocations; 64 would find nothing to do.
+const SHORT: usize = 32;
+/// From that many units on a CPU's vector works on one region; below it has one for each lane.
+const LONG: usize = 64;
+/// Units that an invocation reads before it works on them: reads wait for each other less.
+const UNROLL: u32 = 4;
+
+/// Who works, before the regions are known.
+#[derive(Clone, Debug, PartialEq)]
+struct Workers {
+    software: bool,
+    /// Whether a workgroup of 8 is a part of one subgroup.
+    subgroup: bool,
+    /// Invocations of a workgroup.
+    lanes: u32,
+    /// Invocations that merge their extremes.
+    team: u32,
+}
+
+impl Workers {
+    fn of(variant: Variant, capabilities: &Capabilities) -> Self {
+        let software = variant.tier == Tier::Software;
+        let subgroup = software && capabilities.has(Tier::Subgroup) && capabilities.subgroup_sizes.0 >= 8;
+        let lanes = if software { 8 } else { 64 };
+        Self { software, subgroup, lanes, team: lanes }
+    }
+
+    /// The team for regions of that many units. A CPU merges nothing where it has no subgroups.
+    fn sized(self, units: usize) -> Self {
+        let team = match self.software {
+            true if self.subgroup && units >= LONG => 8,
+            true => 1,
+            false if units <= SHORT => 8,
+            false => 64,
+        };
+        Self { team, ..self }
+    }
+}
+
+/// What has one scale: some units of some rows. A unit is four neighbouring elements of a row, one word of codes.
+#[derive(Clone, Debug, PartialEq)]
+struct Regions {
+    /// How many stand side by side.
+    across: usize,
+    /// How many stand below each other in a matrix.
+    down: usize,
+    /// Matrices.
+    matrices: usize,
+    /// Rows of a matrix.
+    matrix_rows: usize,
+    /// Units of a region; the last one of a row may have fewer.
+    units: usize,
+    /// Rows of a region; the last one of a matrix may have fewer.
+    rows: usize,
+}
+
+impl Regions {
+    fn of(desc: &QuantizeDesc) -> Self {
+        let (rows, width) = (desc.rows(), desc.width());
+        let single =
+            Self { across: 1, down: 1, matrices: rows, matrix_rows: 1, units: width.div_ceil(4), rows: 1 };
+        match desc.granularity {
+            Granularity::PerGroup(size) => Self { across: width.div_ceil(size), units: size / 4, ..single },
+            Granularity::PerRow => single,
+            _ => Self { matrices: 1, matrix_rows: rows, rows, ..single },
+        }
+    }
+
+    fn count(&self) -> usize {
+        self.across * self.down * self.matrices
+    }
+}
+
+/// How the work is spread.
+#[derive(Debug, PartialEq)]
+struct Layout {
+    rows: usize,
+    width: usize,
+    row_units: usize,
+    regions: Regions,
+    /// One region is the whole tensor, over which all workgroups are spread; else teams take regions.
+    flat: bool,
+    workers: Workers,
+    /// How many units wide a team stands.
+    team_x: u32,
+    /// At most that many workgroups find partial extremes.
+    max_partial_groups: usize,
+}
 
 impl Layout {
-    fn of(desc: &QuantizeDesc, tier: Tier) -> Self {
+    fn of(desc: &QuantizeDesc, workers: Workers) -> Self {
         let (rows, width) = (desc.rows(), desc.width());
-        let row_units = width.div_ceil(4);
-        // One row is a whole tensor, over which all workgroups can be spread.
-        let by_row = desc.granularity == Granularity::PerRow && rows != 1;
-        let (lanes, team, max_partial_groups) = match tier {
-            Tier::Software => (8, 1, MAX_SOFTWARE_GROUPS),
-            _ if by_row && row_units <= SHORT_ROW => (64, 8, MAX_GROUPS),
-            _ => (64, 64, MAX_GROUPS),
+        let regions = Regions::of(desc);
+        let flat = regions.across == 1 && regions.down == 1 && regions.matrices == 1;
+        let workers =
+            workers.sized(if flat { usize::MAX } else { regions.units.saturating_mul(regions.rows) });
+        let team_x = match flat {
+            true => workers.lanes,
+            false => (regions.units.next_power_of_two() as u32).min(workers.team),
         };
-        Self { rows, width, row_units, by_row, lanes, team, max_partial_groups }
+        let max_partial_groups = if workers.software { MAX_SOFTWARE_GROUPS } else { MAX_GROUPS };
+        Self { rows, width, row_units: width.div_ceil(4), regions, flat, workers, team_x, max_partial_groups }
     }
 
     fn units(&self) -> usize {
@@ -193,14 +281,19 @@ impl Layout {
 
     /// Neighbouring units that a workgroup takes where rows do not matter, a whole number for each invocation.
     fn group_units(&self, max_groups: usize) -> usize {
-        self.units().div_ceil(max_groups).next_multiple_of(self.lanes as usize).max(self.lanes as usize)
+        let lanes = self.workers.lanes as usize;
+        self.units().div_ceil(max_groups).next_multiple_of(lanes).max(lanes)
     }
 
-    /// The most units that one invocation takes.
+    /// The most units that one invocation takes, and rows with them.
     fn units_of_one(&self, max_groups: usize) -> usize {
-        match self.by_row {
-            true => self.row_units.div_ceil(self.team as usize),
-            false => self.group_units(max_groups) / self.lanes as usize,
+        let Self { regions, workers, team_x, .. } = self;
+        match self.flat {
+            true => self.group_units(max_groups) / workers.lanes as usize,
+            false => {
+                let rows = regions.rows.div_ceil((workers.team / team_x) as usize);
+                rows.saturating_mul(regions.units.div_ceil(*team_x as usize) + 1)
+            }
         }
     }
 
@@ -210,17 +303,17 @@ impl Layout {
     }
 
     fn partials(&self) -> u64 {
-        self.partial_groups() * u64::from(self.lanes / self.team)
+        self.partial_groups() * u64::from(self.workers.lanes / self.workers.team)
     }
 
     /// Workgroups of the dispatch that writes codes, and the scales where they are dynamic: those exist without codes.
     fn groups(&self, dynamic: bool) -> u64 {
-        let groups = match self.by_row {
-            true if self.row_units == 0 && !dynamic => 0,
-            true => self.rows.div_ceil((self.lanes / self.team) as usize),
-            false => self.units().div_ceil(self.group_units(MAX_GROUPS)),
+        let groups = match self.flat {
+            false if self.row_units == 0 && !dynamic => 0,
+            false => self.regions.count().div_ceil((self.workers.lanes / self.workers.team) as usize),
+            true => self.units().div_ceil(self.group_units(MAX_GROUPS)),
         };
-        groups.max(usize::from(dynamic && !self.by_row)) as u64
+        groups.max(usize::from(dynamic && self.flat)) as u64
     }
 }
 
@@ -229,25 +322,46 @@ mod tests {
     use super::*;
 
     fn layout(shape: &[usize], granularity: Granularity, tier: Tier) -> Layout {
-        Layout::of(&QuantizeDesc { shape: shape.to_vec(), granularity, ..Default::default() }, tier)
+        let desc = QuantizeDesc { shape: shape.to_vec(), granularity, ..Default::default() };
+        let capabilities = Capabilities { subgroup_sizes: (8, 8), ..Capabilities::minimal() };
+        let features = wgpu::Features::SUBGROUP;
+        let variant = if tier == Tier::Software { LANES } else { TEAMS };
+        Layout::of(&desc, Workers::of(variant, &Capabilities { features, ..capabilities }))
     }
 
     #[test]
     fn short_rows_share_a_workgroup() {
         let per_row = |width| layout(&[100, width], Granularity::PerRow, Tier::Portable);
-        assert_eq!((per_row(128).team, per_row(128).groups(true)), (8, 13));
-        assert_eq!((per_row(129).team, per_row(129).groups(true)), (64, 100));
-        let software = layout(&[100, 129], Granularity::PerRow, Tier::Software);
-        assert_eq!((software.team, software.groups(true)), (1, 13));
+        assert_eq!((per_row(128).workers.team, per_row(128).groups(true)), (8, 13));
+        assert_eq!((per_row(129).workers.team, per_row(129).groups(true)), (64, 100));
+        let software = |width| layout(&[100, width], Granularity::PerRow, Tier::Software);
+        assert_eq!((software(129).workers.team, software(129).groups(true)), (1, 13));
+        assert_eq!((software(256).workers.team, software(256).groups(true)), (8, 100));
+    }
+
+    #[test]
+    fn a_cpu_without_subgroups_merges_nothing() {
+        let desc =
+            QuantizeDesc { shape: vec![9, 900], granularity: Granularity::PerRow, ..Default::default() };
+        let workers = Workers::of(LANES, &Capabilities::minimal());
+        let layout = Layout::of(&desc, workers);
+        assert_eq!((layout.workers.team, layout.groups(true)), (1, 2));
     }
 
     #[test]
     fn one_row_is_spread_like_a_tensor() {
         let per_row = layout(&[1, 1 << 20], Granularity::PerRow, Tier::Portable);
-        assert_eq!(per_row, layout(&[1 << 20], Granularity::PerTensor, Tier::Portable));
-        assert_eq!((per_row.groups(true), per_row.partials()), (1024, 1024));
+        let tensor = layout(&[1 << 20], Granularity::PerTensor, Tier::Portable);
+        assert_eq!((per_row.flat, per_row.groups(true), per_row.partials()), (true, 1024, 1024));
+        assert_eq!((tensor.flat, tensor.groups(true), tensor.partials()), (true, 1024, 1024));
         let software = layout(&[1 << 20], Granularity::PerTensor, Tier::Software);
-        assert_eq!((software.groups(true), software.partials()), (1024, 256));
+        assert_eq!((software.groups(true), software.partials()), (1024, 32));
+    }
+
+    #[test]
+    fn groups_and_blocks_are_regions() {
+        let groups = layout(&[3, 70], Granularity::PerGroup(32), Tier::Portable);
+        assert_eq!((groups.regions.count(), groups.workers.team, groups.team_x), (9, 8, 8));
     }
 
     #[test]
@@ -260,5 +374,6 @@ mod tests {
         assert_eq!(groups(&[9, 0], Granularity::PerRow, true), 2);
         assert_eq!(groups(&[9, 0], Granularity::PerRow, false), 0);
         assert_eq!(groups(&[0, 9], Granularity::PerRow, true), 0);
+        assert_eq!(groups(&[9, 0], Granularity::PerGroup(32), true), 0);
     }
 }
