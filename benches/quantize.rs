@@ -6,7 +6,7 @@
 use langevin::gpu::{
     Access, Binding, ComputeStage, Element, Gpu, OpenOptions, ParamValue, Shader, ShaderPart, StageDesc,
 };
-use langevin::reference::{Op, Role, generate};
+use langevin::reference::{Role, generate};
 use langevin::verify::{self, RunOptions};
 use langevin::{DequantizeDesc, Format, Granularity, Kernel, Plan, PlanOptions, QuantizeDesc};
 use std::hint::black_box;
@@ -138,7 +138,7 @@ fn main() {
     println!("on {}, medians of {ROUNDS}", gpu.capabilities());
     let shapes = [vec![8192, 4096], vec![40, 300]];
     for (x, q) in [(Format::BF16, Format::E4m3), (Format::BF16, Format::I8), (Format::F32, Format::E4m3)] {
-        for granularity in [Granularity::PerRow, Granularity::PerTensor] {
+        for granularity in [Granularity::PerRow, Granularity::PerGroup(128), Granularity::PerTensor] {
             let descs =
                 shapes.clone().map(|shape| QuantizeDesc { shape, x, q, granularity, ..Default::default() });
             let name = format!("quantize {x} -> {q} {granularity:?}");

@@ -1,6 +1,9 @@
+mod columns;
+
 use crate::kernel::{Kernel, Variant, buffers, sealed};
 use crate::recipe::{Recipe, SCRATCH, Stage, StageBuilder};
 use crate::{Capabilities, Format, Granularity, Overflow, Plan, QuantizeDesc, ScaleSource, Tier};
+use columns::Strips;
 use langevin_gpu::Access;
 use langevin_reference::Dtype;
 
@@ -50,6 +53,9 @@ impl Kernel for QuantizeDesc {
     }
 
     fn recipe(&self, variant: Variant, capabilities: &Capabilities) -> Recipe {
+        if let Some(strips) = Strips::of(self, variant.tier) {
+            return strips.recipe(self);
+        }
         let stages = Stages { desc: self, layout: Layout::of(self, Workers::of(variant, capabilities)) };
         if !stages.layout.flat || self.scale == ScaleSource::Static {
             return Recipe::single(stages.codes());
@@ -86,8 +92,6 @@ impl Stages<'_> {
         let dynamic = desc.scale == ScaleSource::Dynamic;
         let builder = self
             .builder("quantize")
-            .flag("SATURATE", desc.overflow == Overflow::Saturate)
-            .constant("MAX_FINITE", (desc.q.max_finite() as f32).to_bits())
             .constant("GENERAL", if dynamic { 1 } else { UNROLL })
             .size("regions", layout.regions.count())
             .size("regions_across", layout.regions.across.max(1))
@@ -97,8 +101,7 @@ impl Stages<'_> {
             .size("matrix_rows", layout.regions.matrix_rows)
             .size("group_units", layout.group_units(MAX_GROUPS))
             .size("partials", layout.partials() as usize)
-            .words("q", Access::ReadWrite)
-            .part("exact", include_str!("../shaders/shared/exact.wgsl"));
+            .words("q", Access::ReadWrite);
         let builder = match dynamic {
             true => self.with_own_scale(builder),
             false => builder
@@ -106,10 +109,7 @@ impl Stages<'_> {
                 .reads("zero_point")
                 .part("quantize_given", include_str!("../shaders/quantize_given.wgsl")),
         };
-        let builder = match desc.q {
-            Format::I8 => builder.part("quantize_integer", include_str!("../shaders/quantize_integer.wgsl")),
-            _ => builder.part_for("q", "quantize_float", include_str!("../shaders/quantize_float.wgsl")),
-        };
+        let builder = with_codes(builder, desc);
         builder
             .part("quantize", include_str!("../shaders/quantize.wgsl"))
             .loop_iterations(self.code_iterations())
@@ -126,12 +126,7 @@ impl Stages<'_> {
     }
 
     fn with_own_scale(&self, builder: StageBuilder) -> StageBuilder {
-        let builder = builder.words("scale", Access::ReadWrite).words("zero_point", Access::ReadWrite);
-        let builder = if self.desc.asymmetric {
-            builder.part("quantize_asymmetric", include_str!("../shaders/quantize_asymmetric.wgsl"))
-        } else {
-            builder.part("quantize_symmetric", include_str!("../shaders/quantize_symmetric.wgsl"))
-        };
+        let builder = with_affine(builder, self.desc);
         if !self.layout.flat {
             return builder.part("quantize_by_region", include_str!("../shaders/quantize_by_region.wgsl"));
         }
@@ -164,6 +159,28 @@ impl Stages<'_> {
         }
         builder.part("quantize_merge_tree", include_str!("../shaders/quantize_merge_tree.wgsl"))
     }
+}
+
+/// From a number to its code.
+fn with_codes(builder: StageBuilder, desc: &QuantizeDesc) -> StageBuilder {
+    let builder = builder
+        .flag("SATURATE", desc.overflow == Overflow::Saturate)
+        .constant("MAX_FINITE", (desc.q.max_finite() as f32).to_bits())
+        .part("exact", include_str!("../shaders/shared/exact.wgsl"));
+    let builder = match desc.q {
+        Format::I8 => builder.part("quantize_integer", include_str!("../shaders/quantize_integer.wgsl")),
+        _ => builder.part_for("q", "quantize_float", include_str!("../shaders/quantize_float.wgsl")),
+    };
+    builder.part("quantize_factor", include_str!("../shaders/quantize_factor.wgsl"))
+}
+
+/// From extremes to a scale and a zero point, which are written.
+fn with_affine(builder: StageBuilder, desc: &QuantizeDesc) -> StageBuilder {
+    let builder = builder.words("scale", Access::ReadWrite).words("zero_point", Access::ReadWrite);
+    if desc.asymmetric {
+        return builder.part("quantize_asymmetric", include_str!("../shaders/quantize_asymmetric.wgsl"));
+    }
+    builder.part("quantize_symmetric", include_str!("../shaders/quantize_symmetric.wgsl"))
 }
 
 /// Enough workgroups for any GPU; beyond them each does more. Their partial extremes must stay few, since every
@@ -235,6 +252,17 @@ impl Regions {
         match desc.granularity {
             Granularity::PerGroup(size) => Self { across: width.div_ceil(size), units: size / 4, ..single },
             Granularity::PerRow => single,
+            Granularity::PerBlock { rows: height, columns } => {
+                let matrix_rows = desc.matrix_rows();
+                Self {
+                    across: width.div_ceil(columns),
+                    down: matrix_rows.div_ceil(height),
+                    matrices: rows.checked_div(matrix_rows).unwrap_or(0),
+                    matrix_rows,
+                    units: columns / 4,
+                    rows: height.min(matrix_rows),
+                }
+            }
             _ => Self { matrices: 1, matrix_rows: rows, rows, ..single },
         }
     }

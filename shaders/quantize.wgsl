@@ -9,9 +9,6 @@ const TEAM_Y = 1u;
 const UNROLL = 2u;
 const GENERAL = 2u;
 const FLAT = true;
-const MAGNITUDE = 0x7fffffffu;
-const INFINITY = 0x7f800000u;
-const MIN_NORMAL = 0x00800000u;
 struct Params {
   regions: u32, regions_across: u32, regions_down: u32, region_units: u32, region_rows: u32, matrix_rows: u32,
   row_units: u32, units: u32, group_units: u32, groups: u32,
@@ -25,49 +22,16 @@ fn bits_of(row: u32, unit: u32) -> vec4<u32> { return vec4<u32>(unit); }
 fn affine_of(index: u32, exists: bool, first: bool, local: u32, region: Region) -> Affine {
   return Affine(index, 0, true);
 }
-fn exact_inverse(scale: u32) -> u32 { return scale; }
-fn encode_product(product: u32, zero: i32) -> u32 { return product; }
+struct Factor { inverse: u32, zero: i32 }
+fn factor_of(affine: Affine) -> Factor { return Factor(affine.scale, affine.zero); }
+fn code_of(bits: u32, factor: Factor) -> u32 { return bits; }
 fn encode_plain(product: f32, zero: i32) -> u32 { return bitcast<u32>(product); }
 fn unfold(group: vec3<u32>, groups: vec3<u32>) -> u32 { return group.x; }
 // @stand-in end
 
-// What numbers are multiplied by: the inverse, and what its product needs beside it.
-struct Factor {
-  inverse: u32,
-  // The largest magnitude whose product is computed: that of a larger number overflows every format and zero point.
-  limit: u32,
-  // What infinity becomes: infinity, or NaN where the inverse is 0.
-  infinity: u32,
-  // All ones where the inverse is NaN.
-  poison: u32,
-  zero: i32,
-}
-
-fn factor_of(affine: Affine) -> Factor {
-  let inverse = exact_inverse(affine.scale);
-  let magnitude = inverse & MAGNITUDE;
-  // The biased exponents of a product of 2^64; the largest finite number where the inverse is small.
-  let limit = min((127u + 127u + 64u - (magnitude >> 23u)) << 23u, INFINITY - 1u);
-  let infinity = select(INFINITY, INFINITY + 1u, magnitude == 0u);
-  let is_nan = magnitude > INFINITY;
-  return Factor(select(inverse, 0u, is_nan), limit, infinity, select(0u, MAGNITUDE, is_nan), affine.zero);
-}
-
-// The codes of any four numbers. NaN, infinities, subnormals and the sign are handled by bits, since WGSL promises
-// nothing of them; no product overflows. The inverse is not subnormal.
+// The codes of any four numbers.
 fn codes_of(bits: vec4<u32>, factor: Factor) -> vec4<u32> {
-  let given = bits & vec4<u32>(MAGNITUDE);
-  // Subnormals count as zero.
-  let value = select(min(given, vec4<u32>(factor.limit)), vec4<u32>(0u), given < vec4<u32>(MIN_NORMAL));
-  let product = bitcast<vec4<u32>>(bitcast<vec4<f32>>(value) * bitcast<f32>(factor.inverse & MAGNITUDE));
-  let finite = select(product & vec4<u32>(MAGNITUDE), vec4<u32>(factor.infinity), given == vec4<u32>(INFINITY));
-  let is_nan = (given | vec4<u32>(factor.poison)) > vec4<u32>(INFINITY);
-  // A NaN keeps the sign of the number.
-  let lost = is_nan | (finite > vec4<u32>(INFINITY));
-  let sign = bits ^ select(vec4<u32>(factor.inverse), vec4<u32>(0u), lost);
-  let signed = select(finite, vec4<u32>(INFINITY + 1u), is_nan) | (sign & vec4<u32>(~MAGNITUDE));
-  return vec4<u32>(encode_product(signed.x, factor.zero), encode_product(signed.y, factor.zero),
-                   encode_product(signed.z, factor.zero), encode_product(signed.w, factor.zero));
+  return vec4<u32>(code_of(bits.x, factor), code_of(bits.y, factor), code_of(bits.z, factor), code_of(bits.w, factor));
 }
 
 // The codes of four numbers of which the scale was made, under a scale that is `plain`.

@@ -8,7 +8,14 @@ use langevin::{Format, Gpu, Granularity, Kernel, Overflow, PlanOptions, ScaleSou
 use langevin::{Quantize, QuantizeBuffers, QuantizeDesc};
 use langevin_testkit::{conform, conform_on, gpu};
 
-const GRANULARITIES: [Granularity; 2] = [Granularity::PerTensor, Granularity::PerRow];
+const GRANULARITIES: [Granularity; 6] = [
+    Granularity::PerTensor,
+    Granularity::PerRow,
+    Granularity::PerColumn,
+    Granularity::PerGroup(32),
+    Granularity::PerBlock { rows: 16, columns: 8 },
+    Granularity::PerBlock { rows: 5, columns: 1 },
+];
 /// The formats of codes, I8 also with zero points.
 const CODES: [(Format, bool); 4] =
     [(Format::E4m3, false), (Format::E5m2, false), (Format::I8, false), (Format::I8, true)];
@@ -51,16 +58,42 @@ fn shapes() {
     let widths = [1, 2, 3, 4, 5, 7, 8, 9, 31, 32, 33, 127, 128, 129, 131, 255, 256, 257, 515, 1031];
     let rows = [1, 2, 3, 7, 8, 9, 15, 17, 63, 65];
     for (i, &width) in widths.iter().enumerate() {
-        for granularity in GRANULARITIES {
-            let rows = rows[(i * 7 + usize::from(granularity == Granularity::PerRow)) % rows.len()];
+        for (j, granularity) in GRANULARITIES.into_iter().enumerate() {
+            let rows = rows[(i * 7 + j) % rows.len()];
             let desc = QuantizeDesc { granularity, ..per_row(&[rows, width]) };
             conform_wild(&gpu, &desc, i as u64);
         }
     }
-    for shape in [&[][..], &[37], &[2, 3, 5], &[2, 1, 3, 6]] {
+    for shape in [&[][..], &[37], &[2, 3, 5], &[2, 1, 3, 6], &[2, 21, 70]] {
         for granularity in GRANULARITIES {
-            conform(&gpu, &QuantizeDesc { granularity, ..per_row(shape) }, 3);
+            let desc = QuantizeDesc { granularity, ..per_row(shape) };
+            if desc.validate().is_ok() {
+                conform(&gpu, &desc, 3);
+            }
         }
+    }
+}
+
+/// Groups and blocks smaller and larger than a team, and than the tensor; strips enough to be merged.
+#[test]
+fn groups_blocks_and_strips() {
+    let Some(gpu) = gpu() else { return };
+    let block = |rows, columns| Granularity::PerBlock { rows, columns };
+    let cases = [
+        (Granularity::PerGroup(4), [3, 70]),
+        (Granularity::PerGroup(128), [9, 515]),
+        (Granularity::PerGroup(1024), [3, 1500]),
+        (block(128, 128), [130, 300]),
+        (block(1, 4), [5, 9]),
+        (block(70, 4), [71, 6]),
+        (block(1000, 1000), [7, 9]),
+        (block(64, 1), [130, 66]),
+        (Granularity::PerColumn, [203, 70]),
+    ];
+    for (i, (granularity, shape)) in cases.into_iter().enumerate() {
+        let (q, asymmetric) = CODES[i % CODES.len()];
+        let desc = QuantizeDesc { q, asymmetric, granularity, ..per_row(&shape) };
+        conform_wild(&gpu, &desc, i as u64);
     }
 }
 
@@ -70,9 +103,10 @@ fn every_format() {
     let mut seed = 0;
     for x in [Format::F32, Format::F16, Format::BF16] {
         for (q, asymmetric) in CODES {
-            for granularity in GRANULARITIES {
+            for _ in 0..2 {
                 seed += 1;
-                let scale = if seed % 3 == 0 { ScaleSource::Static } else { ScaleSource::Dynamic };
+                let granularity = GRANULARITIES[seed as usize % GRANULARITIES.len()];
+                let scale = if seed % 5 == 0 { ScaleSource::Static } else { ScaleSource::Dynamic };
                 let overflow = if seed % 2 == 0 { Overflow::Saturate } else { Overflow::NonSaturating };
                 let desc =
                     QuantizeDesc { x, q, asymmetric, granularity, scale, overflow, ..per_row(&[9, 70]) };
@@ -233,6 +267,9 @@ fn empty_tensors() {
         for granularity in GRANULARITIES {
             for scale in [ScaleSource::Dynamic, ScaleSource::Static] {
                 let desc = QuantizeDesc { granularity, scale, ..per_row(shape) };
+                if desc.validate().is_err() {
+                    continue;
+                }
                 conform(&gpu, &desc, 1);
                 conform(&gpu, &QuantizeDesc { q: Format::I8, asymmetric: true, ..desc }, 1);
             }

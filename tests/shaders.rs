@@ -151,10 +151,15 @@ fn matmul() {
 #[test]
 fn quantize() {
     for (x, q) in [(Format::F32, Format::E4m3), (Format::F16, Format::E5m2), (Format::BF16, Format::I8)] {
-        for granularity in [Granularity::PerTensor, Granularity::PerRow] {
+        for granularity in [
+            Granularity::PerTensor,
+            Granularity::PerRow,
+            Granularity::PerColumn,
+            Granularity::PerBlock { rows: 2, columns: 8 },
+        ] {
             for scale in [ScaleSource::Dynamic, ScaleSource::Static] {
                 for asymmetric in [false, q == Format::I8] {
-                    let shape = vec![3, 5];
+                    let shape = vec![70, 5];
                     check(&QuantizeDesc {
                         shape,
                         x,
@@ -175,7 +180,11 @@ fn dequantize() {
     for q in Format::ALL {
         for out in [Format::F32, Format::F16, Format::BF16] {
             let zero_point = q == Format::I8;
-            let granularity = Granularity::PerRow;
+            let granularity = match out {
+                Format::F32 => Granularity::PerGroup(4),
+                Format::F16 => Granularity::PerBlock { rows: 2, columns: 1 },
+                _ => Granularity::PerRow,
+            };
             check(&DequantizeDesc { shape: vec![3, 5], q, out, granularity, zero_point });
         }
     }

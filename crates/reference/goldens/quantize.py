@@ -99,10 +99,32 @@ def decode():
         add(f"decode_{name}", q=every, scale=np.float32(8), out=every.view(dtype).astype(np.float32) * np.float32(8))
 
 
+def tiles(x, rows, columns):
+    """Every block of x, its place among the blocks first; rows are those of the last axis but one."""
+    for i in range(-(-x.shape[0] // rows)):
+        for j in range(-(-x.shape[1] // columns)):
+            yield (i, j), (slice(i * rows, (i + 1) * rows), slice(j * columns, (j + 1) * columns))
+
+
+def granularities():
+    for kind, name, rows, columns in [("column", "e4m3", 9, 1), ("group", "e5m2", 1, 32), ("block", "e4m3", 4, 8),
+                                      ("strip", "e5m2", 5, 1)]:
+        dtype, largest = FP8[name]
+        x = wide((9, 38))
+        scale = np.zeros((-(-9 // rows), -(-38 // columns)), np.float32)
+        q = np.zeros(x.shape, np.uint8)
+        for place, tile in tiles(x, rows, columns):
+            scale[place] = np.abs(x[tile]).max() / np.float32(largest)
+            scaled = x[tile] * (np.float32(1) / scale[place])
+            q[tile] = codes(dtype, np.clip(scaled, np.float32(-largest), np.float32(largest)))
+        add(f"{kind}_{name}", x=x, scale=scale[0] if kind == "column" else scale, q=q)
+
+
 static_fp8()
 dynamic()
 asymmetric()
 onnx()
 decode()
+granularities()
 versions = {"numpy": np.__version__, "ml_dtypes": ml_dtypes.__version__}
 save_file(tensors, Path(__file__).with_suffix(".safetensors"), metadata=versions)

@@ -1,6 +1,8 @@
 //! Quantization to 8-bit codes, exact to the bit.
 
-use crate::affine::{check_affine, check_granularity, rows, scale_shape, sharing, width};
+use crate::affine::{
+    check_affine, check_granularity, matrix_rows, rows, scale_index, scale_shape, sharing, width,
+};
 use crate::formats::{i8, quantize as code_of, scale};
 use crate::{
     Cost, DescError, Dtype, Expected, Format, Granularity, Op, Overflow, Tensor, TensorSpec, Tensors,
@@ -29,8 +31,19 @@ pub enum ScaleSource {
 /// |---|---|---|
 /// | `x` | [`shape`](Self::shape), any rank | [`QuantizeDesc::x`]: F32, F16, BF16 |
 /// | `q` | the same | [`QuantizeDesc::q`]: E4M3, E5M2, I8 |
-/// | `scale` | `[]` per tensor; the shape without its last axis per row | F32 |
+/// | `scale` | by [`granularity`](Self::granularity), below | F32 |
 /// | `zero_point` | as `scale`; only with [`asymmetric`](Self::asymmetric) | I32, -128 to 127 |
+///
+/// | granularity | one scale for | `scale` of `x` `[.., r, c]` |
+/// |---|---|---|
+/// | `PerTensor` | the tensor | `[]` |
+/// | `PerRow` (token) | a row: the elements along the last axis | `[.., r]` |
+/// | `PerColumn` (axis, channel) | what shares an index on the last axis | `[c]` |
+/// | `PerGroup(g)`, `g` a multiple of 4 | `g` neighbours along a row | `[.., r, ceil(c / g)]` |
+/// | `PerBlock { rows: h, columns: w }`, `w` 1 or a multiple of 4 | a block of the last two axes | `[.., ceil(r / h), ceil(c / w)]` |
+///
+/// The last group of a row, and the last block of either axis, may be smaller. These are the layouts that a matrix product
+/// reads: of a left factor `[m, k]` per row or per group, of a right one `[k, n]` per column or by blocks of one column.
 ///
 /// A static scale and zero point are inputs, dynamic ones are outputs:
 ///
@@ -94,7 +107,7 @@ pub struct QuantizeDesc {
     pub x: Format,
     /// How `q` is stored.
     pub q: Format,
-    /// What shares one scale: the tensor or a row.
+    /// What shares one scale.
     pub granularity: Granularity,
     /// Where the scale, and the zero point, come from.
     #[cfg_attr(feature = "serde", serde(skip))]
@@ -130,7 +143,7 @@ impl Op for QuantizeDesc {
         if !matches!(self.q, Format::E4m3 | Format::E5m2 | Format::I8) {
             return Err(Self::field_error("q", "e4m3, e5m2 or i8", self.q));
         }
-        check_granularity::<Self>(self.granularity)?;
+        check_granularity::<Self>(&self.shape, self.granularity)?;
         if self.asymmetric && self.q != Format::I8 {
             return Err(Self::field_error("asymmetric", "false unless `q` is i8", self.q));
         }
@@ -172,9 +185,8 @@ impl Op for QuantizeDesc {
         let x = inputs.get("x").map(Tensor::to_f32).unwrap_or_default();
         let affines = self.affines(inputs, &x);
         let inverses: Vec<f32> = affines.iter().map(|(scale, _)| scale::inverse(*scale)).collect();
-        let sharing = sharing(&self.shape, self.granularity);
         let code = |(i, &value): (usize, &f32)| {
-            let group = i / sharing;
+            let group = scale_index(&self.shape, self.granularity, i);
             match self.asymmetric {
                 true => i8::quantize(value, inverses[group], affines[group].1, i8::Range::Full) as u8,
                 false => code_of(value, inverses[group], self.q, self.overflow) as u8,
@@ -206,6 +218,16 @@ impl QuantizeDesc {
         width(&self.shape)
     }
 
+    /// The shape of `scale` and `zero_point`.
+    pub fn scale_shape(&self) -> Vec<usize> {
+        scale_shape(&self.shape, self.granularity)
+    }
+
+    /// How many rows a matrix, the last two axes, has; 1 where there are fewer axes.
+    pub fn matrix_rows(&self) -> usize {
+        matrix_rows(&self.shape)
+    }
+
     /// Scale and zero point of everything that shares them.
     fn affines(&self, inputs: &Tensors, x: &[f32]) -> Vec<(f32, i32)> {
         let shape = scale_shape(&self.shape, self.granularity);
@@ -216,16 +238,14 @@ impl QuantizeDesc {
             let zeros = given("zero_point").unwrap_or(vec![0.0; groups]);
             return scales.into_iter().zip(zeros).map(|(scale, zero)| (scale, zero as i32)).collect();
         }
-        let sharing = sharing(&self.shape, self.granularity);
-        let affine = |group: usize| {
-            let values = &x[group * sharing..][..sharing];
+        let affine = |values: &Vec<f32>| {
             if self.asymmetric {
                 let (low, high) = scale::range(values);
                 return scale::asymmetric(low, high);
             }
             (scale::symmetric(scale::amax(values), self.q), 0)
         };
-        (0..groups).into_par_iter().map(affine).collect()
+        sharing(&self.shape, self.granularity, x).par_iter().map(affine).collect()
     }
 }
 
@@ -236,7 +256,7 @@ fn exact(name: &'static str, dtype: Dtype, shape: &[usize], bytes: Vec<u8>) -> E
 }
 
 /// The codes and the scales of an array, quantized symmetrically with scales of its own: [`QuantizeDesc`] without the
-/// descriptor. The scales have the shape of `x` without its last axis, or none.
+/// descriptor. The shape of the scales is the one there.
 ///
 /// # Errors
 /// Those of [`QuantizeDesc`].
@@ -251,8 +271,10 @@ pub fn quantize(
     desc.validate()?;
     let x: Vec<f32> = x.iter().copied().collect();
     let scales: Vec<f32> = desc.affines(&Tensors::new(), &x).into_iter().map(|(scale, _)| scale).collect();
-    let sharing = sharing(&desc.shape, granularity);
-    let code = |(i, &value)| code_of(value, scale::inverse(scales[i / sharing]), format, overflow) as u8;
+    let code = |(i, &value)| {
+        let scale = scales[scale_index(&desc.shape, granularity, i)];
+        code_of(value, scale::inverse(scale), format, overflow) as u8
+    };
     let codes = x.iter().enumerate().map(code).collect::<Vec<u8>>();
     Ok((shaped(&desc.shape, codes), shaped(&scale_shape(&desc.shape, granularity), scales)))
 }
@@ -302,12 +324,40 @@ mod tests {
         assert_eq!((scales.ndim(), scales.sum()), (0, 2.0));
     }
 
+    /// Two matrices of 3 x 5, the element at row r and column c of matrix m being 100 m + 10 r + c + 1.
+    #[test]
+    fn every_granularity_by_hand() {
+        let x: Vec<f32> = (0..30).map(|i| (i / 15 * 100 + i / 5 % 3 * 10 + i % 5 + 1) as f32).collect();
+        let array = shaped(&[2, 3, 5], x);
+        let amax = |granularity| {
+            let (_, scales) = quantize(array.view(), Format::I8, granularity, Overflow::Saturate).unwrap();
+            (
+                scales.shape().to_vec(),
+                scales.iter().map(|scale| (scale * 127.0).round() as i32).collect::<Vec<_>>(),
+            )
+        };
+        assert_eq!(amax(Granularity::PerTensor), (vec![], vec![125]));
+        assert_eq!(amax(Granularity::PerRow), (vec![2, 3], vec![5, 15, 25, 105, 115, 125]));
+        assert_eq!(amax(Granularity::PerColumn), (vec![5], vec![121, 122, 123, 124, 125]));
+        let groups = vec![4, 5, 14, 15, 24, 25, 104, 105, 114, 115, 124, 125];
+        assert_eq!(amax(Granularity::PerGroup(4)), (vec![2, 3, 2], groups));
+        let blocks = amax(Granularity::PerBlock { rows: 2, columns: 4 });
+        assert_eq!(blocks, (vec![2, 2, 2], vec![14, 15, 24, 25, 114, 115, 124, 125]));
+        let columns = amax(Granularity::PerBlock { rows: 2, columns: 1 });
+        let expected =
+            vec![11, 12, 13, 14, 15, 21, 22, 23, 24, 25, 111, 112, 113, 114, 115, 121, 122, 123, 124, 125];
+        assert_eq!(columns, (vec![2, 2, 5], expected));
+    }
+
     #[test]
     fn empty_tensors_have_the_scale_of_zeros() {
         for (shape, granularity, scales) in [
             (vec![0], Granularity::PerTensor, 1),
             (vec![3, 0], Granularity::PerRow, 3),
             (vec![0, 3], Granularity::PerRow, 0),
+            (vec![0, 3], Granularity::PerColumn, 3),
+            (vec![3, 0], Granularity::PerGroup(32), 0),
+            (vec![0, 3], Granularity::PerBlock { rows: 2, columns: 4 }, 0),
         ] {
             let desc = QuantizeDesc { shape: shape.clone(), granularity, ..Default::default() };
             let mut inputs = Tensors::new();
@@ -335,8 +385,19 @@ mod tests {
         assert_eq!(error(wrong), "quantize: `q` must be e4m3, e5m2 or i8, got f16");
         let wrong = QuantizeDesc { asymmetric: true, ..desc.clone() };
         assert_eq!(error(wrong), "quantize: `asymmetric` must be false unless `q` is i8, got e4m3");
-        let wrong = QuantizeDesc { granularity: Granularity::PerColumn, ..desc.clone() };
-        assert_eq!(error(wrong), "quantize: `granularity` must be per_tensor or per_row, got per_column");
+        let of = |granularity| QuantizeDesc { granularity, ..desc.clone() };
+        assert_eq!(
+            error(of(Granularity::PerGroup(6))),
+            "quantize: `granularity` must be groups of a multiple of 4, got per_group of 6"
+        );
+        assert_eq!(
+            error(QuantizeDesc { shape: vec![2, 2], ..of(Granularity::PerBlock { rows: 2, columns: 3 }) }),
+            "quantize: `granularity` must be blocks of some rows and of 1 column or a multiple of 4, got 2 x 3"
+        );
+        assert_eq!(
+            error(of(Granularity::PerBlock { rows: 2, columns: 4 })),
+            "quantize: `granularity` must be other than per_block for a tensor of less than two axes, got [2]"
+        );
 
         let desc = QuantizeDesc { scale: ScaleSource::Static, ..desc };
         let mut inputs = x(&[1.0, 2.0]);

@@ -57,6 +57,10 @@ fn dynamic_scales() {
         ("row", Granularity::PerRow, Format::I8),
         ("tensor", Granularity::PerTensor, Format::E4m3),
         ("tensor", Granularity::PerTensor, Format::E5m2),
+        ("column", Granularity::PerColumn, Format::E4m3),
+        ("group", Granularity::PerGroup(32), Format::E5m2),
+        ("block", Granularity::PerBlock { rows: 4, columns: 8 }, Format::E4m3),
+        ("strip", Granularity::PerBlock { rows: 5, columns: 1 }, Format::E5m2),
     ] {
         let case = format!("{kind}_{q}");
         let x = golden(&case, "x", Format::F32);

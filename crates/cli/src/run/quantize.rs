@@ -10,19 +10,33 @@ impl FromFile for QuantizeDesc {
     const INPUTS: &'static [Input] =
         &[Input::required("x", FLOATS), Input::optional("scale", F32), Input::optional("zero_point", I32)];
     const OUTPUTS: &'static str = "q as x; where no scale is given also scale and, asymmetric, zero_point: \
-         [] per tensor, the shape of x without its last axis per row";
-    const FIELDS: &'static str = "q: e4m3, e5m2, i8; granularity: per_tensor, per_row; asymmetric: true, false; \
+         for x [.., r, c] [] per tensor, [.., r] per row, [c] per column, [.., r, groups] per group, [.., down, across] \
+         per block";
+    const FIELDS: &'static str = "q: e4m3, e5m2, i8; granularity: per_tensor, per_row, per_column, {\"per_group\": 32}, \
+         {\"per_block\": {\"rows\": 128, \"columns\": 128}}; asymmetric: true, false; \
          overflow: saturate, non_saturating";
 
     fn describe(mut self, mut tensors: Tensors) -> Result<Described<Self>, CliError> {
         self.shape = shape(&tensors, "x").to_vec();
         self.x = tensors::format(&tensors, "x");
-        if let Some(granularity) =
-            granularity("quantize", &mut tensors, "scale", &self.shape, self.granularity)?
-        {
+        if let Some(granularity) = granularity(
+            "quantize",
+            &mut tensors,
+            "scale",
+            &self.shape,
+            self.granularity,
+            &self.scale_shape(),
+        )? {
             (self.scale, self.granularity) = (ScaleSource::Static, granularity);
         }
-        let zeros = granularity("quantize", &mut tensors, "zero_point", &self.shape, self.granularity)?;
+        let zeros = granularity(
+            "quantize",
+            &mut tensors,
+            "zero_point",
+            &self.shape,
+            self.granularity,
+            &self.scale_shape(),
+        )?;
         self.asymmetric |= zeros.is_some();
         Ok(Described { desc: self, tensors, output_shapes: Vec::new() })
     }
@@ -31,32 +45,48 @@ impl FromFile for QuantizeDesc {
 impl FromFile for DequantizeDesc {
     const INPUTS: &'static [Input] =
         &[Input::required("q", NUMBERS), Input::required("scale", F32), Input::optional("zero_point", I32)];
-    const OUTPUTS: &'static str = "out as q; scale and zero_point: [] per tensor, the shape of q without its last axis \
-         per row";
-    const FIELDS: &'static str = "out: f32, f16, bf16; granularity: per_tensor, per_row";
+    const OUTPUTS: &'static str = "out as q; scale and zero_point as quantize writes them";
+    const FIELDS: &'static str = "out: f32, f16, bf16; granularity: as of quantize";
 
     fn describe(mut self, mut tensors: Tensors) -> Result<Described<Self>, CliError> {
         self.shape = shape(&tensors, "q").to_vec();
         self.q = tensors::format(&tensors, "q");
-        if let Some(granularity) =
-            granularity("dequantize", &mut tensors, "scale", &self.shape, self.granularity)?
-        {
+        if let Some(granularity) = granularity(
+            "dequantize",
+            &mut tensors,
+            "scale",
+            &self.shape,
+            self.granularity,
+            &self.scale_shape(),
+        )? {
             self.granularity = granularity;
         }
-        let zeros = granularity("dequantize", &mut tensors, "zero_point", &self.shape, self.granularity)?;
+        let zeros = granularity(
+            "dequantize",
+            &mut tensors,
+            "zero_point",
+            &self.shape,
+            self.granularity,
+            &self.scale_shape(),
+        )?;
         self.zero_point = zeros.is_some();
         Ok(Described { desc: self, tensors, output_shapes: Vec::new() })
     }
 }
 
-/// What shares one scale or zero point, from its shape: the tensor, unless `asked` says a row, or a row.
+/// What shares one scale or zero point, from its shape: the tensor, unless `asked` says a row, or a row; `asked` where it
+/// says anything else, of the shape that follows.
 fn granularity(
     op: &'static str,
     tensors: &mut Tensors,
     name: &'static str,
     shape: &[usize],
     asked: Granularity,
+    asked_shape: &[usize],
 ) -> Result<Option<Granularity>, DescError> {
+    if !matches!(asked, Granularity::PerTensor | Granularity::PerRow) {
+        return choose(op, tensors, name, vec![Choice::new(asked_shape.to_vec(), asked, asked_shape)]);
+    }
     let rows = &shape[..shape.len().saturating_sub(1)];
     let per_row = |in_file| Choice::new(in_file, Granularity::PerRow, rows);
     let mut choices = vec![per_row(rows.to_vec()), per_row(join(rows, &[1]))];

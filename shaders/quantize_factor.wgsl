@@ -1,0 +1,45 @@
+// From a number to its code, whatever the number is.
+// @stand-in begin
+const MAGNITUDE = 0x7fffffffu;
+const INFINITY = 0x7f800000u;
+const MIN_NORMAL = 0x00800000u;
+struct Affine { scale: u32, zero: i32, plain: bool }
+fn exact_inverse(scale: u32) -> u32 { return scale; }
+fn encode_product(product: u32, zero: i32) -> u32 { return product; }
+// @stand-in end
+
+// What numbers are multiplied by: the inverse, and what its product needs beside it.
+struct Factor {
+  inverse: u32,
+  // The largest magnitude whose product is computed: that of a larger number overflows every format and zero point.
+  limit: u32,
+  // What infinity becomes: infinity, or NaN where the inverse is 0.
+  infinity: u32,
+  // All ones where the inverse is NaN.
+  poison: u32,
+  zero: i32,
+}
+
+fn factor_of(affine: Affine) -> Factor {
+  let inverse = exact_inverse(affine.scale);
+  let magnitude = inverse & MAGNITUDE;
+  // The biased exponents of a product of 2^64; the largest finite number where the inverse is small.
+  let limit = min((127u + 127u + 64u - (magnitude >> 23u)) << 23u, INFINITY - 1u);
+  let infinity = select(INFINITY, INFINITY + 1u, magnitude == 0u);
+  let is_nan = magnitude > INFINITY;
+  return Factor(select(inverse, 0u, is_nan), limit, infinity, select(0u, MAGNITUDE, is_nan), affine.zero);
+}
+
+// The code of any number. NaN, infinities, subnormals and the sign are handled by bits, since WGSL promises nothing of
+// them; no product overflows. The inverse is not subnormal.
+fn code_of(bits: u32, factor: Factor) -> u32 {
+  let given = bits & MAGNITUDE;
+  // Subnormals count as zero.
+  let value = select(min(given, factor.limit), 0u, given < MIN_NORMAL);
+  let product = bitcast<u32>(bitcast<f32>(value) * bitcast<f32>(factor.inverse & MAGNITUDE));
+  let magnitude = select(product & MAGNITUDE, factor.infinity, given == INFINITY);
+  let is_nan = max(magnitude, given | factor.poison) > INFINITY;
+  // A NaN keeps the sign of the number.
+  let sign = (bits ^ select(factor.inverse, 0u, is_nan)) & ~MAGNITUDE;
+  return encode_product(sign | select(magnitude, INFINITY + 1u, is_nan), factor.zero);
+}
