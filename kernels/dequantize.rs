@@ -1,6 +1,6 @@
 use crate::kernel::{Kernel, Variant, buffers, sealed};
 use crate::recipe::{Recipe, StageBuilder};
-use crate::{Capabilities, DequantizeDesc, Granularity, Plan, Tier};
+use crate::{Capabilities, DequantizeDesc, Format, Granularity, Plan, Tier};
 use langevin_reference::Dtype;
 
 /// Codes back to numbers: see [`DequantizeDesc`]. One variant, `units`: every adapter runs it.
@@ -49,6 +49,7 @@ impl Kernel for DequantizeDesc {
             .constant("SCALE_ROW", scales.row)
             .constant("SCALE_COLUMN", scales.column)
             .flag("HAS_ZERO", self.zero_point)
+            .flag("POWERS", self.power_scales)
             .flag("WHOLE_UNITS", width.is_multiple_of(4))
             .size("width", width)
             .size("row_units", row_units)
@@ -89,7 +90,14 @@ impl Scales {
             Granularity::PerRow => Self { row: 1, ..one },
             Granularity::PerColumn => Self { column: 2, ..one },
             Granularity::PerGroup(size) => {
-                Self { row: 1, column: 1, units: size / 4, pitch: width.div_ceil(size), ..one }
+                let dtype = if desc.power_scales { Dtype::E8m0 } else { Dtype::from(Format::F32) };
+                Self {
+                    row: 1,
+                    column: 1,
+                    units: size / 4,
+                    pitch: dtype.padded_row_len(width.div_ceil(size)),
+                    ..one
+                }
             }
             Granularity::PerBlock { rows, columns } => {
                 let matrix_rows = desc.shape.len().checked_sub(2).map_or(1, |axis| desc.shape[axis]).max(1);

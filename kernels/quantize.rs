@@ -1,3 +1,4 @@
+mod blocks;
 mod columns;
 
 use crate::kernel::{Kernel, Variant, buffers, sealed};
@@ -53,6 +54,9 @@ impl Kernel for QuantizeDesc {
     }
 
     fn recipe(&self, variant: Variant, capabilities: &Capabilities) -> Recipe {
+        if self.scale_rounding.is_some() {
+            return blocks::recipe(self, variant.tier);
+        }
         if let Some(strips) = Strips::of(self, variant.tier) {
             return strips.recipe(self);
         }

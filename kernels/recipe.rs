@@ -220,6 +220,7 @@ fn codec_name(dtype: Dtype) -> &'static str {
     match dtype {
         Dtype::Number(format) => format.name(),
         Dtype::I32 => "i32",
+        Dtype::E8m0 => "e8m0",
         _ => "bool",
     }
 }
@@ -234,6 +235,7 @@ fn codec(dtype: Dtype) -> ShaderPart {
         Dtype::Number(Format::I8) => include_str!("../shaders/format/i8.wgsl"),
         Dtype::Number(_) => include_str!("../shaders/format/f32.wgsl"),
         Dtype::I32 => include_str!("../shaders/format/i32.wgsl"),
+        Dtype::E8m0 => include_str!("../shaders/format/e8m0.wgsl"),
         _ => include_str!("../shaders/format/bool.wgsl"),
     };
     ShaderPart::new(format!("format {}", codec_name(dtype)), text)

@@ -4,6 +4,7 @@
 const SCALE_ROW = 2u;
 const SCALE_COLUMN = 2u;
 const HAS_ZERO = true;
+const POWERS = true;
 const WHOLE_UNITS = false;
 struct Params {
   width: u32, row_units: u32, units: u32, q_pitch: u32, out_pitch: u32, matrix_rows: u32, scale_rows: u32,
@@ -55,6 +56,15 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
     index += min(vec4<u32>(column) + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(p.width - 1u));
   }
   var scale = vec4<f32>(load_scale(index.x));
+  var half = 1.0;
+  var lost = false;
+  if (POWERS) {
+    // The least power of two, a subnormal f32, is applied in two steps; NaN, which takes the whole block, by bits.
+    let bits = bitcast<u32>(scale.x);
+    half = select(1.0, 0.5, bits < MIN_NORMAL);
+    lost = bits >= INFINITY;
+    scale = vec4<f32>(bitcast<f32>(select(max(bits, MIN_NORMAL), MIN_NORMAL, lost)));
+  }
   var zero = vec4<f32>(0.0);
   if (HAS_ZERO) {
     zero = vec4<f32>(load_zero_point(index.x));
@@ -76,10 +86,13 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
   }
   // WGSL lets the sign of a zero go, so it is put on by bits.
   let bits = bitcast<vec4<u32>>(value);
-  let product = bitcast<vec4<u32>>(bitcast<vec4<f32>>(bits & vec4<u32>(MAGNITUDE)) * abs(scale));
+  let product = bitcast<vec4<u32>>(bitcast<vec4<f32>>(bits & vec4<u32>(MAGNITUDE)) * abs(scale) * half);
   var result = ((bits & vec4<u32>(SIGN)) ^ scale_sign) | (product & vec4<u32>(MAGNITUDE));
   // NaN stays as it is, infinity takes the scale's sign.
   result = select(result, stored ^ scale_sign, magnitude == vec4<u32>(INFINITY));
   result = select(result, stored, magnitude > vec4<u32>(INFINITY));
+  if (POWERS) {
+    result = select(result, (stored & vec4<u32>(SIGN)) | vec4<u32>(0x7fc00000u), vec4<bool>(lost));
+  }
   store4_out(row * p.out_pitch + column, bitcast<vec4<f32>>(result), count);
 }

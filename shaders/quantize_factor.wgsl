@@ -21,13 +21,16 @@ struct Factor {
 }
 
 fn factor_of(affine: Affine) -> Factor {
-  let inverse = exact_inverse(affine.scale);
+  return factor_from(exact_inverse(affine.scale), affine.zero);
+}
+
+fn factor_from(inverse: u32, zero: i32) -> Factor {
   let magnitude = inverse & MAGNITUDE;
   // The biased exponents of a product of 2^64; the largest finite number where the inverse is small.
   let limit = min((127u + 127u + 64u - (magnitude >> 23u)) << 23u, INFINITY - 1u);
   let infinity = select(INFINITY, INFINITY + 1u, magnitude == 0u);
   let is_nan = magnitude > INFINITY;
-  return Factor(select(inverse, 0u, is_nan), limit, infinity, select(0u, MAGNITUDE, is_nan), affine.zero);
+  return Factor(select(inverse, 0u, is_nan), limit, infinity, select(0u, MAGNITUDE, is_nan), zero);
 }
 
 // The code of any number. NaN, infinities, subnormals and the sign are handled by bits, since WGSL promises nothing of

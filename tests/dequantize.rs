@@ -1,7 +1,7 @@
 //! Dequantize against its reference, and with quantize: round trips, order, and codes that come back.
 
 use langevin::reference::generate::{self, Random};
-use langevin::verify::{self, Op, RunOptions, Tensor, Tensors, compare};
+use langevin::verify::{self, Dtype, Op, RunOptions, Tensor, Tensors, compare};
 use langevin::{Dequantize, DequantizeDesc, Format, Gpu, Granularity, Overflow, QuantizeDesc, ScaleSource};
 use langevin_testkit::{conform, conform_on, gpu};
 use proptest::prelude::*;
@@ -71,6 +71,42 @@ fn every_format() {
             let desc = DequantizeDesc { q, out, granularity, zero_point, ..per_row(&[6, 43]) };
             conform(&gpu, &desc, (i * 3 + j) as u64);
         }
+    }
+}
+
+/// Every code with every power of two; NaN scales lose their block, and the least one is exact.
+#[test]
+fn power_scales() {
+    let Some(gpu) = gpu() else { return };
+    for (q, out) in [(Format::E4m3, Format::F32), (Format::E5m2, Format::BF16)] {
+        let desc = DequantizeDesc {
+            shape: vec![32, 256 * 64],
+            q,
+            out,
+            granularity: Granularity::PerGroup(32),
+            power_scales: true,
+            zero_point: false,
+        };
+        // Block b of 8 neighbouring ones holds codes 32 b to 32 b + 31, all under one scale.
+        let codes: Vec<u8> = (0..desc.shape.iter().product::<usize>()).map(|i| i as u8).collect();
+        let scales: Vec<u8> = (0..codes.len() / 32).map(|block| (block / 8) as u8).collect();
+        let inputs = tensors([
+            ("q", Tensor::new(q, &desc.shape, codes.clone()).unwrap()),
+            ("scale", Tensor::new(Dtype::E8m0, &[32, 512], scales.clone()).unwrap()),
+        ]);
+        let got = run(&gpu, &desc, &inputs).remove("out").unwrap().to_f32();
+        for (i, got) in got.into_iter().enumerate() {
+            let (code, scale) = (codes[i].into(), scales[i / 32]);
+            let exact = f64::from(q.decode(code)) * 2.0_f64.powi(i32::from(scale) - 127);
+            let stored = out.decode(out.encode(exact as f32, Overflow::NonSaturating));
+            let want = if scale == 255 { f32::NAN } else { stored };
+            let flushed = want.is_subnormal() && got == 0.0;
+            let overflows = want.is_infinite() && exact.is_finite();
+            let same = got == want || (got.is_nan() && want.is_nan()) || flushed || overflows;
+            assert!(same, "{q} {code:#x} * 2^({scale} - 127): got {got:e}, expected {want:e}");
+        }
+        let small = DequantizeDesc { shape: vec![5, 150], ..desc };
+        conform(&gpu, &small, 1);
     }
 }
 

@@ -1,9 +1,10 @@
 //! Quantize against its reference, to the bit: shapes x formats x scales, special values, exhaustive inputs, and
 //! references that must be rejected.
 
+use langevin::formats::e8m0::ScaleRounding;
 use langevin::gpu::Capabilities;
 use langevin::reference::generate::{self, Random};
-use langevin::verify::{self, Op, RunOptions, Tensor, Tensors, compare};
+use langevin::verify::{self, Dtype, Op, RunOptions, Tensor, Tensors, compare};
 use langevin::{Format, Gpu, Granularity, Kernel, Overflow, PlanOptions, ScaleSource};
 use langevin::{Quantize, QuantizeBuffers, QuantizeDesc};
 use langevin_testkit::{conform, conform_on, gpu};
@@ -258,6 +259,70 @@ fn strided_f32_inputs() {
         inputs.insert("x", Tensor::from_f32(Format::F32, &desc.shape, &x).unwrap());
         conform_on(&gpu, &desc, &inputs);
     }
+}
+
+/// MX blocks: every rounding of the scale, rows of whole and of broken strips, and scales that are given, NaN among them.
+#[test]
+fn mx_blocks() {
+    let Some(gpu) = gpu() else { return };
+    for (i, scale_rounding) in ScaleRounding::ALL.into_iter().enumerate() {
+        let q = [Format::E4m3, Format::E5m2][i % 2];
+        let x = [Format::F32, Format::BF16][i % 2];
+        let overflow = [Overflow::Saturate, Overflow::NonSaturating][i / 2];
+        for (j, shape) in [[1, 1], [3, 31], [2, 33], [5, 128], [9, 129], [11, 700]].into_iter().enumerate() {
+            let granularity = Granularity::PerGroup(32);
+            let desc = QuantizeDesc { x, q, granularity, overflow, ..per_row(&shape) };
+            let desc = QuantizeDesc { scale_rounding: Some(scale_rounding), ..desc };
+            conform_wild(&gpu, &desc, (i * 10 + j) as u64);
+        }
+    }
+    let mut random = Random::new(3);
+    // Blocks whose largest number lies about every threshold, at every magnitude.
+    let mut x = Vec::new();
+    for exponent in 0..=255_u32 {
+        for fraction in
+            [0, 1, 0x5f_ffff, 0x60_0000, 0x60_0001, 0x6f_ffff, 0x70_0000, 0x77_ffff, 0x78_0000, 0x7f_ffff]
+        {
+            let amax = f32::from_bits(exponent << 23 | fraction);
+            x.extend((0..31).map(|_| amax * random.uniform(-1.0, 1.0)));
+            x.push(amax);
+        }
+    }
+    for (scale_rounding, q) in ScaleRounding::ALL
+        .into_iter()
+        .flat_map(|rounding| [(rounding, Format::E4m3), (rounding, Format::E5m2)])
+    {
+        let shape = vec![x.len() / 320, 320];
+        let mut inputs = Tensors::new();
+        inputs.insert("x", Tensor::from_f32(Format::F32, &shape, &x).unwrap());
+        let granularity = Granularity::PerGroup(32);
+        let desc = QuantizeDesc {
+            shape,
+            q,
+            granularity,
+            scale_rounding: Some(scale_rounding),
+            ..Default::default()
+        };
+        conform_on(&gpu, &desc, &inputs);
+    }
+    let desc = QuantizeDesc {
+        granularity: Granularity::PerGroup(32),
+        scale_rounding: Some(ScaleRounding::Floor),
+        scale: ScaleSource::Static,
+        ..per_row(&[2, 32 * 128])
+    };
+    let mut inputs = wild_inputs(&desc, 9);
+    inputs.insert("scale", Tensor::new(Dtype::E8m0, &[2, 128], (0..=255).collect()).unwrap());
+    conform_on(&gpu, &desc, &inputs);
+    // Padding of the scales is zero: five blocks take two words.
+    let desc = QuantizeDesc { scale: ScaleSource::Dynamic, shape: vec![1, 160], ..desc };
+    let plan = Quantize::new(gpu.device(), &desc).unwrap();
+    let [x, q, scale] = [(160, 0x3f80_0000), (40, 0), (2, u32::MAX)]
+        .map(|(words, word)| gpu.upload("tensor", &vec![word; words]).unwrap());
+    let [x, q, scales] = [&x, &q, &scale].map(wgpu::Buffer::as_entire_buffer_binding);
+    let call = plan.bind(gpu.device(), QuantizeBuffers::new(x, q, scales)).unwrap();
+    gpu.run(|encoder| call.encode(encoder)).unwrap();
+    assert_eq!(gpu.download(&scale).unwrap(), [0x7777_7777, 0x77]);
 }
 
 #[test]

@@ -1,11 +1,12 @@
 //! Shaders without a GPU: every variant is parsed, validated and written to SPIR-V, MSL and HLSL by naga, its bindings
 //! are compared with the host's list, and every file is valid by itself.
 
+use langevin::formats::e8m0::ScaleRounding;
 use langevin::gpu::CoopShape;
 use langevin::{
     Activation, ActivationDesc, AttentionDesc, Capabilities, Causal, Columns, ConvDesc, DequantizeDesc,
     Format, GatedResidualDesc, Granularity, GuidanceDesc, HeatDesc, Kernel, LaplacianDesc, MatmulDesc,
-    Modulation, NormDesc, NormKind, Operand, PatchifyDesc, QuantizeDesc, ScaleSource, StageSource,
+    Modulation, NormDesc, NormKind, Operand, Overflow, PatchifyDesc, QuantizeDesc, ScaleSource, StageSource,
     UnpatchifyDesc, View, sources,
 };
 use naga::{AddressSpace, StorageAccess};
@@ -176,6 +177,20 @@ fn quantize() {
 }
 
 #[test]
+fn mx_blocks() {
+    for (x, q) in [(Format::F32, Format::E4m3), (Format::F16, Format::E5m2)] {
+        let (shape, granularity) = (vec![3, 150], Granularity::PerGroup(32));
+        for scale in [ScaleSource::Dynamic, ScaleSource::Static] {
+            let scale_rounding = Some(ScaleRounding::Even);
+            let (shape, asymmetric) = (shape.clone(), false);
+            let overflow = Overflow::Saturate;
+            check(&QuantizeDesc { shape, x, q, granularity, scale, asymmetric, scale_rounding, overflow });
+        }
+        check(&DequantizeDesc { shape, q, granularity, power_scales: true, ..Default::default() });
+    }
+}
+
+#[test]
 fn dequantize() {
     for q in Format::ALL {
         for out in [Format::F32, Format::F16, Format::BF16] {
@@ -185,7 +200,14 @@ fn dequantize() {
                 Format::F16 => Granularity::PerBlock { rows: 2, columns: 1 },
                 _ => Granularity::PerRow,
             };
-            check(&DequantizeDesc { shape: vec![3, 5], q, out, granularity, zero_point });
+            check(&DequantizeDesc {
+                shape: vec![3, 5],
+                q,
+                out,
+                granularity,
+                zero_point,
+                ..Default::default()
+            });
         }
     }
 }

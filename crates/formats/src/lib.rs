@@ -49,6 +49,8 @@
 //! # Ok::<(), langevin_formats::LengthError>(())
 //! ```
 //!
+//! MXFP8 blocks have scales that are powers of two, bytes of UE8M0: [`e8m0`].
+//!
 //! # Features
 //!
 //! `serde`: [`Format`] and [`Overflow`] as strings, `"e4m3"`, `"non_saturating"`.
@@ -57,6 +59,7 @@
 pub mod bf16;
 pub mod e4m3;
 pub mod e5m2;
+pub mod e8m0;
 mod error;
 pub mod f16;
 mod format;

@@ -1,6 +1,6 @@
 //! What quantize and dequantize share: whose scale is whose, and which values scales and zero points may have.
 
-use crate::{DescError, Granularity, Op, Tensors};
+use crate::{DescError, Dtype, Format, Granularity, Op, Tensors};
 
 /// The length of the last axis; 1 for a scalar.
 pub(crate) fn width(shape: &[usize]) -> usize {
@@ -82,9 +82,30 @@ pub(crate) fn check_granularity<O: Op>(shape: &[usize], granularity: Granularity
     }
 }
 
+/// What the scales are stored as.
+pub(crate) fn scale_dtype(powers: bool) -> Dtype {
+    if powers { Dtype::E8m0 } else { Format::F32.into() }
+}
+
+/// Scales that are powers of two belong to MX blocks: FP8 codes in groups of 32.
+pub(crate) fn check_powers<O: Op>(
+    field: &'static str,
+    q: Format,
+    granularity: Granularity,
+) -> Result<(), DescError> {
+    if !matches!(q, Format::E4m3 | Format::E5m2) || granularity != Granularity::PerGroup(32) {
+        let got = format!("{q}, {granularity:?}");
+        return Err(O::field_error(field, "absent unless `q` is e4m3 or e5m2 in groups of 32", got));
+    }
+    Ok(())
+}
+
 /// Scales that are given must be finite, zero points must be codes of I8.
 pub(crate) fn check_affine<O: Op>(inputs: &Tensors) -> Result<(), DescError> {
-    inputs.check_values_of(O::NAME, "scale", "finite scales", f64::is_finite)?;
+    // The NaN of UE8M0 marks a block as lost.
+    if inputs.get("scale").is_some_and(|scale| scale.dtype() != Dtype::E8m0) {
+        inputs.check_values_of(O::NAME, "scale", "finite scales", f64::is_finite)?;
+    }
     inputs.check_values_of(O::NAME, "zero_point", "zero points from -128 to 127", |zero| {
         (-128.0..=127.0).contains(&zero)
     })

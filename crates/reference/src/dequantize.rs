@@ -1,6 +1,8 @@
 //! Dequantization: codes back to numbers.
 
-use crate::affine::{check_affine, check_granularity, rows, scale_index, scale_shape, width};
+use crate::affine::{
+    check_affine, check_granularity, check_powers, rows, scale_dtype, scale_index, scale_shape, width,
+};
 use crate::bound::{Rounded, TINY};
 use crate::{Cost, DescError, Dtype, Expected, Format, Granularity, Op, TensorSpec, Tensors};
 use ndarray::{ArrayD, ArrayViewD, Zip};
@@ -10,7 +12,7 @@ use ndarray::{ArrayD, ArrayViewD, Zip};
 /// | tensor | shape | type |
 /// |---|---|---|
 /// | `q` | [`shape`](Self::shape), any rank | [`DequantizeDesc::q`]: any format |
-/// | `scale` | by [`granularity`](Self::granularity), as [`QuantizeDesc`](crate::QuantizeDesc) writes it | F32 |
+/// | `scale` | by [`granularity`](Self::granularity), as [`QuantizeDesc`](crate::QuantizeDesc) writes it | F32; E8M0 with [`power_scales`](Self::power_scales) |
 /// | `zero_point` | as `scale`; only with [`zero_point`](Self::zero_point) | I32, -128 to 127 |
 /// | `out` | as `q` | [`DequantizeDesc::out`]: F32, F16, BF16 |
 ///
@@ -58,6 +60,9 @@ pub struct DequantizeDesc {
     pub out: Format,
     /// What shares one scale.
     pub granularity: Granularity,
+    /// The scales are powers of two, those of MXFP8; code 255 makes NaN of its whole block.
+    #[cfg_attr(feature = "serde", serde(skip))]
+    pub power_scales: bool,
     /// `q`, I8, has a zero point.
     #[cfg_attr(feature = "serde", serde(skip))]
     pub zero_point: bool,
@@ -71,6 +76,7 @@ impl Default for DequantizeDesc {
             q: Format::E4m3,
             out: Format::F32,
             granularity: Granularity::PerTensor,
+            power_scales: false,
             zero_point: false,
         }
     }
@@ -87,6 +93,9 @@ impl Op for DequantizeDesc {
         if self.zero_point && self.q != Format::I8 {
             return Err(Self::field_error("zero_point", "absent unless `q` is i8", self.q));
         }
+        if self.power_scales {
+            check_powers::<Self>("power_scales", self.q, self.granularity)?;
+        }
         self.check_index_range()
     }
 
@@ -94,7 +103,7 @@ impl Op for DequantizeDesc {
         let scale_shape = scale_shape(&self.shape, self.granularity);
         let mut specs = vec![
             TensorSpec::input("q", self.q, &self.shape),
-            TensorSpec::input("scale", Format::F32, &scale_shape),
+            TensorSpec::input("scale", scale_dtype(self.power_scales), &scale_shape),
         ];
         specs.extend(self.zero_point.then(|| TensorSpec::input("zero_point", Dtype::I32, &scale_shape)));
         specs.push(TensorSpec::output("out", self.out, &self.shape));
@@ -118,7 +127,7 @@ impl Op for DequantizeDesc {
         let (scale, zero) = (spread(tensor("scale")), zeros.map_or_else(|| ArrayD::zeros(vec![]), spread));
         let mut out = q.mapv(Rounded::exact);
         Zip::from(&mut out).and_broadcast(&scale).and_broadcast(&zero).for_each(|element, &scale, &zero| {
-            let product = scaled(element.value - zero, scale);
+            let product = scaled(element.value - zero, scale, self.power_scales);
             // A NaN is promised as such, and storing does not change it.
             *element = if product.value.is_nan() { product } else { product.store(self.out) };
         });
@@ -145,17 +154,18 @@ impl DequantizeDesc {
 }
 
 /// One f32 product of two exact numbers; both have at most 24 bits, so the f64 product is exact.
-fn scaled(value: f64, scale: f64) -> Rounded {
+fn scaled(value: f64, scale: f64, powers: bool) -> Rounded {
     let product = value * scale;
-    if value.is_nan() {
+    if value.is_nan() || scale.is_nan() {
         return Rounded::exact(f64::NAN);
     }
     if value.is_infinite() {
         return Rounded::exact(if scale.is_sign_negative() { -value } else { value });
     }
     let representable = f64::from(product as f32) == product && (product == 0.0 || product.abs() >= TINY);
-    // A subnormal scale may be flushed.
-    let scale = Rounded { value: scale, error: if scale.abs() < TINY { scale.abs() } else { 0.0 } };
+    // A subnormal scale may be flushed; the least power of two is applied in two steps.
+    let scale =
+        Rounded { value: scale, error: if !powers && scale.abs() < TINY { scale.abs() } else { 0.0 } };
     if representable && scale.error == 0.0 {
         return Rounded::exact(product);
     }

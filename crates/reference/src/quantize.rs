@@ -1,8 +1,10 @@
 //! Quantization to 8-bit codes, exact to the bit.
 
 use crate::affine::{
-    check_affine, check_granularity, matrix_rows, rows, scale_index, scale_shape, sharing, width,
+    check_affine, check_granularity, check_powers, matrix_rows, rows, scale_dtype, scale_index, scale_shape,
+    sharing, width,
 };
+use crate::formats::e8m0::{self, ScaleRounding};
 use crate::formats::{i8, quantize as code_of, scale};
 use crate::{
     Cost, DescError, Dtype, Expected, Format, Granularity, Op, Overflow, Tensor, TensorSpec, Tensors,
@@ -31,7 +33,7 @@ pub enum ScaleSource {
 /// |---|---|---|
 /// | `x` | [`shape`](Self::shape), any rank | [`QuantizeDesc::x`]: F32, F16, BF16 |
 /// | `q` | the same | [`QuantizeDesc::q`]: E4M3, E5M2, I8 |
-/// | `scale` | by [`granularity`](Self::granularity), below | F32 |
+/// | `scale` | by [`granularity`](Self::granularity), below | F32; E8M0 with [`scale_rounding`](Self::scale_rounding) |
 /// | `zero_point` | as `scale`; only with [`asymmetric`](Self::asymmetric) | I32, -128 to 127 |
 ///
 /// | granularity | one scale for | `scale` of `x` `[.., r, c]` |
@@ -51,6 +53,12 @@ pub enum ScaleSource {
 /// |---|---|---|---|
 /// | symmetric | `amax / max_finite` (448, 57344, 127) | none | -127 to 127 |
 /// | asymmetric | `(max - min) / 255`, the range widened to contain 0 | `round(-min / scale) - 128` | -128 to 127 |
+///
+/// | MX, with [`scale_rounding`](Self::scale_rounding) | a power of two by its code: [`encode_scale`](e8m0::encode_scale) | none | |
+///
+/// MXFP8 is E4M3 or E5M2 with `PerGroup(32)` and a `scale_rounding`. Its inverse is the power of two of the negated
+/// exponent, so only the rounding to the code loses anything. Codes of dynamic scales are 1 to 247; a given one of 0
+/// counts as 1, of 254 has an inverse that counts as 0, and of 255, NaN, makes NaN of its whole block.
 ///
 /// A dynamic scale is at least 2^-126, so that its inverse is finite. Where there is nothing but zeros it is 1 and the
 /// codes are those of zero (the asymmetric zero point is then -128). `amax`, `min` and `max` are of the finite values.
@@ -114,6 +122,8 @@ pub struct QuantizeDesc {
     pub scale: ScaleSource,
     /// I8 codes are offset by a zero point and use their full range.
     pub asymmetric: bool,
+    /// The scales are powers of two, those of MXFP8, and `amax` is rounded to one so.
+    pub scale_rounding: Option<ScaleRounding>,
     /// What becomes of values that FP8 cannot hold; I8 saturates in both modes.
     pub overflow: Overflow,
 }
@@ -128,6 +138,7 @@ impl Default for QuantizeDesc {
             granularity: Granularity::PerTensor,
             scale: ScaleSource::Dynamic,
             asymmetric: false,
+            scale_rounding: None,
             overflow: Overflow::Saturate,
         }
     }
@@ -147,13 +158,17 @@ impl Op for QuantizeDesc {
         if self.asymmetric && self.q != Format::I8 {
             return Err(Self::field_error("asymmetric", "false unless `q` is i8", self.q));
         }
+        if self.scale_rounding.is_some() {
+            check_powers::<Self>("scale_rounding", self.q, self.granularity)?;
+        }
         self.check_index_range()
     }
 
     fn tensors(&self) -> Vec<TensorSpec> {
         let scale_shape = scale_shape(&self.shape, self.granularity);
         let mut specs = vec![TensorSpec::input("x", self.x, &self.shape)];
-        let mut affine = vec![TensorSpec::input("scale", Format::F32, &scale_shape)];
+        let mut affine =
+            vec![TensorSpec::input("scale", scale_dtype(self.scale_rounding.is_some()), &scale_shape)];
         affine.extend(self.asymmetric.then(|| TensorSpec::input("zero_point", Dtype::I32, &scale_shape)));
         let q = TensorSpec::output("q", self.q, &self.shape);
         match self.scale {
@@ -196,8 +211,12 @@ impl Op for QuantizeDesc {
         let mut expected = vec![exact("q", self.q.into(), &self.shape, codes)];
         if self.scale == ScaleSource::Dynamic {
             let shape = scale_shape(&self.shape, self.granularity);
-            let scales = affines.iter().flat_map(|(scale, _)| scale.to_le_bytes()).collect();
-            expected.push(exact("scale", Format::F32.into(), &shape, scales));
+            let power = |scale: f32| (scale.to_bits() >> 23) as u8;
+            let scales = match self.scale_rounding {
+                Some(_) => affines.iter().map(|(scale, _)| power(*scale)).collect(),
+                None => affines.iter().flat_map(|(scale, _)| scale.to_le_bytes()).collect(),
+            };
+            expected.push(exact("scale", scale_dtype(self.scale_rounding.is_some()), &shape, scales));
             if self.asymmetric {
                 let zeros = affines.iter().flat_map(|(_, zero)| zero.to_le_bytes()).collect();
                 expected.push(exact("zero_point", Dtype::I32, &shape, zeros));
@@ -243,7 +262,11 @@ impl QuantizeDesc {
                 let (low, high) = scale::range(values);
                 return scale::asymmetric(low, high);
             }
-            (scale::symmetric(scale::amax(values), self.q), 0)
+            let amax = scale::amax(values);
+            match self.scale_rounding {
+                Some(rounding) => (e8m0::decode(e8m0::encode_scale(amax, self.q, rounding)), 0),
+                None => (scale::symmetric(amax, self.q), 0),
+            }
         };
         sharing(&self.shape, self.granularity, x).par_iter().map(affine).collect()
     }

@@ -1,5 +1,6 @@
 //! Quantize and dequantize against NumPy, ml_dtypes and the ONNX definitions: see `goldens/quantize.py`.
 
+use langevin_reference::formats::e8m0::ScaleRounding;
 use langevin_reference::{
     Answer, DequantizeDesc, Dtype, Expected, Format, Granularity, Op, Overflow, QuantizeDesc, ScaleSource,
     Tensor, Tensors, compare,
@@ -68,6 +69,27 @@ fn dynamic_scales() {
         let answers = evaluate(&desc, vec![("x", x)]);
         assert_golden(&answers[0], &golden(&case, "q", q), &case);
         assert_golden(&answers[1], &golden(&case, "scale", Format::F32), &case);
+    }
+}
+
+#[test]
+fn mx_blocks() {
+    for q in [Format::E4m3, Format::E5m2] {
+        let names = ["floor", "rceil", "ceil", "even"];
+        for (rounding, name) in ScaleRounding::ALL.into_iter().zip(names) {
+            let case = format!("mx_{name}_{q}");
+            let x = golden(&case, "x", Format::F32);
+            let desc = QuantizeDesc {
+                shape: x.shape().to_vec(),
+                q,
+                granularity: Granularity::PerGroup(32),
+                scale_rounding: Some(rounding),
+                ..Default::default()
+            };
+            let answers = evaluate(&desc, vec![("x", x)]);
+            assert_golden(&answers[0], &golden(&case, "q", q), &case);
+            assert_golden(&answers[1], &golden(&case, "scale", Dtype::E8m0), &case);
+        }
     }
 }
 

@@ -1,24 +1,29 @@
 use super::shapes::{Choice, choose, join, shape};
 use super::{Described, FromFile};
 use crate::CliError;
-use crate::tensors::{self, F32, FLOATS, I32, Input, NUMBERS};
+use crate::tensors::{self, FLOATS, I32, Input, NUMBERS, SCALES};
 use langevin::reference::ScaleSource;
-use langevin::verify::Tensors;
+use langevin::verify::{Dtype, Tensors};
 use langevin::{DequantizeDesc, DescError, Granularity, QuantizeDesc};
 
 impl FromFile for QuantizeDesc {
     const INPUTS: &'static [Input] =
-        &[Input::required("x", FLOATS), Input::optional("scale", F32), Input::optional("zero_point", I32)];
+        &[Input::required("x", FLOATS), Input::optional("scale", SCALES), Input::optional("zero_point", I32)];
     const OUTPUTS: &'static str = "q as x; where no scale is given also scale and, asymmetric, zero_point: \
          for x [.., r, c] [] per tensor, [.., r] per row, [c] per column, [.., r, groups] per group, [.., down, across] \
          per block";
     const FIELDS: &'static str = "q: e4m3, e5m2, i8; granularity: per_tensor, per_row, per_column, {\"per_group\": 32}, \
          {\"per_block\": {\"rows\": 128, \"columns\": 128}}; asymmetric: true, false; \
+         scale_rounding (MXFP8, per_group 32): floor, rceil, ceil, even; \
          overflow: saturate, non_saturating";
 
     fn describe(mut self, mut tensors: Tensors) -> Result<Described<Self>, CliError> {
         self.shape = shape(&tensors, "x").to_vec();
         self.x = tensors::format(&tensors, "x");
+        if power_scales(&tensors) {
+            // Given scales are rounded no more.
+            self.scale_rounding.get_or_insert_default();
+        }
         if let Some(granularity) = granularity(
             "quantize",
             &mut tensors,
@@ -43,14 +48,18 @@ impl FromFile for QuantizeDesc {
 }
 
 impl FromFile for DequantizeDesc {
-    const INPUTS: &'static [Input] =
-        &[Input::required("q", NUMBERS), Input::required("scale", F32), Input::optional("zero_point", I32)];
+    const INPUTS: &'static [Input] = &[
+        Input::required("q", NUMBERS),
+        Input::required("scale", SCALES),
+        Input::optional("zero_point", I32),
+    ];
     const OUTPUTS: &'static str = "out as q; scale and zero_point as quantize writes them";
     const FIELDS: &'static str = "out: f32, f16, bf16; granularity: as of quantize";
 
     fn describe(mut self, mut tensors: Tensors) -> Result<Described<Self>, CliError> {
         self.shape = shape(&tensors, "q").to_vec();
         self.q = tensors::format(&tensors, "q");
+        self.power_scales = power_scales(&tensors);
         if let Some(granularity) = granularity(
             "dequantize",
             &mut tensors,
@@ -72,6 +81,11 @@ impl FromFile for DequantizeDesc {
         self.zero_point = zeros.is_some();
         Ok(Described { desc: self, tensors, output_shapes: Vec::new() })
     }
+}
+
+/// Whether the scales in the file are powers of two by their exponents.
+fn power_scales(tensors: &Tensors) -> bool {
+    tensors.get("scale").is_some_and(|scale| scale.dtype() == Dtype::E8m0)
 }
 
 /// What shares one scale or zero point, from its shape: the tensor, unless `asked` says a row, or a row; `asked` where it
