@@ -3,7 +3,7 @@ mod columns;
 
 use crate::kernel::{Kernel, Variant, buffers, sealed};
 use crate::recipe::{Recipe, SCRATCH, Stage, StageBuilder};
-use crate::{Capabilities, Format, Granularity, Overflow, Plan, QuantizeDesc, ScaleSource, Tier};
+use crate::{Capabilities, Format, Granularity, Overflow, Plan, QuantizeDesc, Rounding, ScaleSource, Tier};
 use columns::Strips;
 use langevin_gpu::Access;
 use langevin_reference::Dtype;
@@ -31,6 +31,8 @@ buffers! {
         optional:
             /// With [`QuantizeDesc::asymmetric`]; read or written as the scales are.
             zero_point,
+            /// With [`Rounding::Stochastic`]: the key of the random numbers.
+            seed,
             /// Memory lent: [`Plan::scratch_bytes`].
             scratch
     }
@@ -167,10 +169,27 @@ impl Stages<'_> {
 
 /// From a number to its code.
 fn with_codes(builder: StageBuilder, desc: &QuantizeDesc) -> StageBuilder {
+    let stochastic = desc.rounding == Rounding::Stochastic;
+    // The biased f32 exponent of the smallest normal number, and the code of the largest one.
+    let (fraction_bits, min_exponent, largest) = match desc.q {
+        Format::E5m2 => (2, 113, 0x7b),
+        _ => (3, 121, 0x7e),
+    };
     let builder = builder
         .flag("SATURATE", desc.overflow == Overflow::Saturate)
         .constant("MAX_FINITE", (desc.q.max_finite() as f32).to_bits())
+        .flag("STOCHASTIC", stochastic)
+        .constant("FRACTION_BITS", fraction_bits)
+        .constant("MIN_EXPONENT", min_exponent)
+        .constant("LARGEST", largest)
+        .words("seed", Access::Read)
         .part("exact", include_str!("../shaders/shared/exact.wgsl"));
+    let builder = match stochastic {
+        true => builder
+            .part("philox", include_str!("../shaders/shared/philox.wgsl"))
+            .part("quantize_random", include_str!("../shaders/quantize_random.wgsl")),
+        false => builder.part("quantize_certain", include_str!("../shaders/quantize_certain.wgsl")),
+    };
     let builder = match desc.q {
         Format::I8 => builder.part("quantize_integer", include_str!("../shaders/quantize_integer.wgsl")),
         _ => builder.part_for("q", "quantize_float", include_str!("../shaders/quantize_float.wgsl")),

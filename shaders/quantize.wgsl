@@ -9,6 +9,7 @@ const TEAM_Y = 1u;
 const UNROLL = 2u;
 const GENERAL = 2u;
 const FLAT = true;
+const STOCHASTIC = false;
 struct Params {
   regions: u32, regions_across: u32, regions_down: u32, region_units: u32, region_rows: u32, matrix_rows: u32,
   row_units: u32, units: u32, group_units: u32, groups: u32,
@@ -24,15 +25,10 @@ fn affine_of(index: u32, exists: bool, first: bool, local: u32, region: Region) 
 }
 struct Factor { inverse: u32, zero: i32 }
 fn factor_of(affine: Affine) -> Factor { return Factor(affine.scale, affine.zero); }
-fn code_of(bits: u32, factor: Factor) -> u32 { return bits; }
+fn codes_of(bits: vec4<u32>, factor: Factor, word: u32) -> vec4<u32> { return bits; }
 fn encode_plain(product: f32, zero: i32) -> u32 { return bitcast<u32>(product); }
 fn unfold(group: vec3<u32>, groups: vec3<u32>) -> u32 { return group.x; }
 // @stand-in end
-
-// The codes of any four numbers.
-fn codes_of(bits: vec4<u32>, factor: Factor) -> vec4<u32> {
-  return vec4<u32>(code_of(bits.x, factor), code_of(bits.y, factor), code_of(bits.z, factor), code_of(bits.w, factor));
-}
 
 // The codes of four numbers of which the scale was made, under a scale that is `plain`.
 fn plain_codes_of(bits: vec4<u32>, factor: Factor) -> vec4<u32> {
@@ -44,11 +40,15 @@ fn plain_codes_of(bits: vec4<u32>, factor: Factor) -> vec4<u32> {
 fn store(row: u32, unit: u32, codes: vec4<u32>) {
   let kept = select(vec4<u32>(0u), codes, existing(unit));
   let word = kept.x | (kept.y << 8u) | (kept.z << 16u) | (kept.w << 24u);
+  q[word_of(row, unit)] = word;
+}
+
+// Where the codes of a unit are stored.
+fn word_of(row: u32, unit: u32) -> u32 {
   if (FLAT) {
-    q[unit] = word;
-  } else {
-    q[row * p.row_units + unit] = word;
+    return unit;
   }
+  return row * p.row_units + unit;
 }
 
 // The units and rows of a region that an invocation takes; none past the last region.
@@ -87,7 +87,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
   let factor = factor_of(affine);
   for (var row = region.row; row < region.row_end; row += TEAM_Y) {
     var unit = region.start;
-    if (affine.plain) {
+    if (affine.plain && !STOCHASTIC) {
       for (; unit + (UNROLL - 1u) * TEAM_X < region.end; unit += UNROLL * TEAM_X) {
         // @repeat U UNROLL
         let bits_U = bits_of(row, unit + U * TEAM_X);
@@ -105,11 +105,11 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
       let bits_U = bits_of(row, unit + U * TEAM_X);
       // @end
       // @repeat U GENERAL
-      store(row, unit + U * TEAM_X, codes_of(bits_U, factor));
+      store(row, unit + U * TEAM_X, codes_of(bits_U, factor, word_of(row, unit + U * TEAM_X)));
       // @end
     }
     for (; unit < region.end; unit += TEAM_X) {
-      store(row, unit, codes_of(bits_of(row, unit), factor));
+      store(row, unit, codes_of(bits_of(row, unit), factor, word_of(row, unit)));
     }
   }
 }

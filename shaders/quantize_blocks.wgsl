@@ -13,7 +13,7 @@ struct Params { width: u32, x_pitch: u32, row_units: u32, row_strips: u32, strip
 @group(0) @binding(2) var<storage, read_write> scale: array<u32>;
 struct Factor { inverse: u32, zero: i32 }
 fn factor_from(inverse: u32, zero: i32) -> Factor { return Factor(inverse, zero); }
-fn code_of(bits: u32, factor: Factor) -> u32 { return bits; }
+fn codes_of(bits: vec4<u32>, factor: Factor, word: u32) -> vec4<u32> { return bits; }
 fn load4_x(i: u32) -> vec4<f32> { return vec4<f32>(f32(i)); }
 fn write_scales(strip: u32, column: u32, codes: vec4<u32>) { }
 fn unfold(group: vec3<u32>, groups: vec3<u32>) -> u32 { return group.x; }
@@ -76,10 +76,10 @@ fn power_factor(code: u32) -> Factor {
 }
 
 fn store(row: u32, unit: u32, bits: vec4<u32>, factor: Factor) {
-  let codes = vec4<u32>(code_of(bits.x, factor), code_of(bits.y, factor), code_of(bits.z, factor), code_of(bits.w, factor));
-  let kept = select(vec4<u32>(0u), codes, existing(unit));
+  let word = row * p.row_units + unit;
+  let kept = select(vec4<u32>(0u), codes_of(bits, factor, word), existing(unit));
   if (unit < p.row_units) {
-    q[row * p.row_units + unit] = kept.x | (kept.y << 8u) | (kept.z << 16u) | (kept.w << 24u);
+    q[word] = kept.x | (kept.y << 8u) | (kept.z << 16u) | (kept.w << 24u);
   }
 }
 

@@ -8,7 +8,8 @@ struct Params { row_units: u32, strips: u32, scale_pitch: u32, groups: u32 }
 struct Affine { scale: u32, zero: i32, plain: bool }
 struct Factor { inverse: u32, zero: i32 }
 fn factor_of(affine: Affine) -> Factor { return Factor(affine.scale, affine.zero); }
-fn code_of(bits: u32, factor: Factor) -> u32 { return bits; }
+fn code_of(bits: u32, factor: Factor, random: u32) -> u32 { return bits; }
+fn random_of(word: u32) -> vec4<u32> { return vec4<u32>(word); }
 fn affines_of(strip: u32, unit: u32, index: u32) -> array<Affine, 4> { return array<Affine, 4>(); }
 fn rows_of(strip: u32) -> vec2<u32> { return vec2<u32>(strip); }
 fn bits_of(row: u32, unit: u32) -> vec4<u32> { return vec4<u32>(unit); }
@@ -32,8 +33,11 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
   let rows = rows_of(strip);
   for (var row = rows.x; row < rows.y; row += 1u) {
     let bits = bits_of(row, unit);
-    let codes = vec4<u32>(code_of(bits.x, first), code_of(bits.y, second), code_of(bits.z, third), code_of(bits.w, fourth));
+    let word = row * p.row_units + unit;
+    let random = random_of(word);
+    let codes = vec4<u32>(code_of(bits.x, first, random.x), code_of(bits.y, second, random.y),
+                          code_of(bits.z, third, random.z), code_of(bits.w, fourth, random.w));
     let kept = select(vec4<u32>(0u), codes, existing(unit));
-    q[row * p.row_units + unit] = kept.x | (kept.y << 8u) | (kept.z << 16u) | (kept.w << 24u);
+    q[word] = kept.x | (kept.y << 8u) | (kept.z << 16u) | (kept.w << 24u);
   }
 }

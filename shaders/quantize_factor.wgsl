@@ -5,7 +5,8 @@ const INFINITY = 0x7f800000u;
 const MIN_NORMAL = 0x00800000u;
 struct Affine { scale: u32, zero: i32, plain: bool }
 fn exact_inverse(scale: u32) -> u32 { return scale; }
-fn encode_product(product: u32, zero: i32) -> u32 { return product; }
+fn encode_product(product: u32, zero: i32, random: u32) -> u32 { return product; }
+fn random_of(word: u32) -> vec4<u32> { return vec4<u32>(word); }
 // @stand-in end
 
 // What numbers are multiplied by: the inverse, and what its product needs beside it.
@@ -33,9 +34,16 @@ fn factor_from(inverse: u32, zero: i32) -> Factor {
   return Factor(select(inverse, 0u, is_nan), limit, infinity, select(0u, MAGNITUDE, is_nan), zero);
 }
 
+// The codes of any four numbers that share a scale; `word` is where they are stored.
+fn codes_of(bits: vec4<u32>, factor: Factor, word: u32) -> vec4<u32> {
+  let random = random_of(word);
+  return vec4<u32>(code_of(bits.x, factor, random.x), code_of(bits.y, factor, random.y),
+                   code_of(bits.z, factor, random.z), code_of(bits.w, factor, random.w));
+}
+
 // The code of any number. NaN, infinities, subnormals and the sign are handled by bits, since WGSL promises nothing of
 // them; no product overflows. The inverse is not subnormal.
-fn code_of(bits: u32, factor: Factor) -> u32 {
+fn code_of(bits: u32, factor: Factor, random: u32) -> u32 {
   let given = bits & MAGNITUDE;
   // Subnormals count as zero.
   let value = select(min(given, factor.limit), 0u, given < MIN_NORMAL);
@@ -44,5 +52,5 @@ fn code_of(bits: u32, factor: Factor) -> u32 {
   let is_nan = max(magnitude, given | factor.poison) > INFINITY;
   // A NaN keeps the sign of the number.
   let sign = (bits ^ select(factor.inverse, 0u, is_nan)) & ~MAGNITUDE;
-  return encode_product(sign | select(magnitude, INFINITY + 1u, is_nan), factor.zero);
+  return encode_product(sign | select(magnitude, INFINITY + 1u, is_nan), factor.zero, random);
 }

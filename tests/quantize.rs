@@ -5,7 +5,7 @@ use langevin::formats::e8m0::ScaleRounding;
 use langevin::gpu::Capabilities;
 use langevin::reference::generate::{self, Random};
 use langevin::verify::{self, Dtype, Op, RunOptions, Tensor, Tensors, compare};
-use langevin::{Format, Gpu, Granularity, Kernel, Overflow, PlanOptions, ScaleSource};
+use langevin::{Format, Gpu, Granularity, Kernel, Overflow, PlanOptions, Rounding, ScaleSource};
 use langevin::{Quantize, QuantizeBuffers, QuantizeDesc};
 use langevin_testkit::{conform, conform_on, gpu};
 
@@ -323,6 +323,34 @@ fn mx_blocks() {
     let call = plan.bind(gpu.device(), QuantizeBuffers::new(x, q, scales)).unwrap();
     gpu.run(|encoder| call.encode(encoder)).unwrap();
     assert_eq!(gpu.download(&scale).unwrap(), [0x7777_7777, 0x77]);
+}
+
+/// The same bits on the CPU and the GPU for every format of codes and every way to share scales.
+#[test]
+fn stochastic_rounding() {
+    let Some(gpu) = gpu() else { return };
+    for (i, granularity) in GRANULARITIES.into_iter().enumerate() {
+        let (q, asymmetric) = CODES[i % CODES.len()];
+        let overflow = [Overflow::Saturate, Overflow::NonSaturating][i / 4];
+        let scale = [ScaleSource::Dynamic, ScaleSource::Static][i % 2];
+        let desc = QuantizeDesc { q, asymmetric, granularity, overflow, scale, ..per_row(&[23, 130]) };
+        let desc = QuantizeDesc { rounding: Rounding::Stochastic, ..desc };
+        conform_wild(&gpu, &desc, i as u64);
+        conform_wild(&gpu, &QuantizeDesc { shape: vec![2, 7, 45], ..desc }, i as u64);
+    }
+    let desc = QuantizeDesc { granularity: Granularity::PerGroup(32), ..per_row(&[9, 150]) };
+    let scale_rounding = Some(ScaleRounding::Floor);
+    let rounding = Rounding::Stochastic;
+    conform_wild(&gpu, &QuantizeDesc { scale_rounding, rounding, ..desc }, 1);
+    // All magnitudes: subnormal codes of every distance, and overflow.
+    let x: Vec<f32> = (0..=u32::MAX).step_by(65_521).map(f32::from_bits).collect();
+    for (q, asymmetric) in CODES {
+        let desc = QuantizeDesc { shape: vec![x.len()], q, asymmetric, rounding, ..Default::default() };
+        let desc = QuantizeDesc { scale: ScaleSource::Static, ..desc };
+        let mut inputs = with_scale(generate::inputs(&desc, 1), &[], &[0.7]);
+        inputs.insert("x", Tensor::from_f32(Format::F32, &desc.shape, &x).unwrap());
+        conform_on(&gpu, &desc, &inputs);
+    }
 }
 
 #[test]

@@ -6,8 +6,8 @@ use langevin::gpu::CoopShape;
 use langevin::{
     Activation, ActivationDesc, AttentionDesc, Capabilities, Causal, Columns, ConvDesc, DequantizeDesc,
     Format, GatedResidualDesc, Granularity, GuidanceDesc, HeatDesc, Kernel, LaplacianDesc, MatmulDesc,
-    Modulation, NormDesc, NormKind, Operand, Overflow, PatchifyDesc, QuantizeDesc, ScaleSource, StageSource,
-    UnpatchifyDesc, View, sources,
+    Modulation, NormDesc, NormKind, Operand, Overflow, PatchifyDesc, QuantizeDesc, Rounding, ScaleSource,
+    StageSource, UnpatchifyDesc, View, sources,
 };
 use naga::{AddressSpace, StorageAccess};
 use std::path::{Path, PathBuf};
@@ -183,8 +183,18 @@ fn mx_blocks() {
         for scale in [ScaleSource::Dynamic, ScaleSource::Static] {
             let scale_rounding = Some(ScaleRounding::Even);
             let (shape, asymmetric) = (shape.clone(), false);
-            let overflow = Overflow::Saturate;
-            check(&QuantizeDesc { shape, x, q, granularity, scale, asymmetric, scale_rounding, overflow });
+            let (overflow, rounding) = (Overflow::Saturate, Rounding::Stochastic);
+            check(&QuantizeDesc {
+                shape,
+                x,
+                q,
+                granularity,
+                scale,
+                asymmetric,
+                scale_rounding,
+                overflow,
+                rounding,
+            });
         }
         check(&DequantizeDesc { shape, q, granularity, power_scales: true, ..Default::default() });
     }

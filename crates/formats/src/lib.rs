@@ -65,13 +65,16 @@ pub mod f16;
 mod format;
 mod fp8;
 pub mod i8;
+pub mod philox;
 mod quantize;
 mod rows;
 pub mod scale;
 mod slices;
+mod stochastic;
 
 pub use error::{LengthError, ParseFormatError};
 pub use format::{Format, Overflow};
 pub use quantize::quantize;
 pub use rows::{NAN_PAD, pack_rows, pack_rows_with, padded_row_len, row_words, unpack_rows};
 pub use slices::{decode, decode_f64, encode};
+pub use stochastic::{Rounding, quantize_i8 as quantize_i8_stochastic, quantize_stochastic};

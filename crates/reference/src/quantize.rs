@@ -5,7 +5,7 @@ use crate::affine::{
     sharing, width,
 };
 use crate::formats::e8m0::{self, ScaleRounding};
-use crate::formats::{i8, quantize as code_of, scale};
+use crate::formats::{self, Rounding, i8, philox, quantize as code_of, scale};
 use crate::{
     Cost, DescError, Dtype, Expected, Format, Granularity, Op, Overflow, Tensor, TensorSpec, Tensors,
 };
@@ -35,6 +35,7 @@ pub enum ScaleSource {
 /// | `q` | the same | [`QuantizeDesc::q`]: E4M3, E5M2, I8 |
 /// | `scale` | by [`granularity`](Self::granularity), below | F32; E8M0 with [`scale_rounding`](Self::scale_rounding) |
 /// | `zero_point` | as `scale`; only with [`asymmetric`](Self::asymmetric) | I32, -128 to 127 |
+/// | `seed` | `[2]`; only with [`Rounding::Stochastic`] | I32, any bits |
 ///
 /// | granularity | one scale for | `scale` of `x` `[.., r, c]` |
 /// |---|---|---|
@@ -63,7 +64,10 @@ pub enum ScaleSource {
 /// A dynamic scale is at least 2^-126, so that its inverse is finite. Where there is nothing but zeros it is 1 and the
 /// codes are those of zero (the asymmetric zero point is then -128). `amax`, `min` and `max` are of the finite values.
 ///
-/// Everything rounds to nearest, ties to even: the scale, the inverse, the product (all f32), then the code.
+/// Everything rounds to nearest, ties to even: the scale, the inverse, the product (all f32), then the code; but with
+/// [`Rounding::Stochastic`] the code is the next one up with the probability of what would be cut off, as
+/// [`quantize_stochastic`](formats::quantize_stochastic) says to the bit. Its random numbers are those of Philox4x32-10
+/// under the key `seed`, at the counter `[w, 0, 0, 0]` for the word `w` of four codes: they do not depend on anything else.
 ///
 /// | `x` | E4M3 | E5M2 | I8 |
 /// |---|---|---|---|
@@ -124,6 +128,8 @@ pub struct QuantizeDesc {
     pub asymmetric: bool,
     /// The scales are powers of two, those of MXFP8, and `amax` is rounded to one so.
     pub scale_rounding: Option<ScaleRounding>,
+    /// How a product between two codes becomes one of them.
+    pub rounding: Rounding,
     /// What becomes of values that FP8 cannot hold; I8 saturates in both modes.
     pub overflow: Overflow,
 }
@@ -139,6 +145,7 @@ impl Default for QuantizeDesc {
             scale: ScaleSource::Dynamic,
             asymmetric: false,
             scale_rounding: None,
+            rounding: Rounding::NearestEven,
             overflow: Overflow::Saturate,
         }
     }
@@ -167,6 +174,7 @@ impl Op for QuantizeDesc {
     fn tensors(&self) -> Vec<TensorSpec> {
         let scale_shape = scale_shape(&self.shape, self.granularity);
         let mut specs = vec![TensorSpec::input("x", self.x, &self.shape)];
+        specs.extend(self.is_stochastic().then(|| TensorSpec::input("seed", Dtype::I32, &[2])));
         let mut affine =
             vec![TensorSpec::input("scale", scale_dtype(self.scale_rounding.is_some()), &scale_shape)];
         affine.extend(self.asymmetric.then(|| TensorSpec::input("zero_point", Dtype::I32, &scale_shape)));
@@ -199,9 +207,13 @@ impl Op for QuantizeDesc {
     fn answer(&self, inputs: &Tensors) -> Vec<Expected> {
         let x = inputs.get("x").map(Tensor::to_f32).unwrap_or_default();
         let affines = self.affines(inputs, &x);
+        let seed = inputs.get("seed").and_then(seed_words);
         let inverses: Vec<f32> = affines.iter().map(|(scale, _)| scale::inverse(*scale)).collect();
         let code = |(i, &value): (usize, &f32)| {
             let group = scale_index(&self.shape, self.granularity, i);
+            if let Some(seed) = seed {
+                return self.random_code(value, inverses[group], affines[group].1, self.random(i, seed));
+            }
             match self.asymmetric {
                 true => i8::quantize(value, inverses[group], affines[group].1, i8::Range::Full) as u8,
                 false => code_of(value, inverses[group], self.q, self.overflow) as u8,
@@ -237,6 +249,24 @@ impl QuantizeDesc {
         width(&self.shape)
     }
 
+    fn is_stochastic(&self) -> bool {
+        self.rounding == Rounding::Stochastic
+    }
+
+    /// The random bits of an element: Philox counts words of four codes, rows starting on a word.
+    fn random(&self, element: usize, seed: [u32; 2]) -> u32 {
+        let (row, column) = (element / self.width(), element % self.width());
+        let word = row * self.width().div_ceil(4) + column / 4;
+        philox::words([word as u32, 0, 0, 0], seed)[column % 4]
+    }
+
+    fn random_code(&self, value: f32, inverse: f32, zero: i32, random: u32) -> u8 {
+        if self.asymmetric {
+            return formats::quantize_i8_stochastic(value, inverse, zero, i8::Range::Full, random) as u8;
+        }
+        formats::quantize_stochastic(value, inverse, self.q, self.overflow, random) as u8
+    }
+
     /// The shape of `scale` and `zero_point`.
     pub fn scale_shape(&self) -> Vec<usize> {
         scale_shape(&self.shape, self.granularity)
@@ -270,6 +300,13 @@ impl QuantizeDesc {
         };
         sharing(&self.shape, self.granularity, x).par_iter().map(affine).collect()
     }
+}
+
+/// The two words of a seed.
+fn seed_words(seed: &Tensor) -> Option<[u32; 2]> {
+    let bytes: [u8; 8] = seed.bytes().try_into().ok()?;
+    let seed = u64::from_le_bytes(bytes);
+    Some([seed as u32, (seed >> 32) as u32])
 }
 
 /// An exact answer whose bytes were made for its shape.

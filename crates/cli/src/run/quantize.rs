@@ -4,11 +4,15 @@ use crate::CliError;
 use crate::tensors::{self, FLOATS, I32, Input, NUMBERS, SCALES};
 use langevin::reference::ScaleSource;
 use langevin::verify::{Dtype, Tensors};
-use langevin::{DequantizeDesc, DescError, Granularity, QuantizeDesc};
+use langevin::{DequantizeDesc, DescError, Granularity, QuantizeDesc, Rounding};
 
 impl FromFile for QuantizeDesc {
-    const INPUTS: &'static [Input] =
-        &[Input::required("x", FLOATS), Input::optional("scale", SCALES), Input::optional("zero_point", I32)];
+    const INPUTS: &'static [Input] = &[
+        Input::required("x", FLOATS),
+        Input::optional("scale", SCALES),
+        Input::optional("zero_point", I32),
+        Input::optional("seed", I32),
+    ];
     const OUTPUTS: &'static str = "q as x; where no scale is given also scale and, asymmetric, zero_point: \
          for x [.., r, c] [] per tensor, [.., r] per row, [c] per column, [.., r, groups] per group, [.., down, across] \
          per block";
@@ -20,28 +24,19 @@ impl FromFile for QuantizeDesc {
     fn describe(mut self, mut tensors: Tensors) -> Result<Described<Self>, CliError> {
         self.shape = shape(&tensors, "x").to_vec();
         self.x = tensors::format(&tensors, "x");
+        if tensors.get("seed").is_some() {
+            self.rounding = Rounding::Stochastic;
+        }
         if power_scales(&tensors) {
             // Given scales are rounded no more.
             self.scale_rounding.get_or_insert_default();
         }
-        if let Some(granularity) = granularity(
-            "quantize",
-            &mut tensors,
-            "scale",
-            &self.shape,
-            self.granularity,
-            &self.scale_shape(),
-        )? {
+        if let Some(granularity) =
+            granularity("quantize", &mut tensors, "scale", &self.shape, self.granularity)?
+        {
             (self.scale, self.granularity) = (ScaleSource::Static, granularity);
         }
-        let zeros = granularity(
-            "quantize",
-            &mut tensors,
-            "zero_point",
-            &self.shape,
-            self.granularity,
-            &self.scale_shape(),
-        )?;
+        let zeros = granularity("quantize", &mut tensors, "zero_point", &self.shape, self.granularity)?;
         self.asymmetric |= zeros.is_some();
         Ok(Described { desc: self, tensors, output_shapes: Vec::new() })
     }
@@ -60,24 +55,12 @@ impl FromFile for DequantizeDesc {
         self.shape = shape(&tensors, "q").to_vec();
         self.q = tensors::format(&tensors, "q");
         self.power_scales = power_scales(&tensors);
-        if let Some(granularity) = granularity(
-            "dequantize",
-            &mut tensors,
-            "scale",
-            &self.shape,
-            self.granularity,
-            &self.scale_shape(),
-        )? {
+        if let Some(granularity) =
+            granularity("dequantize", &mut tensors, "scale", &self.shape, self.granularity)?
+        {
             self.granularity = granularity;
         }
-        let zeros = granularity(
-            "dequantize",
-            &mut tensors,
-            "zero_point",
-            &self.shape,
-            self.granularity,
-            &self.scale_shape(),
-        )?;
+        let zeros = granularity("dequantize", &mut tensors, "zero_point", &self.shape, self.granularity)?;
         self.zero_point = zeros.is_some();
         Ok(Described { desc: self, tensors, output_shapes: Vec::new() })
     }
@@ -96,10 +79,11 @@ fn granularity(
     name: &'static str,
     shape: &[usize],
     asked: Granularity,
-    asked_shape: &[usize],
 ) -> Result<Option<Granularity>, DescError> {
     if !matches!(asked, Granularity::PerTensor | Granularity::PerRow) {
-        return choose(op, tensors, name, vec![Choice::new(asked_shape.to_vec(), asked, asked_shape)]);
+        let desc = QuantizeDesc { shape: shape.to_vec(), granularity: asked, ..Default::default() };
+        let scales = desc.scale_shape();
+        return choose(op, tensors, name, vec![Choice::new(scales.clone(), asked, &scales)]);
     }
     let rows = &shape[..shape.len().saturating_sub(1)];
     let per_row = |in_file| Choice::new(in_file, Granularity::PerRow, rows);
