@@ -65,6 +65,8 @@ impl Kernel for DequantizeDesc {
             .reads("scale")
             .reads("zero_point")
             .writes("out")
+            .part("float_bits", include_str!("../shaders/shared/float_bits.wgsl"))
+            .part("numbers", include_str!("../shaders/shared/dequantize.wgsl"))
             .part("dequantize", include_str!("../shaders/dequantize.wgsl"))
             .groups(units.div_ceil(UNITS_PER_GROUP) as u64);
         Recipe::single(stage)

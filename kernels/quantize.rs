@@ -6,7 +6,7 @@ use crate::recipe::{Recipe, SCRATCH, Stage, StageBuilder};
 use crate::{Capabilities, Format, Granularity, Overflow, Plan, QuantizeDesc, Rounding, ScaleSource, Tier};
 use columns::Strips;
 use langevin_gpu::Access;
-use langevin_reference::Dtype;
+use langevin_reference::{Dtype, Op, TensorSpec};
 
 /// Quantization to E4M3, E5M2 or I8, with scales given or found on the GPU: see [`QuantizeDesc`].
 ///
@@ -56,18 +56,63 @@ impl Kernel for QuantizeDesc {
     }
 
     fn recipe(&self, variant: Variant, capabilities: &Capabilities) -> Recipe {
-        if self.scale_rounding.is_some() {
+        Job { desc: self, specs: self.tensors(), out: None }.recipe(variant, capabilities)
+    }
+}
+
+/// Codes to make, and to write, or the numbers that they stand for.
+#[derive(Debug)]
+pub(crate) struct Job<'a> {
+    pub(crate) desc: &'a QuantizeDesc,
+    pub(crate) specs: Vec<TensorSpec>,
+    /// The format of the numbers, where those are wanted.
+    pub(crate) out: Option<Format>,
+}
+
+impl Job<'_> {
+    pub(crate) fn recipe(&self, variant: Variant, capabilities: &Capabilities) -> Recipe {
+        let desc = self.desc;
+        if desc.scale_rounding.is_some() {
             return blocks::recipe(self, variant.tier);
         }
-        if let Some(strips) = Strips::of(self, variant.tier) {
+        if let Some(strips) = Strips::of(desc, variant.tier) {
             return strips.recipe(self);
         }
-        let stages = Stages { desc: self, layout: Layout::of(self, Workers::of(variant, capabilities)) };
-        if !stages.layout.flat || self.scale == ScaleSource::Static {
+        let stages = Stages { job: self, desc, layout: Layout::of(desc, Workers::of(variant, capabilities)) };
+        if !stages.layout.flat || desc.scale == ScaleSource::Static {
             return Recipe::single(stages.codes());
         }
         let scratch_bytes = stages.layout.partials() * PARTIAL_BYTES;
         Recipe { stages: vec![stages.extremes(), stages.codes()], scratch_bytes }
+    }
+
+    /// What every dispatch has.
+    fn builder(&self, label: &'static str) -> StageBuilder {
+        let (desc, width) = (self.desc, self.desc.width());
+        StageBuilder::over(label, self.specs.clone())
+            .flag("ASYMMETRIC", desc.asymmetric)
+            .size("width", width)
+            .size("x_pitch", Dtype::from(desc.x).padded_row_len(width))
+            .size("row_units", width.div_ceil(4))
+            .reads("x")
+            .part("float_bits", include_str!("../shaders/shared/float_bits.wgsl"))
+    }
+
+    /// From a number to its code, and where that goes.
+    fn with_codes(&self, builder: StageBuilder) -> StageBuilder {
+        let builder = with_codes(builder, self.desc);
+        let Some(out) = self.out else {
+            return builder
+                .words("q", Access::ReadWrite)
+                .part("quantize_store", include_str!("../shaders/quantize_store.wgsl"));
+        };
+        builder
+            .flag("HAS_ZERO", self.desc.asymmetric)
+            .flag("POWERS", self.desc.scale_rounding.is_some())
+            .size("out_pitch", Dtype::from(out).padded_row_len(self.desc.width()))
+            .writes("out")
+            .part("numbers", include_str!("../shaders/shared/dequantize.wgsl"))
+            .part_in(self.desc.q, "fake_quantize", include_str!("../shaders/fake_quantize.wgsl"))
     }
 }
 
@@ -77,6 +122,7 @@ const PARTIAL_BYTES: u64 = 12;
 /// The dispatches of a descriptor.
 #[derive(Debug)]
 struct Stages<'a> {
+    job: &'a Job<'a>,
     desc: &'a QuantizeDesc,
     layout: Layout,
 }
@@ -94,7 +140,7 @@ impl Stages<'_> {
 
     /// Writes the codes, and the scales where they are dynamic.
     fn codes(&self) -> Stage {
-        let Self { desc, layout } = self;
+        let Self { desc, layout, .. } = self;
         let dynamic = desc.scale == ScaleSource::Dynamic;
         let builder = self
             .builder("quantize")
@@ -106,8 +152,7 @@ impl Stages<'_> {
             .size("region_rows", layout.regions.rows)
             .size("matrix_rows", layout.regions.matrix_rows)
             .size("group_units", layout.group_units(MAX_GROUPS))
-            .size("partials", layout.partials() as usize)
-            .words("q", Access::ReadWrite);
+            .size("partials", layout.partials() as usize);
         let builder = match dynamic {
             true => self.with_own_scale(builder),
             false => builder
@@ -115,8 +160,8 @@ impl Stages<'_> {
                 .reads("zero_point")
                 .part("quantize_given", include_str!("../shaders/quantize_given.wgsl")),
         };
-        let builder = with_codes(builder, desc);
-        builder
+        self.job
+            .with_codes(builder)
             .part("quantize", include_str!("../shaders/quantize.wgsl"))
             .loop_iterations(self.code_iterations())
             .groups(layout.groups(dynamic))
@@ -143,21 +188,17 @@ impl Stages<'_> {
 
     /// What both dispatches have.
     fn builder(&self, label: &'static str) -> StageBuilder {
-        let Self { desc, layout } = self;
+        let Self { job, layout, .. } = self;
         let workers = &layout.workers;
-        let builder = StageBuilder::new(label, *desc)
+        let builder = job
+            .builder(label)
             .constant("LANES", workers.lanes)
             .constant("TEAM", workers.team)
             .constant("TEAM_X", layout.team_x)
             .constant("UNROLL", UNROLL)
             .flag("FLAT", layout.flat)
-            .flag("ASYMMETRIC", desc.asymmetric)
             .flag("WHOLE_UNITS", layout.width.is_multiple_of(4))
-            .size("width", layout.width)
-            .size("x_pitch", Dtype::from(desc.x).padded_row_len(layout.width))
-            .size("row_units", layout.row_units)
             .size("units", layout.units())
-            .reads("x")
             .part("quantize_range", include_str!("../shaders/quantize_range.wgsl"));
         if workers.subgroup && workers.team > 1 {
             let merge = include_str!("../shaders/quantize_merge_subgroup.wgsl");
@@ -192,7 +233,7 @@ fn with_codes(builder: StageBuilder, desc: &QuantizeDesc) -> StageBuilder {
     };
     let builder = match desc.q {
         Format::I8 => builder.part("quantize_integer", include_str!("../shaders/quantize_integer.wgsl")),
-        _ => builder.part_for("q", "quantize_float", include_str!("../shaders/quantize_float.wgsl")),
+        format => builder.part_in(format, "quantize_float", include_str!("../shaders/quantize_float.wgsl")),
     };
     builder.part("quantize_factor", include_str!("../shaders/quantize_factor.wgsl"))
 }

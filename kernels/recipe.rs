@@ -46,13 +46,13 @@ pub(crate) struct StageBuilder {
 
 impl StageBuilder {
     pub(crate) fn new<O: Op>(label: &'static str, op: &O) -> Self {
+        Self::over(label, op.tensors())
+    }
+
+    /// A stage over these tensors.
+    pub(crate) fn over(label: &'static str, specs: Vec<TensorSpec>) -> Self {
         let parts = vec![ShaderPart::new("grid", include_str!("../shaders/shared/grid.wgsl"))];
-        Self {
-            label,
-            specs: op.tensors(),
-            shader: Shader { parts, ..Default::default() },
-            loop_iterations: 0,
-        }
+        Self { label, specs, shader: Shader { parts, ..Default::default() }, loop_iterations: 0 }
     }
 
     /// A flag or a code, fixed when the shader is compiled.
@@ -172,6 +172,13 @@ impl StageBuilder {
     pub(crate) fn part_for(mut self, tensor: &'static str, name: &'static str, text: &str) -> Self {
         let format = self.dtype(tensor).map_or("none", codec_name);
         self.shader.parts.push(ShaderPart::accessor(name, text, tensor, format));
+        self
+    }
+
+    /// Appends a part that is written for a storage format, with the format's codec.
+    pub(crate) fn part_in(mut self, format: Format, name: &'static str, text: &str) -> Self {
+        self.shader.parts.push(codec(format.into()));
+        self.shader.parts.push(ShaderPart::accessor(name, text, "codes", format.name()));
         self
     }
 

@@ -4,7 +4,6 @@
 const SCALE_ROW = 2u;
 const SCALE_COLUMN = 2u;
 const HAS_ZERO = true;
-const POWERS = true;
 const WHOLE_UNITS = false;
 struct Params {
   width: u32, row_units: u32, units: u32, q_pitch: u32, out_pitch: u32, matrix_rows: u32, scale_rows: u32,
@@ -14,14 +13,10 @@ struct Params {
 fn load4_q(i: u32) -> vec4<f32> { return vec4<f32>(f32(i)); }
 fn load_scale(i: u32) -> f32 { return f32(i); }
 fn load_zero_point(i: u32) -> f32 { return f32(i); }
+fn numbers_of(stored: vec4<u32>, zero: vec4<f32>, scale: vec4<u32>) -> vec4<u32> { return stored; }
 fn store4_out(i: u32, v: vec4<f32>, count: u32) { }
 fn unfold(group: vec3<u32>, groups: vec3<u32>) -> u32 { return group.x; }
 // @stand-in end
-const SIGN = 0x80000000u;
-const MAGNITUDE = 0x7fffffffu;
-const INFINITY = 0x7f800000u;
-const MIN_NORMAL = 0x00800000u;
-
 // The index of the first scale of a row. SCALE_ROW: 0 all rows share it, 1 every row has its own, 2 p.scale_rows rows of a
 // matrix share it.
 fn scale_row(row: u32) -> u32 {
@@ -56,15 +51,6 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
     index += min(vec4<u32>(column) + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(p.width - 1u));
   }
   var scale = vec4<f32>(load_scale(index.x));
-  var half = 1.0;
-  var lost = false;
-  if (POWERS) {
-    // The least power of two, a subnormal f32, is applied in two steps; NaN, which takes the whole block, by bits.
-    let bits = bitcast<u32>(scale.x);
-    half = select(1.0, 0.5, bits < MIN_NORMAL);
-    lost = bits >= INFINITY;
-    scale = vec4<f32>(bitcast<f32>(select(max(bits, MIN_NORMAL), MIN_NORMAL, lost)));
-  }
   var zero = vec4<f32>(0.0);
   if (HAS_ZERO) {
     zero = vec4<f32>(load_zero_point(index.x));
@@ -75,24 +61,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
       zero = vec4<f32>(zero.x, load_zero_point(index.y), load_zero_point(index.z), load_zero_point(index.w));
     }
   }
-  let scale_sign = bitcast<vec4<u32>>(scale) & vec4<u32>(SIGN);
   let stored = bitcast<vec4<u32>>(load4_q(row * p.q_pitch + column));
-  let magnitude = stored & vec4<u32>(MAGNITUDE);
-  // NaN and infinity are not computed with, and subnormals count as zero: all three become zeros of their sign here.
-  let ordinary = (magnitude >= vec4<u32>(MIN_NORMAL)) & (magnitude < vec4<u32>(INFINITY));
-  var value = bitcast<vec4<f32>>(select(stored & vec4<u32>(SIGN), stored, ordinary));
-  if (HAS_ZERO) {
-    value -= zero;
-  }
-  // WGSL lets the sign of a zero go, so it is put on by bits.
-  let bits = bitcast<vec4<u32>>(value);
-  let product = bitcast<vec4<u32>>(bitcast<vec4<f32>>(bits & vec4<u32>(MAGNITUDE)) * abs(scale) * half);
-  var result = ((bits & vec4<u32>(SIGN)) ^ scale_sign) | (product & vec4<u32>(MAGNITUDE));
-  // NaN stays as it is, infinity takes the scale's sign.
-  result = select(result, stored ^ scale_sign, magnitude == vec4<u32>(INFINITY));
-  result = select(result, stored, magnitude > vec4<u32>(INFINITY));
-  if (POWERS) {
-    result = select(result, (stored & vec4<u32>(SIGN)) | vec4<u32>(0x7fc00000u), vec4<bool>(lost));
-  }
+  let result = numbers_of(stored, zero, bitcast<vec4<u32>>(scale));
   store4_out(row * p.out_pitch + column, bitcast<vec4<f32>>(result), count);
 }

@@ -16,6 +16,8 @@ struct Params {
 }
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read_write> q: array<u32>;
+fn word_of(row: u32, unit: u32) -> u32 { return unit; }
+fn put(row: u32, unit: u32, codes: vec4<u32>, scale: vec4<u32>, zero: vec4<i32>) { q[unit] = codes.x; }
 struct Affine { scale: u32, zero: i32, plain: bool }
 struct Region { start: u32, end: u32, row: u32, row_end: u32 }
 fn existing(unit: u32) -> vec4<bool> { return vec4<bool>(true); }
@@ -37,18 +39,9 @@ fn plain_codes_of(bits: vec4<u32>, factor: Factor) -> vec4<u32> {
                    encode_plain(product.z, factor.zero), encode_plain(product.w, factor.zero));
 }
 
-fn store(row: u32, unit: u32, codes: vec4<u32>) {
+fn store(row: u32, unit: u32, codes: vec4<u32>, affine: Affine) {
   let kept = select(vec4<u32>(0u), codes, existing(unit));
-  let word = kept.x | (kept.y << 8u) | (kept.z << 16u) | (kept.w << 24u);
-  q[word_of(row, unit)] = word;
-}
-
-// Where the codes of a unit are stored.
-fn word_of(row: u32, unit: u32) -> u32 {
-  if (FLAT) {
-    return unit;
-  }
-  return row * p.row_units + unit;
+  put(row, unit, kept, vec4<u32>(affine.scale), vec4<i32>(affine.zero));
 }
 
 // The units and rows of a region that an invocation takes; none past the last region.
@@ -93,11 +86,11 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
         let bits_U = bits_of(row, unit + U * TEAM_X);
         // @end
         // @repeat U UNROLL
-        store(row, unit + U * TEAM_X, plain_codes_of(bits_U, factor));
+        store(row, unit + U * TEAM_X, plain_codes_of(bits_U, factor), affine);
         // @end
       }
       for (; unit < region.end; unit += TEAM_X) {
-        store(row, unit, plain_codes_of(bits_of(row, unit), factor));
+        store(row, unit, plain_codes_of(bits_of(row, unit), factor), affine);
       }
     }
     for (; unit + (GENERAL - 1u) * TEAM_X < region.end; unit += GENERAL * TEAM_X) {
@@ -105,11 +98,11 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
       let bits_U = bits_of(row, unit + U * TEAM_X);
       // @end
       // @repeat U GENERAL
-      store(row, unit + U * TEAM_X, codes_of(bits_U, factor, word_of(row, unit + U * TEAM_X)));
+      store(row, unit + U * TEAM_X, codes_of(bits_U, factor, word_of(row, unit + U * TEAM_X)), affine);
       // @end
     }
     for (; unit < region.end; unit += TEAM_X) {
-      store(row, unit, codes_of(bits_of(row, unit), factor, word_of(row, unit)));
+      store(row, unit, codes_of(bits_of(row, unit), factor, word_of(row, unit)), affine);
     }
   }
 }

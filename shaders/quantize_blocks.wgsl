@@ -10,6 +10,8 @@ const LARGEST_EXPONENT = 8u;
 struct Params { width: u32, x_pitch: u32, row_units: u32, row_strips: u32, strips: u32, largest_fraction: u32, groups: u32 }
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read_write> q: array<u32>;
+fn word_of(row: u32, unit: u32) -> u32 { return unit; }
+fn put(row: u32, unit: u32, codes: vec4<u32>, scale: vec4<u32>, zero: vec4<i32>) { q[unit] = codes.x; }
 @group(0) @binding(2) var<storage, read_write> scale: array<u32>;
 struct Factor { inverse: u32, zero: i32 }
 fn factor_from(inverse: u32, zero: i32) -> Factor { return Factor(inverse, zero); }
@@ -17,11 +19,11 @@ fn codes_of(bits: vec4<u32>, factor: Factor, word: u32) -> vec4<u32> { return bi
 fn load4_x(i: u32) -> vec4<f32> { return vec4<f32>(f32(i)); }
 fn write_scales(strip: u32, column: u32, codes: vec4<u32>) { }
 fn unfold(group: vec3<u32>, groups: vec3<u32>) -> u32 { return group.x; }
-// @stand-in end
-const BLOCK_UNITS = 8u;
 const MAGNITUDE = 0x7fffffffu;
 const INFINITY = 0x7f800000u;
 const MIN_NORMAL = 0x00800000u;
+// @stand-in end
+const BLOCK_UNITS = 8u;
 
 struct Affine { scale: u32, zero: i32, plain: bool }
 
@@ -75,11 +77,15 @@ fn power_factor(code: u32) -> Factor {
   return factor_from(select((254u - clamp(code, 1u, 254u)) << 23u, INFINITY + 1u, code == 255u), 0);
 }
 
-fn store(row: u32, unit: u32, bits: vec4<u32>, factor: Factor) {
-  let word = row * p.row_units + unit;
-  let kept = select(vec4<u32>(0u), codes_of(bits, factor, word), existing(unit));
+// The f32 of a scale by its bits; that of code 0, 2^-127, is subnormal, and 255 is NaN.
+fn scale_of(code: u32) -> u32 {
+  return select(select(code << 23u, 0x00400000u, code == 0u), INFINITY + 1u, code == 255u);
+}
+
+fn store(row: u32, unit: u32, bits: vec4<u32>, factor: Factor, code: u32) {
+  let kept = select(vec4<u32>(0u), codes_of(bits, factor, word_of(row, unit)), existing(unit));
   if (unit < p.row_units) {
-    q[word] = kept.x | (kept.y << 8u) | (kept.z << 16u) | (kept.w << 24u);
+    put(row, unit, kept, vec4<u32>(scale_of(code)), vec4<i32>(0));
   }
 }
 
@@ -120,7 +126,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
   // @repeat B 4
   let factor_B = power_factor(codes[B]);
   // @repeat U UNITS
-  store(row, first + B * BLOCK_UNITS + U * TEAM, bits_B_U, factor_B);
+  store(row, first + B * BLOCK_UNITS + U * TEAM, bits_B_U, factor_B, codes[B]);
   // @end
   // @end
   if (DYNAMIC && local % TEAM == 0u) {

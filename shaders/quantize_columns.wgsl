@@ -5,6 +5,8 @@ const LANES = 64u;
 struct Params { row_units: u32, strips: u32, scale_pitch: u32, groups: u32 }
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read_write> q: array<u32>;
+fn word_of(row: u32, unit: u32) -> u32 { return unit; }
+fn put(row: u32, unit: u32, codes: vec4<u32>, scale: vec4<u32>, zero: vec4<i32>) { q[unit] = codes.x; }
 struct Affine { scale: u32, zero: i32, plain: bool }
 struct Factor { inverse: u32, zero: i32 }
 fn factor_of(affine: Affine) -> Factor { return Factor(affine.scale, affine.zero); }
@@ -30,14 +32,15 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
   let second = factor_of(affines[1]);
   let third = factor_of(affines[2]);
   let fourth = factor_of(affines[3]);
+  let scale = vec4<u32>(affines[0].scale, affines[1].scale, affines[2].scale, affines[3].scale);
+  let zero = vec4<i32>(affines[0].zero, affines[1].zero, affines[2].zero, affines[3].zero);
   let rows = rows_of(strip);
   for (var row = rows.x; row < rows.y; row += 1u) {
     let bits = bits_of(row, unit);
-    let word = row * p.row_units + unit;
-    let random = random_of(word);
+    let random = random_of(word_of(row, unit));
     let codes = vec4<u32>(code_of(bits.x, first, random.x), code_of(bits.y, second, random.y),
                           code_of(bits.z, third, random.z), code_of(bits.w, fourth, random.w));
     let kept = select(vec4<u32>(0u), codes, existing(unit));
-    q[word] = kept.x | (kept.y << 8u) | (kept.z << 16u) | (kept.w << 24u);
+    put(row, unit, kept, scale, zero);
   }
 }

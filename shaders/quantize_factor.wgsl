@@ -1,5 +1,8 @@
 // From a number to its code, whatever the number is.
 // @stand-in begin
+const FLAT = true;
+struct Params { row_units: u32 }
+@group(0) @binding(0) var<uniform> p: Params;
 const MAGNITUDE = 0x7fffffffu;
 const INFINITY = 0x7f800000u;
 const MIN_NORMAL = 0x00800000u;
@@ -32,6 +35,14 @@ fn factor_from(inverse: u32, zero: i32) -> Factor {
   let infinity = select(INFINITY, INFINITY + 1u, magnitude == 0u);
   let is_nan = magnitude > INFINITY;
   return Factor(select(inverse, 0u, is_nan), limit, infinity, select(0u, MAGNITUDE, is_nan), zero);
+}
+
+// Where the codes of a unit are stored. FLAT: units are counted through all rows.
+fn word_of(row: u32, unit: u32) -> u32 {
+  if (FLAT) {
+    return unit;
+  }
+  return row * p.row_units + unit;
 }
 
 // The codes of any four numbers that share a scale; `word` is where they are stored.

@@ -12,10 +12,10 @@ const FLAT = true;
 struct Params { width: u32, x_pitch: u32, row_units: u32 }
 @group(0) @binding(0) var<uniform> p: Params;
 fn load4_x(i: u32) -> vec4<f32> { return vec4<f32>(f32(i)); }
-// @stand-in end
 const MAGNITUDE = 0x7fffffffu;
 const INFINITY = 0x7f800000u;
 const MIN_NORMAL = 0x00800000u;
+// @stand-in end
 // A team that takes units one by one, each for itself, is no wider than one: then TEAM is 1.
 const TEAM_Y = max(TEAM / TEAM_X, 1u);
 

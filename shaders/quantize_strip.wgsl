@@ -5,10 +5,10 @@ const ASYMMETRIC = true;
 struct Params { width: u32, x_pitch: u32, row_units: u32, matrix_rows: u32, strip_rows: u32, strips_down: u32 }
 @group(0) @binding(0) var<uniform> p: Params;
 fn load4_x(i: u32) -> vec4<f32> { return vec4<f32>(f32(i)); }
-// @stand-in end
 const MAGNITUDE = 0x7fffffffu;
 const INFINITY = 0x7f800000u;
 const MIN_NORMAL = 0x00800000u;
+// @stand-in end
 
 // A scale by its bits, and a zero point; `plain` is of no use here.
 struct Affine { scale: u32, zero: i32, plain: bool }

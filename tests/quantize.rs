@@ -59,7 +59,8 @@ fn shapes() {
     let widths = [1, 2, 3, 4, 5, 7, 8, 9, 31, 32, 33, 127, 128, 129, 131, 255, 256, 257, 515, 1031];
     let rows = [1, 2, 3, 7, 8, 9, 15, 17, 63, 65];
     for (i, &width) in widths.iter().enumerate() {
-        for (j, granularity) in GRANULARITIES.into_iter().enumerate() {
+        // Every other one: a width and its neighbour have them all.
+        for (j, granularity) in GRANULARITIES.into_iter().enumerate().skip(i % 2).step_by(2) {
             let rows = rows[(i * 7 + j) % rows.len()];
             let desc = QuantizeDesc { granularity, ..per_row(&[rows, width]) };
             conform_wild(&gpu, &desc, i as u64);

@@ -5,9 +5,9 @@ use langevin::formats::e8m0::ScaleRounding;
 use langevin::gpu::CoopShape;
 use langevin::{
     Activation, ActivationDesc, AttentionDesc, Capabilities, Causal, Columns, ConvDesc, DequantizeDesc,
-    Format, GatedResidualDesc, Granularity, GuidanceDesc, HeatDesc, Kernel, LaplacianDesc, MatmulDesc,
-    Modulation, NormDesc, NormKind, Operand, Overflow, PatchifyDesc, QuantizeDesc, Rounding, ScaleSource,
-    StageSource, UnpatchifyDesc, View, sources,
+    FakeQuantizeDesc, Format, GatedResidualDesc, Granularity, GuidanceDesc, HeatDesc, Kernel, LaplacianDesc,
+    MatmulDesc, Modulation, NormDesc, NormKind, Operand, Overflow, PatchifyDesc, QuantizeDesc, Rounding,
+    ScaleSource, StageSource, UnpatchifyDesc, View, sources,
 };
 use naga::{AddressSpace, StorageAccess};
 use std::path::{Path, PathBuf};
@@ -197,6 +197,19 @@ fn mx_blocks() {
             });
         }
         check(&DequantizeDesc { shape, q, granularity, power_scales: true, ..Default::default() });
+    }
+}
+
+#[test]
+fn fake_quantize() {
+    for (i, granularity) in
+        [Granularity::PerTensor, Granularity::PerRow, Granularity::PerColumn].into_iter().enumerate()
+    {
+        let (q, out) =
+            ([Format::E4m3, Format::E5m2, Format::I8][i], [Format::F32, Format::F16, Format::BF16][i]);
+        let codes =
+            QuantizeDesc { shape: vec![70, 5], q, granularity, asymmetric: i == 2, ..Default::default() };
+        check(&FakeQuantizeDesc { codes, out });
     }
 }
 

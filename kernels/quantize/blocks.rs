@@ -1,16 +1,16 @@
 //! MX blocks: 32 neighbours with a power of two for a scale. Four blocks are a strip, one word of scales.
 
-use super::with_codes;
-use crate::recipe::{Recipe, StageBuilder};
-use crate::{QuantizeDesc, ScaleSource, Tier};
+use super::Job;
+use crate::recipe::Recipe;
+use crate::{ScaleSource, Tier};
 use langevin_formats::e8m0::largest_exponent;
 use langevin_gpu::Access;
-use langevin_reference::Dtype;
 
 const STRIP: usize = 4 * 32;
 const BLOCK_UNITS: u32 = 8;
 
-pub(super) fn recipe(desc: &QuantizeDesc, tier: Tier) -> Recipe {
+pub(super) fn recipe(job: &Job<'_>, tier: Tier) -> Recipe {
+    let desc = job.desc;
     // A CPU's invocation takes a strip by itself, others share one.
     let (lanes, team) = if tier == Tier::Software { (8, 1) } else { (64, 8) };
     let row_strips = desc.width().div_ceil(STRIP);
@@ -18,22 +18,19 @@ pub(super) fn recipe(desc: &QuantizeDesc, tier: Tier) -> Recipe {
     let dynamic = desc.scale == ScaleSource::Dynamic;
     let fraction = desc.scale_rounding.unwrap_or_default().largest_fraction(desc.q);
     let scale = if dynamic { Access::ReadWrite } else { Access::Read };
-    let builder = StageBuilder::new("quantize", desc)
+    let builder = job
+        .builder("quantize")
+        .flag("FLAT", false)
         .constant("LANES", lanes)
         .constant("TEAM", team)
         .constant("UNITS", BLOCK_UNITS / team)
         .flag("DYNAMIC", dynamic)
         .constant("LARGEST_EXPONENT", largest_exponent(desc.q))
-        .size("width", desc.width())
-        .size("x_pitch", Dtype::from(desc.x).padded_row_len(desc.width()))
-        .size("row_units", desc.width().div_ceil(4))
         .size("row_strips", row_strips)
         .size("strips", strips)
         .size("largest_fraction", fraction as usize)
-        .reads("x")
-        .words("q", Access::ReadWrite)
         .words("scale", scale);
-    let builder = with_codes(builder, desc);
+    let builder = job.with_codes(builder);
     let builder =
         match dynamic {
             true => builder

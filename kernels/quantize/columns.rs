@@ -1,10 +1,9 @@
 //! Scales that columns have: of the whole tensor, or of strips of some rows.
 
-use super::{with_affine, with_codes};
+use super::{Job, with_affine};
 use crate::recipe::{Recipe, SCRATCH, Stage, StageBuilder};
 use crate::{Granularity, QuantizeDesc, ScaleSource, Tier};
 use langevin_gpu::Access;
-use langevin_reference::Dtype;
 
 /// Enough strips for any GPU where a column has one scale; every invocation merges them all.
 const MAX_STRIPS: usize = 64;
@@ -52,14 +51,15 @@ impl Strips {
         }
     }
 
-    pub(super) fn recipe(&self, desc: &QuantizeDesc) -> Recipe {
+    pub(super) fn recipe(&self, job: &Job<'_>) -> Recipe {
+        let desc = job.desc;
         let merged = self.shared && self.count > 1 && desc.scale == ScaleSource::Dynamic;
-        let codes = self.codes(desc, merged);
+        let codes = self.codes(job, merged);
         if codes.groups == 0 || !merged {
             return Recipe::single(codes);
         }
         let partials = self
-            .builder("quantize: extremes", desc)
+            .builder("quantize: extremes", job)
             .words(SCRATCH, Access::ReadWrite)
             .part("quantize_strip_partials", include_str!("../../shaders/quantize_strip_partials.wgsl"))
             .loop_iterations(self.rows)
@@ -69,11 +69,10 @@ impl Strips {
         Recipe { stages: vec![partials, codes], scratch_bytes }
     }
 
-    fn codes(&self, desc: &QuantizeDesc, merged: bool) -> Stage {
-        let builder = self
-            .builder("quantize", desc)
-            .size("scale_pitch", if self.shared { 0 } else { desc.width() })
-            .words("q", Access::ReadWrite);
+    fn codes(&self, job: &Job<'_>, merged: bool) -> Stage {
+        let desc = job.desc;
+        let builder =
+            self.builder("quantize", job).size("scale_pitch", if self.shared { 0 } else { desc.width() });
         let builder = match desc.scale {
             ScaleSource::Dynamic => {
                 let builder = with_affine(builder, desc);
@@ -93,7 +92,7 @@ impl Strips {
                 .reads("zero_point")
                 .part("quantize_strip_given", include_str!("../../shaders/quantize_strip_given.wgsl")),
         };
-        with_codes(builder, desc)
+        job.with_codes(builder)
             .part("quantize_columns", include_str!("../../shaders/quantize_columns.wgsl"))
             .loop_iterations(2 * self.rows + if merged { self.count } else { 0 })
             .groups(self.groups(desc))
@@ -104,18 +103,14 @@ impl Strips {
     }
 
     /// What both dispatches have.
-    fn builder(&self, label: &'static str, desc: &QuantizeDesc) -> StageBuilder {
-        StageBuilder::new(label, desc)
+    fn builder(&self, label: &'static str, job: &Job<'_>) -> StageBuilder {
+        job.builder(label)
             .constant("LANES", self.lanes)
-            .flag("ASYMMETRIC", desc.asymmetric)
-            .size("width", desc.width())
-            .size("x_pitch", Dtype::from(desc.x).padded_row_len(desc.width()))
-            .size("row_units", desc.width().div_ceil(4))
+            .flag("FLAT", false)
             .size("matrix_rows", self.matrix_rows)
             .size("strip_rows", self.rows)
             .size("strips_down", self.down.max(1))
             .size("strips", self.count)
-            .reads("x")
             .part("quantize_strip", include_str!("../../shaders/quantize_strip.wgsl"))
     }
 }

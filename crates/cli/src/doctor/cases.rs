@@ -7,9 +7,9 @@ use super::Group;
 use langevin::formats::e8m0::ScaleRounding;
 use langevin::reference::{Boundary, Edge, ScaleSource};
 use langevin::{
-    Activation, ActivationDesc, AttentionDesc, Causal, Columns, ConvDesc, DequantizeDesc, Format,
-    GatedResidualDesc, Granularity, GuidanceDesc, HeatDesc, LaplacianDesc, MatmulDesc, Modulation, NormDesc,
-    NormKind, Operand, Overflow, PatchifyDesc, QuantizeDesc, UnpatchifyDesc,
+    Activation, ActivationDesc, AttentionDesc, Causal, Columns, ConvDesc, DequantizeDesc, FakeQuantizeDesc,
+    Format, GatedResidualDesc, Granularity, GuidanceDesc, HeatDesc, LaplacianDesc, MatmulDesc, Modulation,
+    NormDesc, NormKind, Operand, Overflow, PatchifyDesc, QuantizeDesc, UnpatchifyDesc,
 };
 
 /// The formats that results of arithmetic are stored in.
@@ -25,6 +25,7 @@ pub(super) fn groups() -> Vec<Box<dyn Group>> {
         Box::new(heat()),
         Box::new(quantize()),
         Box::new(dequantize()),
+        Box::new(fake_quantize()),
         Box::new(norm()),
         Box::new(activation()),
         Box::new(gated_residual()),
@@ -162,6 +163,11 @@ fn quantize() -> Vec<QuantizeDesc> {
     cases
 }
 
+fn fake_quantize() -> Vec<FakeQuantizeDesc> {
+    let codes = quantize().into_iter().step_by(3);
+    codes.zip(FLOATS.into_iter().cycle()).map(|(codes, out)| FakeQuantizeDesc { codes, out }).collect()
+}
+
 /// Granularities finer than a row, or across rows.
 fn parts() -> [Granularity; 4] {
     let block = |rows, columns| Granularity::PerBlock { rows, columns };
@@ -243,6 +249,7 @@ mod tests {
         all_are_valid(heat());
         all_are_valid(quantize());
         all_are_valid(dequantize());
+        all_are_valid(fake_quantize());
         all_are_valid(norm());
         all_are_valid(activation());
         all_are_valid(gated_residual());

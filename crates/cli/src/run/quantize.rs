@@ -4,7 +4,7 @@ use crate::CliError;
 use crate::tensors::{self, FLOATS, I32, Input, NUMBERS, SCALES};
 use langevin::reference::ScaleSource;
 use langevin::verify::{Dtype, Tensors};
-use langevin::{DequantizeDesc, DescError, Granularity, QuantizeDesc, Rounding};
+use langevin::{DequantizeDesc, DescError, FakeQuantizeDesc, Granularity, QuantizeDesc, Rounding};
 
 impl FromFile for QuantizeDesc {
     const INPUTS: &'static [Input] = &[
@@ -39,6 +39,17 @@ impl FromFile for QuantizeDesc {
         let zeros = granularity("quantize", &mut tensors, "zero_point", &self.shape, self.granularity)?;
         self.asymmetric |= zeros.is_some();
         Ok(Described { desc: self, tensors, output_shapes: Vec::new() })
+    }
+}
+
+impl FromFile for FakeQuantizeDesc {
+    const INPUTS: &'static [Input] = QuantizeDesc::INPUTS;
+    const OUTPUTS: &'static str = "out as x; the others of quantize but q";
+    const FIELDS: &'static str = "codes: the fields of quantize; out: f32, f16, bf16";
+
+    fn describe(self, tensors: Tensors) -> Result<Described<Self>, CliError> {
+        let Described { desc, tensors, output_shapes } = self.codes.describe(tensors)?;
+        Ok(Described { desc: Self { codes: desc, out: self.out }, tensors, output_shapes })
     }
 }
 
