@@ -15,7 +15,9 @@ use crate::{Activation, Capabilities, MatmulDesc, Plan};
 /// | `vector_subgroup` | subgroup | the same where B is stored `[n, k]`: sums across a subgroup |
 /// | `dot4` | dot4 | I8 by I8, with packed dot products |
 /// | `cooperative` | cooperative | operands that f16 holds exactly, on the matrix units; f32 sums |
-/// | `broadcast` | software | adapters that are CPUs: no barriers, one operand read by broadcast |
+/// | `shuffle` | software | CPUs with subgroups of 8 and f16: no barriers, elements of A spread by shuffles |
+/// | `vector_lanes` | software | the same for one row where B is stored `[n, k]`: lanes are depths |
+/// | `broadcast` | software | other CPUs: no barriers, A read by broadcast |
 ///
 /// Few tiles and a long k are cut into slices along k, which a second dispatch adds up in order: such a plan borrows
 /// scratch ([`Plan::scratch_bytes`]). So does one whose tensors are more than a stage of the device can bind.

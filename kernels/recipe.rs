@@ -96,7 +96,7 @@ impl StageBuilder {
     }
 
     /// The same, by larger loads or the adapter's own type.
-    pub(crate) fn reads_by(self, name: &'static str, load: Load) -> Self {
+    pub(crate) fn reads_by(mut self, name: &'static str, load: Load) -> Self {
         let Some(dtype) = self.dtype(name) else { return self.absent(name) };
         let (template_name, template, element) = match (dtype.bytes(), load) {
             (4, Load::Wide) => {
@@ -108,6 +108,14 @@ impl StageBuilder {
             }
             (2, Load::Wide) => {
                 ("load16_wide", include_str!("../shaders/shared/load16_wide.wgsl"), Element::Vec2Word)
+            }
+            (2, Load::Together) => {
+                self.shader.parts.push(together(dtype));
+                ("load16_pairs", include_str!("../shaders/shared/load16_pairs.wgsl"), Element::Word)
+            }
+            (1, Load::Together) => {
+                self.shader.parts.push(together(dtype));
+                ("load8_quads", include_str!("../shaders/shared/load8_quads.wgsl"), Element::Word)
             }
             (2, _) => ("load16", include_str!("../shaders/shared/load16.wgsl"), Element::Word),
             _ => ("load8", include_str!("../shaders/shared/load8.wgsl"), Element::Word),
@@ -221,6 +229,8 @@ pub(crate) enum Load {
     Wide,
     /// F16 by the adapter's own type, others word by word.
     Native,
+    /// The elements of a word decoded together, by the adapter's conversion of F16 where that helps.
+    Together,
 }
 
 fn codec_name(dtype: Dtype) -> &'static str {
@@ -229,6 +239,22 @@ fn codec_name(dtype: Dtype) -> &'static str {
         Dtype::I32 => "i32",
         Dtype::E8m0 => "e8m0",
         _ => "bool",
+    }
+}
+
+/// The function that decodes the elements of a word together.
+fn together(dtype: Dtype) -> ShaderPart {
+    match dtype {
+        Dtype::Number(Format::F16) => {
+            ShaderPart::new("f16_by_half", include_str!("../shaders/format/f16_by_half.wgsl"))
+        }
+        Dtype::Number(Format::E4m3) => {
+            ShaderPart::new("e4m3_by_half", include_str!("../shaders/format/e4m3_by_half.wgsl"))
+        }
+        Dtype::Number(Format::E5m2) => {
+            ShaderPart::new("e5m2_by_half", include_str!("../shaders/format/e5m2_by_half.wgsl"))
+        }
+        _ => codec(dtype),
     }
 }
 

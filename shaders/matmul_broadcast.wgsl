@@ -8,11 +8,13 @@ const HALVES = 1u;
 const SINGLES = 1u;
 const PAIRS = 0u;
 const SEGMENTED = false;
-struct Params { m: u32, n: u32, k: u32, batch: u32, tiles_m: u32, tiles_n: u32, half_step: u32, segment: u32, slice_depth: u32, groups: u32 }
+struct Params { m: u32, n: u32, k: u32, batch: u32, tiles_m: u32, tiles_n: u32, half_step: u32, segment: u32, slice_depth: u32, groups: u32, b_pitch: u32 }
 @group(0) @binding(0) var<uniform> p: Params;
 fn whole_depths_a(item: u32, row: u32, depth: u32) -> vec4<f32> { return vec4<f32>(); }
 fn depths_a(item: u32, row: u32, depth: u32, end: u32) -> vec4<f32> { return vec4<f32>(); }
-fn whole_block_b(item: u32, row: u32, depth: u32) -> mat4x4<f32> { return mat4x4<f32>(); }
+fn at_b(item: u32, row: u32, depth: u32) -> u32 { return row; }
+fn step_b(depths: u32, pitch: u32) -> u32 { return depths; }
+fn whole_block_b(at: u32, pitch: u32, item: u32, row: u32, depth: u32) -> mat4x4<f32> { return mat4x4<f32>(); }
 fn block_b(item: u32, row: u32, depth: u32, end: u32) -> mat4x4<f32> { return mat4x4<f32>(); }
 fn group_scale(item: u32, row: u32, column: u32, depth: u32) -> vec4<f32> { return vec4<f32>(1.0); }
 fn drain(total: Total, part: vec4<f32>, scale: vec4<f32>) -> Total { return total + part * scale; }
@@ -39,7 +41,13 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
   // @end
   let column_0 = (tile % p.tiles_n * 8u + local) * 4u;
   let loaded_0 = min(column_0, (p.n - 1u) / 4u * 4u);
+  // @repeat P PAIRS
   let loaded_1 = loaded_0 + p.half_step;
+  // @end
+  // @repeat H HALVES
+  let start_H = at_b(item, loaded_H, 0u);
+  // @end
+  let b_pitch = p.b_pitch;
   let begin = slice_of_k * p.slice_depth;
   let end = min(begin + p.slice_depth, p.k);
   // @repeat R ROWS
@@ -58,7 +66,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
     let whole_end = segment + (segment_end - segment) / 4u * 4u;
     for (var depth = segment; depth < whole_end; depth += 4u) {
       // @repeat H HALVES
-      let right_H = whole_block_b(item, loaded_H, depth);
+      let right_H = whole_block_b(start_H + step_b(depth, b_pitch), b_pitch, item, loaded_H, depth);
       // @end
       // @repeat R ROWS
       let left_R = whole_depths_a(item, row_R, depth);

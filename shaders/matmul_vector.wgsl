@@ -1,16 +1,22 @@
 // Matrix multiplication with few rows: bound by reading B once, so nothing is staged.
-// workgroup -> ROWS rows x 4 COLUMN_LANES columns (and their partners in a pair), over one slice of k;
-// invocation -> every DEPTH_LANES-th block of four depths, of four columns. The invocations of a column add up by a tree.
+// workgroup -> ROWS rows x HALVES times 4 COLUMN_LANES columns (a pair has one half in either), over one slice of k;
+// invocation -> every DEPTH_LANES-th block of four depths, of four columns of every half. The invocations of a column then
+// add up.
 // @stand-in begin
 alias Total = vec4<f32>;
 const ROWS = 1u;
 const HALVES = 1u;
+const COLUMN_HALVES = 1u;
 const SINGLES = 1u;
 const PAIRS = 0u;
 const COLUMN_LANES = 1u;
 const DEPTH_LANES = 64u;
-struct Params { k: u32, batch: u32, tiles_m: u32, tiles_n: u32, half_step: u32, slice_depth: u32, groups: u32 }
+struct Params { m: u32, n: u32, k: u32, batch: u32, tiles_m: u32, tiles_n: u32, half_step: u32, slice_depth: u32, groups: u32, b_pitch: u32 }
 @group(0) @binding(0) var<uniform> p: Params;
+fn whole_depths_a(item: u32, row: u32, depth: u32) -> vec4<f32> { return vec4<f32>(); }
+fn at_b(item: u32, row: u32, depth: u32) -> u32 { return row; }
+fn step_b(depths: u32, pitch: u32) -> u32 { return depths; }
+fn whole_block_b(at: u32, pitch: u32, item: u32, row: u32, depth: u32) -> mat4x4<f32> { return mat4x4<f32>(); }
 fn depths_a(item: u32, row: u32, depth: u32, end: u32) -> vec4<f32> { return vec4<f32>(); }
 fn block_b(item: u32, row: u32, depth: u32, end: u32) -> mat4x4<f32> { return mat4x4<f32>(); }
 fn group_scale(item: u32, row: u32, column: u32, depth: u32) -> vec4<f32> { return vec4<f32>(1.0); }
@@ -33,8 +39,19 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
   slice = slice_of_k;
   let item = tile / tiles % p.batch;
   let row = tile / p.tiles_n % p.tiles_m * ROWS;
-  let column_0 = (tile % p.tiles_n * COLUMN_LANES + lane.local % COLUMN_LANES) * 4u;
-  let column_1 = column_0 + p.half_step;
+  // Rows and columns past the last ones repeat them; their sums are never stored.
+  // @repeat R ROWS
+  let row_R = min(row + R, p.m - 1u);
+  // @end
+  let column_0 = (tile % p.tiles_n * COLUMN_HALVES * COLUMN_LANES + lane.local % COLUMN_LANES) * 4u;
+  let last_column = (p.n - 1u) / 4u * 4u;
+  // @repeat H HALVES
+  let loaded_H = min(column_0 + H * 4u * COLUMN_LANES * SINGLES, last_column) + H * p.half_step * PAIRS;
+  // @end
+  // @repeat H HALVES
+  let start_H = at_b(item, loaded_H, 0u);
+  // @end
+  let b_pitch = p.b_pitch;
   let begin = slice_of_k * p.slice_depth;
   let end = min(begin + p.slice_depth, p.k);
   // @repeat R ROWS
@@ -42,15 +59,30 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
   var total_R_H = Total();
   // @end
   // @end
-  for (var depth = begin + lane.local / COLUMN_LANES * 4u; depth < end; depth += DEPTH_LANES * 4u) {
+  let whole_end = begin + (max(end, begin) - begin) / 4u * 4u;
+  let first = lane.local / COLUMN_LANES * 4u;
+  for (var depth = begin + first; depth < whole_end; depth += DEPTH_LANES * 4u) {
     // @repeat H HALVES
-    let right_H = block_b(item, column_H, depth, end);
+    let right_H = whole_block_b(start_H + step_b(depth, b_pitch), b_pitch, item, loaded_H, depth);
     // @end
     // @repeat R ROWS
-    let left_R = depths_a(item, row + R, depth, end);
+    let left_R = whole_depths_a(item, row_R, depth);
     // @repeat H HALVES
     let part_R_H = left_R.x * right_H[0] + left_R.y * right_H[1] + left_R.z * right_H[2] + left_R.w * right_H[3];
-    total_R_H = drain(total_R_H, part_R_H, group_scale(item, row + R, column_H, depth));
+    total_R_H = drain(total_R_H, part_R_H, group_scale(item, row_R, loaded_H, depth));
+    // @end
+    // @end
+  }
+  // The first lanes take the depths that are no whole block.
+  if (whole_end < end && first == 0u) {
+    // @repeat H HALVES
+    let right_H = block_b(item, loaded_H, whole_end, end);
+    // @end
+    // @repeat R ROWS
+    let left_R = depths_a(item, row_R, whole_end, end);
+    // @repeat H HALVES
+    let part_R_H = left_R.x * right_H[0] + left_R.y * right_H[1] + left_R.z * right_H[2] + left_R.w * right_H[3];
+    total_R_H = drain(total_R_H, part_R_H, group_scale(item, row_R, loaded_H, whole_end));
     // @end
     // @end
   }
@@ -64,7 +96,9 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
   }
   // @repeat R ROWS
   // @repeat P SINGLES
-  finish(item, row + R, column_0, total_R_0);
+  // @repeat H HALVES
+  finish(item, row + R, column_0 + H * 4u * COLUMN_LANES, total_R_H);
+  // @end
   // @end
   // @repeat P PAIRS
   finish_pair(item, row + R, column_0, total_R_0, total_R_1);

@@ -49,11 +49,16 @@ fn formats() {
     let Some(gpu) = gpu() else { return };
     for (i, a) in Format::ALL.into_iter().enumerate() {
         for (j, b) in Format::ALL.into_iter().enumerate() {
-            if i == j || a == Format::F32 || b == Format::F32 || (i + j) % 4 == 0 {
+            // Beside itself and beside the next: every format on either side meets narrower and wider ones.
+            if (6 + j - i) % 6 <= 1 {
                 let out = Format::ALL[(i + 2 * j) % 6];
                 let (a, b) = (a.into(), b.into());
                 let out_scale = out.bits() == 8;
-                conform(&gpu, &MatmulDesc { a, b, out, out_scale, batch: 2, ..product(19, 23, 37) }, 7);
+                conform(
+                    &gpu,
+                    &MatmulDesc { a, b, out, out_scale, batch: 2, ..product(7 + 12 * (j % 2), 23, 37) },
+                    7,
+                );
             }
         }
     }
@@ -64,16 +69,13 @@ fn formats() {
 fn layouts() {
     let Some(gpu) = gpu() else { return };
     let mut seed = 0;
-    for (a_format, b_format) in [
-        (Format::F32, Format::F32),
-        (Format::F16, Format::E4m3),
-        (Format::I8, Format::I8),
-        (Format::BF16, Format::F16),
-    ] {
+    for (a_format, b_format) in
+        [(Format::F32, Format::F32), (Format::F16, Format::E4m3), (Format::I8, Format::I8)]
+    {
         for transposed in [[true, false], [false, true], [true, true]] {
             seed += 1;
             // Sizes that are whole blocks of four, and rows that are whole vectors, then neither.
-            for (m, k, n) in [(20, 36, 24), (19, 23, 37)] {
+            for (m, k, n) in [(8, 36, 24), (7, 23, 37)] {
                 let [a_length, b_length] =
                     [if transposed[0] { m } else { k }, if transposed[1] { k } else { n }];
                 let wider = |length, start| Some(Columns { start, width: start + length + 3 });
@@ -112,13 +114,8 @@ fn scales() {
     let Some(gpu) = gpu() else { return };
     let a_scales =
         [None, Some(Granularity::PerTensor), Some(Granularity::PerRow), Some(Granularity::PerGroup(32))];
-    let b_scales = [
-        Some(Granularity::PerColumn),
-        Some(Granularity::PerGroup(64)),
-        None,
-        Some(Granularity::PerTensor),
-        Some(Granularity::PerGroup(32)),
-    ];
+    let b_scales =
+        [Some(Granularity::PerColumn), Some(Granularity::PerGroup(64)), Some(Granularity::PerTensor)];
     let mut seed = 0;
     for a_scale in a_scales {
         for b_scale in b_scales {
@@ -134,7 +131,11 @@ fn scales() {
             };
             let a = operand(a_format, a_scale, seed % 4 == 3);
             let b = operand(b_format, b_scale, seed % 4 >= 2);
-            conform(&gpu, &MatmulDesc { a, b, batch: 2, ..product(17, 100, 35) }, seed);
+            conform(
+                &gpu,
+                &MatmulDesc { a, b, batch: 2, ..product(if seed == 8 { 17 } else { 5 }, 100, 35) },
+                seed,
+            );
         }
     }
 }
@@ -158,7 +159,7 @@ fn epilogues() {
             residual_shared: seed == 9,
             out,
             out_scale: out.bits() == 8,
-            ..product(17, 20, 36)
+            ..product(if seed == 3 { 33 } else { 7 }, 20, 36)
         };
         conform(&gpu, &desc, seed);
     }
@@ -179,7 +180,9 @@ fn epilogues() {
 fn overflow_follows_its_mode() {
     let Some(gpu) = gpu() else { return };
     for out in [Format::F16, Format::BF16, Format::E4m3, Format::E5m2, Format::I8] {
-        for overflow in [None, Some(Overflow::Saturate), Some(Overflow::NonSaturating)] {
+        // What is usual for the format, and the other.
+        let other = if out.bits() == 8 { Overflow::NonSaturating } else { Overflow::Saturate };
+        for overflow in [None, Some(other)] {
             let desc = MatmulDesc { out, overflow, ..product(2, 1, 3) };
             let mut inputs = Tensors::new();
             let a = [3.4e38 / 4.0, -1.0];

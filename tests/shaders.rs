@@ -12,13 +12,11 @@ use langevin::{
 use naga::{AddressSpace, StorageAccess};
 use std::path::{Path, PathBuf};
 
-/// A software adapter has every variant that no optional feature gates, another has subgroups too; the others have the rest, with cooperative
-/// matrices of both sizes and subgroups of 8 and 32.
+/// A software adapter has every variant that no optional feature gates, another the features of Mesa's lavapipe; the others have the
+/// rest, with cooperative matrices of both sizes and subgroups of 8 and 32.
 fn capabilities() -> [Capabilities; 5] {
     let minimal = Capabilities::minimal();
     let software = Capabilities { device_type: wgpu::DeviceType::Cpu, ..minimal.clone() };
-    let vectors =
-        Capabilities { features: wgpu::Features::SUBGROUP, subgroup_sizes: (8, 8), ..software.clone() };
     let with = |size, subgroup, kib: u32| {
         let mut limits = minimal.limits.clone();
         limits.max_compute_workgroup_storage_size = kib << 10;
@@ -30,7 +28,8 @@ fn capabilities() -> [Capabilities; 5] {
             ..minimal.clone()
         }
     };
-    [minimal.clone(), software, vectors, with(16, 32, 48), with(8, 8, 16)]
+    let lavapipe = Capabilities { device_type: wgpu::DeviceType::Cpu, coop: vec![], ..with(8, 8, 16) };
+    [minimal.clone(), software, lavapipe, with(16, 32, 48), with(8, 8, 16)]
 }
 
 /// Checks every variant of a descriptor.

@@ -30,6 +30,18 @@ pub(super) const COOPERATIVE: Variant = Variant {
     reason: "matrix units do several times the work of the others",
 };
 
+pub(super) const SHUFFLE: Variant = Variant {
+    name: "shuffle",
+    tier: Tier::Software,
+    reason: "the adapter is a CPU, where a shuffle spreads an element in one instruction and a load in a dozen",
+};
+
+pub(super) const VECTOR_LANES: Variant = Variant {
+    name: "vector_lanes",
+    tier: Tier::Software,
+    reason: "one row on a CPU, and k is contiguous in B: lanes are depths, and nothing is shuffled",
+};
+
 pub(super) const BROADCAST: Variant = Variant {
     name: "broadcast",
     tier: Tier::Software,
@@ -44,7 +56,10 @@ pub(super) fn variants(desc: &MatmulDesc, capabilities: &Capabilities) -> Vec<Va
     let halves = fits_f16(desc);
     let vectors = [(VECTOR_SUBGROUP, desc.b.transposed), (VECTOR, true)];
     let vectors = || vectors.into_iter().filter(|(_, fits)| *fits && !desc.batch_invariant);
-    let mut order: Vec<(Variant, bool)> = vec![(BROADCAST, true)];
+    let shuffles = shuffles(capabilities);
+    let lanes = shuffles && desc.m == 1 && desc.b.transposed && !desc.batch_invariant;
+    let mut order: Vec<(Variant, bool)> =
+        vec![(VECTOR_LANES, lanes), (SHUFFLE, shuffles && !desc.a.transposed), (BROADCAST, true)];
     order.extend(vectors().filter(|_| few_rows));
     order.push((COOPERATIVE, halves && Cooperative::of(capabilities).is_some()));
     order.push((DOT4, desc.is_integer()));
@@ -54,6 +69,12 @@ pub(super) fn variants(desc: &MatmulDesc, capabilities: &Capabilities) -> Vec<Va
     order.extend(vectors().filter(|_| !few_rows));
     let runs = |(variant, fits): (Variant, bool)| (fits && capabilities.has(variant.tier)).then_some(variant);
     order.into_iter().filter_map(runs).collect()
+}
+
+/// Subgroups of eight, whose lanes hold a word of A each; conversions of F16, which decode two codes of 8 bits at once.
+fn shuffles(capabilities: &Capabilities) -> bool {
+    let features = capabilities.has(Tier::Subgroup) && capabilities.has(Tier::F16);
+    features && capabilities.subgroup_sizes == (8, 8)
 }
 
 /// f16 holds every element of both operands, its zero point taken off.

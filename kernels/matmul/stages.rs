@@ -48,26 +48,33 @@ struct Shape {
 #[derive(Clone, Copy, Debug)]
 enum Kind {
     Tiled(Tile),
-    Vector { rows: u32, column_lanes: u32, depth_lanes: u32 },
+    Vector { rows: u32, column_lanes: u32, depth_lanes: u32, halves: u32 },
     Cooperative(Cooperative),
     Broadcast { rows: u32 },
+    Shuffle { rows: u32, halves: u32 },
 }
-
-/// Lanes of the vector shader.
-const VECTOR_LANES: u32 = 64;
 
 impl Shape {
     fn of(desc: &MatmulDesc, variant: Variant, capabilities: &Capabilities) -> Self {
         let pair = desc.pair.is_some();
         let (kind, tile_m, tile_n, half) = match variant {
-            choice::VECTOR | choice::VECTOR_SUBGROUP => {
+            choice::VECTOR | choice::VECTOR_SUBGROUP | choice::VECTOR_LANES => {
                 let rows = [1, 2, 4].into_iter().find(|&rows| desc.m <= rows).unwrap_or(8) as u32;
                 let column_lanes = if desc.b.transposed { 1 } else { 32 };
-                let depth_lanes = VECTOR_LANES / column_lanes;
-                let tile_n = 4 * column_lanes as usize;
-                // A tile is whole in either half.
-                let doubled = if pair { 2 * tile_n } else { tile_n };
-                (Kind::Vector { rows, column_lanes, depth_lanes }, rows as usize, doubled, 0)
+                let (lanes, halves) = match variant {
+                    // More columns share a load of A; a pair has its two halves.
+                    choice::VECTOR_LANES if rows == 1 && !pair => (8, 4),
+                    choice::VECTOR_LANES => (8, 2),
+                    _ => (64, if pair { 2 } else { 1 }),
+                };
+                let (tile_n, depth_lanes) = (4 * column_lanes * halves, lanes / column_lanes);
+                (Kind::Vector { rows, column_lanes, depth_lanes, halves }, rows as usize, tile_n as usize, 0)
+            }
+            choice::SHUFFLE => {
+                let rows = [1, 2, 4, 8, 16].into_iter().find(|&rows| desc.m <= rows).unwrap_or(32);
+                // A row of its own leaves room for more columns.
+                let halves = if rows == 1 && !pair { 8 } else { 2 };
+                (Kind::Shuffle { rows: rows as u32, halves }, rows, 32 * halves as usize, 0)
             }
             choice::BROADCAST => {
                 let rows = if pair { 8 } else { 16 };
@@ -151,7 +158,11 @@ impl Product<'_> {
         } else {
             ("matmul_total_float", include_str!("../../shaders/shared/matmul_total_float.wgsl"))
         };
-        StageBuilder::new(label, desc)
+        let builder = StageBuilder::new(label, desc);
+        // Conversions of F16 are part of the extension.
+        let converts = matches!(self.variant, choice::SHUFFLE | choice::VECTOR_LANES);
+        let builder = if converts { builder.enable("f16") } else { builder };
+        builder
             .constant("a_PER", per(desc.a.scale))
             .constant("b_PER", per(desc.b.scale))
             .size("m", desc.m)
@@ -217,6 +228,7 @@ impl Product<'_> {
                 let aligned = pitch.is_multiple_of(4) && columns.start.is_multiple_of(4);
                 let load = match self.variant {
                     choice::TILED_F16 => Load::Native,
+                    choice::SHUFFLE | choice::VECTOR_LANES => Load::Together,
                     choice::BROADCAST => Load::Words,
                     _ if aligned => Load::Wide,
                     _ => Load::Words,
@@ -283,17 +295,22 @@ impl Product<'_> {
         let segments = segment.map_or(1, |segment| depth.div_ceil(segment));
         let (builder, iterations) = match shape.kind {
             Kind::Tiled(tile) => self.tiled(builder, tile, depth),
-            Kind::Vector { rows, column_lanes, depth_lanes } => {
+            Kind::Vector { rows, column_lanes, depth_lanes, halves } => {
                 let builder = builder
                     .constant("ROWS", rows)
-                    .constant("HALVES", 1 + pairs)
+                    .constant("HALVES", halves)
+                    .constant("COLUMN_HALVES", if pairs == 1 { 1 } else { halves })
                     .constant("COLUMN_LANES", column_lanes)
                     .constant("DEPTH_LANES", depth_lanes);
-                (self.vector(builder), depth.div_ceil(4 * depth_lanes as usize) + 8 * (rows * 2) as usize)
+                (
+                    self.vector(builder),
+                    depth.div_ceil(4 * depth_lanes as usize) + 8 * (rows * halves) as usize,
+                )
             }
             Kind::Cooperative(cooperative) => {
                 (self.cooperative(builder, cooperative), depth.div_ceil(32) * 16)
             }
+            Kind::Shuffle { rows, halves } => (self.shuffle(builder, rows, halves), depth.div_ceil(4)),
             Kind::Broadcast { rows } => {
                 let text = include_str!("../../shaders/matmul_broadcast.wgsl");
                 let builder = builder.constant("ROWS", rows).constant("HALVES", 1 + pairs);
@@ -328,11 +345,30 @@ impl Product<'_> {
         }
     }
 
+    fn shuffle(&self, builder: StageBuilder, rows: u32, halves: u32) -> StageBuilder {
+        let words = self.desc.a.format.bytes() as u32;
+        let rows_per_gather = 8 / words;
+        builder
+            .constant("ROWS", rows)
+            .constant("HALVES", halves)
+            .constant("COLUMN_HALVES", if self.desc.pair.is_some() { 1 } else { halves })
+            .constant("WORDS", words)
+            .constant("PER_WORD", 4 / words)
+            .constant("GATHERS", rows.div_ceil(rows_per_gather))
+            .constant("ROWS_PER_GATHER", rows_per_gather)
+            .constant("GATHERED_ROWS", rows.min(rows_per_gather))
+            .part("matmul_shuffle", include_str!("../../shaders/matmul_shuffle.wgsl"))
+    }
+
     fn vector(&self, builder: StageBuilder) -> StageBuilder {
-        let (name, text) = if self.variant == choice::VECTOR_SUBGROUP {
-            ("merge_subgroup", include_str!("../../shaders/shared/matmul_merge_subgroup.wgsl"))
-        } else {
-            ("merge_tree", include_str!("../../shaders/shared/matmul_merge_tree.wgsl"))
+        let (name, text) = match self.variant {
+            choice::VECTOR_SUBGROUP => {
+                ("merge_subgroup", include_str!("../../shaders/shared/matmul_merge_subgroup.wgsl"))
+            }
+            choice::VECTOR_LANES => {
+                ("merge_lanes", include_str!("../../shaders/shared/matmul_merge_lanes.wgsl"))
+            }
+            _ => ("merge_tree", include_str!("../../shaders/shared/matmul_merge_tree.wgsl")),
         };
         builder.part(name, text).part("matmul_vector", include_str!("../../shaders/matmul_vector.wgsl"))
     }

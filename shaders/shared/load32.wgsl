@@ -7,6 +7,11 @@ fn load_TENSOR(i: u32) -> f32 {
   return decode_FORMAT(TENSOR[i]);
 }
 
+// The element of a word.
+fn word_TENSOR(word: u32) -> vec4<f32> {
+  return vec4<f32>(decode_FORMAT(word), 0.0, 0.0, 0.0);
+}
+
 // Elements i to i + 3.
 fn load4_TENSOR(i: u32) -> vec4<f32> {
   return vec4<f32>(decode_FORMAT(TENSOR[i]), decode_FORMAT(TENSOR[i + 1u]),

@@ -27,10 +27,24 @@ fn depths_TENSOR(item: u32, row: u32, depth: u32, end: u32) -> vec4<f32> {
   return select(vec4<f32>(0.0), whole_depths_TENSOR(item, row, depth), below(depth, end));
 }
 
-// Four depths of four rows that have them all: a vector of rows for each depth.
-fn whole_block_TENSOR(item: u32, row: u32, depth: u32) -> mat4x4<f32> {
-  return transpose(mat4x4<f32>(whole_depths_TENSOR(item, row, depth), whole_depths_TENSOR(item, row + 1u, depth),
-                               whole_depths_TENSOR(item, row + 2u, depth), whole_depths_TENSOR(item, row + 3u, depth)));
+// How far that many depths lie apart.
+fn step_TENSOR(depths: u32, pitch: u32) -> u32 {
+  return depths;
+}
+
+// Four depths of four rows that have them all, found at `at`: a vector of rows for each depth.
+fn whole_block_TENSOR(at: u32, pitch: u32, item: u32, row: u32, depth: u32) -> mat4x4<f32> {
+  var r0 = load4_TENSOR(at);
+  var r1 = load4_TENSOR(at + pitch);
+  var r2 = load4_TENSOR(at + 2u * pitch);
+  var r3 = load4_TENSOR(at + 3u * pitch);
+  if (TENSOR_HAS_ZERO) {
+    r0 -= zero_TENSOR(item, row, depth);
+    r1 -= zero_TENSOR(item, row + 1u, depth);
+    r2 -= zero_TENSOR(item, row + 2u, depth);
+    r3 -= zero_TENSOR(item, row + 3u, depth);
+  }
+  return transpose(mat4x4<f32>(r0, r1, r2, r3));
 }
 
 fn block_TENSOR(item: u32, row: u32, depth: u32, end: u32) -> mat4x4<f32> {

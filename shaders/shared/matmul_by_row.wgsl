@@ -42,10 +42,24 @@ fn whole_rows_TENSOR(item: u32, row: u32, depth: u32) -> vec4<f32> {
   return rows;
 }
 
-// Four depths of four rows that have them all: a vector of rows for each depth.
-fn whole_block_TENSOR(item: u32, row: u32, depth: u32) -> mat4x4<f32> {
-  return mat4x4<f32>(whole_rows_TENSOR(item, row, depth), whole_rows_TENSOR(item, row, depth + 1u),
-                     whole_rows_TENSOR(item, row, depth + 2u), whole_rows_TENSOR(item, row, depth + 3u));
+// How far that many depths lie apart.
+fn step_TENSOR(depths: u32, pitch: u32) -> u32 {
+  return depths * pitch;
+}
+
+// Four depths of four rows that have them all, found at `at`: a vector of rows for each depth.
+fn whole_block_TENSOR(at: u32, pitch: u32, item: u32, row: u32, depth: u32) -> mat4x4<f32> {
+  let d0 = load4_TENSOR(at);
+  let d1 = load4_TENSOR(at + pitch);
+  let d2 = load4_TENSOR(at + 2u * pitch);
+  let d3 = load4_TENSOR(at + 3u * pitch);
+  var zeros = vec4<f32>(0.0);
+  if (TENSOR_HAS_ZERO) {
+    zeros = vec4<f32>(zero_TENSOR(item, row, depth), zero_TENSOR(item, row + 1u, depth),
+                      zero_TENSOR(item, row + 2u, depth), zero_TENSOR(item, row + 3u, depth));
+    return mat4x4<f32>(d0 - zeros, d1 - zeros, d2 - zeros, d3 - zeros);
+  }
+  return mat4x4<f32>(d0, d1, d2, d3);
 }
 
 // Four neighbours in memory.

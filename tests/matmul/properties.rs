@@ -29,7 +29,7 @@ fn bytes_of_rows(tensor: &Tensor, rows: std::ops::Range<usize>, row_bytes: usize
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 10, ..Default::default() })]
+    #![proptest_config(ProptestConfig { cases: 5, ..Default::default() })]
 
     #[test]
     fn any_product_is_within_its_bound(

@@ -39,6 +39,21 @@ pub(crate) enum CliError {
     /// The doctor found kernels that are wrong on this adapter.
     #[error("{failures} of {cases} cases failed on {adapter}")]
     DoctorFailed { adapter: String, cases: usize, failures: usize },
+    /// The benchmark was asked for cases that there are not.
+    #[error("{what}; `langevin bench --list` prints the cases")]
+    NoCase { what: String },
+    /// The benchmark was asked for variants that there are not.
+    #[error("no case has the variant asked for on this adapter; their variants are {names}")]
+    NoVariant { names: String },
+    /// A file is not what the benchmark writes.
+    #[error("{} is no record of `langevin bench`: {source}", path.display())]
+    NoRecord { path: PathBuf, source: serde_json::Error },
+    /// A record of another version.
+    #[error("{} has schema {got}, this program reads {expected}", path.display())]
+    RecordSchema { path: PathBuf, expected: u32, got: u32 },
+    /// The benchmark found kernels that are wrong on this adapter.
+    #[error("{failures} of {rows} variants failed on {adapter}, and have no time")]
+    BenchFailed { adapter: String, rows: usize, failures: usize },
     /// A report could not be written as JSON.
     #[error("cannot write the report as JSON: {0}")]
     Json(serde_json::Error),

@@ -1,9 +1,10 @@
-//! The `langevin` program: looks at the machine's GPUs, checks every kernel on them, and runs kernels on tensors from
-//! files.
+//! The `langevin` program: looks at the machine's GPUs, checks and times every kernel on them, and runs kernels on tensors
+//! from files.
 //!
 //! A command is one variant of [`Command`], one arm of [`Command::run`] and one file.
 #![forbid(unsafe_code)]
 
+mod bench;
 mod device;
 mod doctor;
 mod error;
@@ -31,6 +32,7 @@ struct Cli {
 enum Command {
     Info(info::InfoArgs),
     Doctor(doctor::DoctorArgs),
+    Bench(bench::BenchArgs),
     Run(run::RunArgs),
     Heat(heat::HeatArgs),
     Generate(generate::GenerateArgs),
@@ -41,6 +43,7 @@ impl Command {
         match self {
             Self::Info(args) => info::run(args),
             Self::Doctor(args) => doctor::run(args),
+            Self::Bench(args) => bench::run(args),
             Self::Run(args) => run::run(args),
             Self::Heat(args) => heat::run(args),
             Self::Generate(args) => generate::run(args),

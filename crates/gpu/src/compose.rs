@@ -6,7 +6,8 @@
 //!
 //! Registers have names, not indices: what stands between a line `// @repeat R ROWS` and its `// @end` is written once for
 //! every number below the constant `ROWS` (or a literal one). `R` alone becomes the number, and so does each `R` between
-//! underscores of a name: `sum_R` becomes `sum_0`, `sum_1` and so on. Repetitions nest.
+//! underscores of a name: `sum_R` becomes `sum_0`, `sum_1` and so on. Repetitions nest, and `// @let L = R * WIDTH + C` in
+//! one names another number for the rest of it, by the operators + - * / % and no parentheses.
 
 use std::fmt::Write as _;
 
@@ -18,6 +19,8 @@ pub const STAND_IN_END: &str = "// @stand-in end";
 const REPEAT: &str = "// @repeat ";
 /// The line that ends the innermost repetition.
 const REPEAT_END: &str = "// @end";
+/// The line that computes a number from those of repetitions and constants.
+const LET: &str = "// @let ";
 
 /// Whether a shader writes a tensor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -182,18 +185,47 @@ fn unroll(text: &str, constants: &[(&str, &str)]) -> String {
     let mut result = String::with_capacity(text.len());
     let mut lines = text.lines();
     while let Some(line) = lines.next() {
+        if let Some((name, expression)) =
+            line.trim_start().strip_prefix(LET).and_then(|rest| rest.split_once(" = "))
+        {
+            let rest: Vec<&str> = lines.collect();
+            let number = evaluate(expression, constants);
+            return result + &unroll(&numbered(&(rest.join("\n") + "\n"), name, number), constants);
+        }
         let Some(head) = line.trim_start().strip_prefix(REPEAT) else {
             result.push_str(line);
             result.push('\n');
             continue;
         };
-        let body = unroll(&repeated_lines(&mut lines), constants);
+        let body = repeated_lines(&mut lines);
         let (name, count) = head.split_once(' ').unwrap_or((head, "1"));
         for number in 0..value_of(count.trim(), constants) {
-            result.push_str(&numbered(&body, name, number));
+            result.push_str(&unroll(&numbered(&body, name, number), constants));
         }
     }
     result
+}
+
+/// A sum of products, from left to right.
+fn evaluate(expression: &str, constants: &[(&str, &str)]) -> u32 {
+    let (mut sum, mut term, mut negative, mut operator) = (0u32, 0u32, false, "+");
+    for word in expression.split_whitespace() {
+        if ["+", "-", "*", "/", "%"].contains(&word) {
+            operator = word;
+            continue;
+        }
+        let value = value_of(word, constants);
+        match operator {
+            "*" => term = term.wrapping_mul(value),
+            "/" => term = term.checked_div(value).unwrap_or(0),
+            "%" => term = term.checked_rem(value).unwrap_or(0),
+            _ => {
+                sum = if negative { sum.wrapping_sub(term) } else { sum.wrapping_add(term) };
+                (term, negative) = (value, operator == "-");
+            }
+        }
+    }
+    if negative { sum.wrapping_sub(term) } else { sum.wrapping_add(term) }
 }
 
 /// A constant's value or a literal.
@@ -268,6 +300,17 @@ fn without_stand_ins(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_are_computed_from_numbers() {
+        let text = "// @repeat R 2\n// @repeat C WIDTH\n// @let L = R * WIDTH + C\n// @let M = L % 4 - L / 4\nx_L, L, y_M;\n// @end\nz_R;\n// @end";
+        let written = unroll(text, &[("WIDTH", "3u")]);
+        assert_eq!(
+            written,
+            "x_0, 0u, y_0;\nx_1, 1u, y_1;\nx_2, 2u, y_2;\nz_0;\nx_3, 3u, y_3;\n\
+                             x_4, 4u, y_4294967295;\nx_5, 5u, y_0;\nz_1;\n"
+        );
+    }
 
     #[test]
     fn repetitions_are_written_out_and_nest() {

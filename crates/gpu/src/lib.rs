@@ -32,5 +32,5 @@ pub use error::GpuError;
 pub use open::{Gpu, OpenOptions, adapters};
 pub use pipeline::{ComputeStage, StageDesc};
 pub use scope::{ErrorScopes, with_scopes};
-pub use timing::Stopwatch;
+pub use timing::{Stopwatch, Timing};
 pub use wgpu;

@@ -1,5 +1,14 @@
 use crate::{Gpu, GpuError, with_scopes};
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+/// How long one submit took.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timing {
+    /// Between the two timestamps of the pass: the GPU's work alone.
+    pub gpu: Duration,
+    /// From the start of recording until the GPU was found done, on the host's clock.
+    pub wall: Duration,
+}
 
 /// Two timestamps around one compute pass: how long the GPU worked.
 #[derive(Debug)]
@@ -41,6 +50,19 @@ impl Stopwatch {
         gpu: &Gpu,
         record: impl FnOnce(&mut wgpu::ComputePass<'_>),
     ) -> Result<Duration, GpuError> {
+        Ok(self.measure(gpu, record)?.gpu)
+    }
+
+    /// The same, with the time on the host's clock beside it; reading the timestamps back is in neither.
+    ///
+    /// # Errors
+    /// Those of [`Gpu::run`] and [`Gpu::download`].
+    pub fn measure(
+        &self,
+        gpu: &Gpu,
+        record: impl FnOnce(&mut wgpu::ComputePass<'_>),
+    ) -> Result<Timing, GpuError> {
+        let start = Instant::now();
         gpu.run(|encoder| {
             let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
                 label: Some("timed"),
@@ -54,9 +76,11 @@ impl Stopwatch {
             drop(pass);
             encoder.resolve_query_set(&self.queries, 0..2, &self.resolved, 0);
         })?;
+        let wall = start.elapsed();
         let words = gpu.download(&self.resolved)?;
         let ticks = |i: usize| u64::from(words[2 * i]) | u64::from(words[2 * i + 1]) << 32;
         let period = f64::from(gpu.queue().get_timestamp_period());
-        Ok(Duration::from_nanos((ticks(1).saturating_sub(ticks(0)) as f64 * period) as u64))
+        let gpu = Duration::from_nanos((ticks(1).saturating_sub(ticks(0)) as f64 * period) as u64);
+        Ok(Timing { gpu, wall })
     }
 }

@@ -16,6 +16,7 @@ Usage: cargo xtask COMMAND
                               mesa26   the newer software driver of `setup --mesa26`, for the tests that use a GPU
                               all      stock, then mesa26
                             --quick runs fewer random cases and no documentation examples
+  record FILE               print a record of `langevin bench --json` as Markdown, for the README and the docs
   lint                      formatting, clippy and documentation, warnings being errors
   setup                     install a software Vulkan driver if the machine has no driver at all
   setup --mesa26 [--mirror URL]
@@ -31,6 +32,9 @@ pub(crate) enum Action {
     },
     Test(TestOptions),
     Lint,
+    Record {
+        file: PathBuf,
+    },
     Demo(DemoOptions),
     /// Used by `test` itself: Cargo's runner while the suites run on Mesa 26.
     UnderMesa26 {
@@ -68,9 +72,10 @@ pub(crate) fn parse(words: impl Iterator<Item = OsString>) -> Result<Action, Fai
         Some("test") => parse_test(words),
         Some("lint") => nothing_more(words, "lint").map(|()| Action::Lint),
         Some("demo") => parse_demo(words),
+        Some("record") => parse_record(words),
         Some("under-mesa26") => Ok(Action::UnderMesa26 { program: words.collect() }),
         _ => Err(Failure::new(format!(
-            "no such command: {}; expected demo, test, lint or setup",
+            "no such command: {}; expected demo, test, record, lint or setup",
             command.to_string_lossy()
         ))),
     }
@@ -120,6 +125,11 @@ fn parse_demo(mut words: impl Iterator<Item = OsString>) -> Result<Action, Failu
         }
     }
     Ok(Action::Demo(options))
+}
+
+fn parse_record(mut words: impl Iterator<Item = OsString>) -> Result<Action, Failure> {
+    let file = words.next().ok_or_else(|| Failure::new("`record` needs the path of a JSON file"))?;
+    nothing_more(words, "record").map(|()| Action::Record { file: file.into() })
 }
 
 const DRIVER_CHOICES: &str = "current, stock, mesa26 or all";
@@ -180,6 +190,7 @@ mod tests {
             }))
         );
         assert_eq!(parsed("lint"), Ok(Action::Lint));
+        assert_eq!(parsed("record a.json"), Ok(Action::Record { file: "a.json".into() }));
         assert_eq!(parsed("demo --out d"), Ok(Action::Demo(DemoOptions { out: Some("d".into()) })));
     }
 
@@ -187,7 +198,7 @@ mod tests {
     fn mistakes_are_named() {
         assert_eq!(
             parsed("tset"),
-            Err("no such command: tset; expected demo, test, lint or setup".to_owned())
+            Err("no such command: tset; expected demo, test, record, lint or setup".to_owned())
         );
         assert_eq!(
             parsed("test --driver mesa"),
@@ -198,6 +209,8 @@ mod tests {
             Err("`--driver` needs a value: current, stock, mesa26 or all".to_owned())
         );
         assert_eq!(parsed("test --nocapture"), Err("`test` does not take `--nocapture`".to_owned()));
+        assert_eq!(parsed("record"), Err("`record` needs the path of a JSON file".to_owned()));
+        assert_eq!(parsed("record a b"), Err("`record` does not take `b`".to_owned()));
         assert_eq!(parsed("lint --fix"), Err("`lint` does not take `--fix`".to_owned()));
         assert_eq!(parsed("demo --out"), Err("`--out` needs a value: a folder".to_owned()));
         assert_eq!(parsed("setup --mirror x"), Err("`--mirror` belongs to `setup --mesa26`".to_owned()));

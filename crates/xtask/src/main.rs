@@ -9,6 +9,7 @@ mod driver;
 mod lint;
 mod mesa26;
 mod process;
+mod record;
 mod sources;
 mod test;
 mod vulkan;
@@ -49,6 +50,7 @@ fn perform(action: Action) -> Result<(), Failure> {
         Action::Test(options) => test::run(&options),
         Action::Lint => lint::run(),
         Action::Demo(options) => demo::run(&options),
+        Action::Record { file } => record::run(&file),
         Action::UnderMesa26 { program } => test::run_program_under_mesa26(&program),
     }
 }

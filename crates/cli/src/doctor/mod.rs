@@ -11,6 +11,7 @@ use langevin::reference::generate;
 use langevin::verify::{self, RunOptions, VerifyError};
 use langevin::{Capabilities, Gpu, Kernel, PlanOptions};
 use report::Report;
+pub(crate) use report::finding;
 use std::path::PathBuf;
 
 /// Check every kernel on every tier of an adapter against the CPU reference.

@@ -129,7 +129,7 @@ fn worse(ratio: Option<f64>, other: f64) -> Option<f64> {
 }
 
 /// What is wrong with a comparison. One that proves nothing is wrong too.
-fn finding(comparison: &Comparison) -> Option<String> {
+pub(crate) fn finding(comparison: &Comparison) -> Option<String> {
     let not_zero = comparison.worst.as_ref().is_some_and(|worst| worst.expected != 0.0);
     if !comparison.passed() {
         Some(comparison.to_string())

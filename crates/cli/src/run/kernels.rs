@@ -41,7 +41,7 @@ const KERNELS: &[Entry] = &[
     entry::<UnpatchifyDesc>(),
 ];
 
-pub(super) fn names() -> impl Iterator<Item = &'static str> {
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
     KERNELS.iter().map(|kernel| kernel.name)
 }
 

@@ -2,7 +2,7 @@ use super::shapes::{Choice, choose, join, reshape, split, wrong};
 use super::{Described, FromFile};
 use crate::CliError;
 use crate::tensors::{self, F32, I32, Input, NUMBERS};
-use langevin::verify::Tensors;
+use langevin::verify::{Dtype, Tensor, Tensors};
 use langevin::{Columns, DescError, Granularity, MatmulDesc, Operand};
 
 const OP: &str = "matmul";
@@ -71,14 +71,23 @@ fn scales(desc: &mut MatmulDesc, tensors: &mut Tensors, leading: &[usize]) -> Re
     let b = choices(desc, leading, desc.b, b_columns, Granularity::PerColumn, desc.b.transposed);
     let names = [("a_scale", "a_zero"), ("b_scale", "b_zero")];
     for ((scale, zero), (operand, accepted)) in names.into_iter().zip([(&mut desc.a, a), (&mut desc.b, b)]) {
+        // A zero point goes with each scale; one for all is repeated.
+        let scale_shape = tensors.get(scale).map_or(vec![], |scale| scale.shape().to_vec());
         operand.scale = choose(OP, tensors, scale, accepted.clone())?;
-        // A zero point goes with each scale.
-        let own = accepted
-            .into_iter()
-            .filter(|choice| *choice.meaning() == operand.scale.unwrap_or(Granularity::PerTensor));
+        repeat_scalar(tensors, zero, &scale_shape);
+        let of_scale = operand.scale.unwrap_or(Granularity::PerTensor);
+        let own = accepted.into_iter().filter(|choice| *choice.meaning() == of_scale);
         operand.zero = choose(OP, tensors, zero, own.collect())?.is_some();
     }
     Ok(())
+}
+
+/// Gives a tensor of one integer another shape, filled with it.
+fn repeat_scalar(tensors: &mut Tensors, name: &'static str, shape: &[usize]) {
+    let scalar = tensors.get(name).filter(|tensor| matches!(tensor.shape(), [] | [1]));
+    let Some(bytes) = scalar.map(|tensor| tensor.bytes().to_vec()) else { return };
+    let repeated = Tensor::new(Dtype::I32, shape, bytes.repeat(shape.iter().product()));
+    repeated.map(|tensor| tensors.insert(name, tensor)).ok();
 }
 
 /// The shapes that an operand's scales may have.

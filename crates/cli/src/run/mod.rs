@@ -9,6 +9,8 @@ mod matmul;
 mod quantize;
 mod shapes;
 
+pub(crate) use kernels::names;
+
 use crate::device::DeviceArgs;
 use crate::tensors::{self, Input};
 use crate::{CliError, output};

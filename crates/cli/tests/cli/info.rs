@@ -4,7 +4,7 @@ use std::process::Stdio;
 #[test]
 fn help_names_every_command_and_usage_errors_exit_with_2() {
     let help = langevin(&["--help"]).succeeds();
-    for command in ["info", "doctor", "run", "heat", "generate"] {
+    for command in ["info", "doctor", "bench", "run", "heat", "generate"] {
         assert!(help.contains(command), "{help}");
         assert!(langevin(&[command, "--help"]).succeeds().contains("Example:"));
     }

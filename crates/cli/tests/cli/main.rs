@@ -3,6 +3,7 @@
 //! `LANGEVIN_RUNNER`, split at spaces, comes before the program's path. Tests that need an adapter say so and pass
 //! without one, or fail where `REQUIRE_GPU` is set.
 
+mod bench;
 mod doctor;
 mod files;
 mod generate;

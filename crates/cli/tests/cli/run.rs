@@ -174,15 +174,18 @@ fn wrong_json_names_what_is_allowed() {
     let directory = Directory::new("json");
     let error = fails(&directory, "matmul", &product(), &["--cpu", "--desc", r#"{"m": 3}"#]);
     assert!(
-        error.starts_with("matmul: --desc: unknown field `m`, expected `out` or `activation`"),
+        error
+            .starts_with("matmul: --desc: unknown field `m`, expected one of `a`, `b`, `activation`, `pair`"),
         "{error}"
     );
     let error = fails(&directory, "matmul", &product(), &["--cpu", "--desc", r#"{"activation": "tanh"}"#]);
     assert!(error.contains("unknown variant `tanh`, expected one of `identity`, `relu`"), "{error}");
     let error = fails(&directory, "matmul", &product(), &["--cpu", "--desc", "{"]);
     assert!(error.starts_with("matmul: --desc: EOF while parsing"), "{error}");
-    let error = fails(&directory, "matmul", &product(), &["--cpu", "--desc", r#"{"out": "i8"}"#]);
-    assert_eq!(error, "matmul: `out` must be f32, f16 or bf16, got i8");
+    let error = fails(&directory, "matmul", &product(), &["--cpu", "--desc", r#"{"out": "i4"}"#]);
+    assert!(error.contains("unknown variant `i4`, expected one of `f32`, `f16`"), "{error}");
+    let error = fails(&directory, "matmul", &product(), &["--cpu", "--desc", r#"{"pair": "gate_last"}"#]);
+    assert_eq!(error, "matmul: `n` must be a multiple of 4 with a pair, got 1");
 }
 
 #[test]
@@ -238,7 +241,7 @@ fn kernels_tiers_and_adapters_that_are_not_there_are_named() {
     assert!(error.starts_with("no GPU adapter found whose name contains \"no such GPU\""), "{error}");
     if has_gpu() {
         let error = fails(&directory, "matmul", &product(), &["--tier", "dot4"]);
-        assert!(error.starts_with("matmul: no variant for tier `dot4` here"), "{error}");
+        assert!(error.starts_with("matmul: no variant of tier `dot4` here"), "{error}");
     }
     // The reference's own result can be checked.
     run(&directory, "matmul", &product(), &["--cpu", "--check"]).succeeds();

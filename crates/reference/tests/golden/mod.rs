@@ -38,8 +38,17 @@ impl<'a> Golden<'a> {
     /// A tensor as an operation takes it.
     pub(crate) fn tensor(&self, name: &str) -> Tensor {
         let view = self.0.tensor(name).unwrap();
-        assert_eq!(view.dtype(), Dtype::F32, "{name}");
-        Tensor::new(Format::F32, view.shape(), view.data().to_vec()).unwrap()
+        let dtype = match view.dtype() {
+            Dtype::F32 => Format::F32.into(),
+            Dtype::F16 => Format::F16.into(),
+            Dtype::BF16 => Format::BF16.into(),
+            Dtype::F8_E4M3 => Format::E4m3.into(),
+            Dtype::F8_E5M2 => Format::E5m2.into(),
+            Dtype::I8 => Format::I8.into(),
+            Dtype::I32 => langevin_reference::Dtype::I32,
+            other => panic!("{name} holds {other:?}"),
+        };
+        Tensor::new(dtype, view.shape(), view.data().to_vec()).unwrap()
     }
 }
 
