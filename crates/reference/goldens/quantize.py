@@ -144,6 +144,15 @@ def mx():
             add(f"mx_{rounding}_{name}", x=x, scale=scales.view(np.uint8), q=q)
 
 
+def fake():
+    """Quantize and dequantize at once: the numbers are one f32 product of code and scale."""
+    x = wide((4, 18))
+    dtype, largest = FP8["e4m3"]
+    scale = np.abs(x).max(-1) / np.float32(largest)
+    scaled = np.clip(x * (np.float32(1) / scale)[:, None], np.float32(-largest), np.float32(largest))
+    add("fake_e4m3", x=x, scale=scale, out=scaled.astype(dtype).astype(np.float32) * scale[:, None])
+
+
 static_fp8()
 dynamic()
 asymmetric()
@@ -151,5 +160,6 @@ onnx()
 decode()
 granularities()
 mx()
+fake()
 versions = {"numpy": np.__version__, "ml_dtypes": ml_dtypes.__version__}
 save_file(tensors, Path(__file__).with_suffix(".safetensors"), metadata=versions)

@@ -2,8 +2,8 @@
 
 use langevin_reference::formats::e8m0::ScaleRounding;
 use langevin_reference::{
-    Answer, DequantizeDesc, Dtype, Expected, Format, Granularity, Op, Overflow, QuantizeDesc, ScaleSource,
-    Tensor, Tensors, compare,
+    Answer, DequantizeDesc, Dtype, Expected, FakeQuantizeDesc, Format, Granularity, Op, Overflow,
+    QuantizeDesc, ScaleSource, Tensor, Tensors, compare,
 };
 use safetensors::{Dtype as FileDtype, SafeTensors};
 
@@ -91,6 +91,19 @@ fn mx_blocks() {
             assert_golden(&answers[1], &golden(&case, "scale", Dtype::E8m0), &case);
         }
     }
+}
+
+#[test]
+fn fake_quantization() {
+    let case = "fake_e4m3";
+    let x = golden(case, "x", Format::F32);
+    let granularity = Granularity::PerRow;
+    let codes = QuantizeDesc { shape: x.shape().to_vec(), granularity, ..Default::default() };
+    let desc = FakeQuantizeDesc { codes, ..Default::default() };
+    let answers = evaluate(&desc, vec![("x", x)]);
+    let comparison = compare(&answers[0], &golden(case, "out", Format::F32));
+    assert!(comparison.passed() && comparison.rejects_zeros, "{comparison}");
+    assert_golden(&answers[1], &golden(case, "scale", Format::F32), case);
 }
 
 #[test]
