@@ -54,8 +54,7 @@ pub enum ScaleSource {
 /// |---|---|---|---|
 /// | symmetric | `amax / max_finite` (448, 57344, 127) | none | -127 to 127 |
 /// | asymmetric | `(max - min) / 255`, the range widened to contain 0 | `round(-min / scale) - 128` | -128 to 127 |
-///
-/// | MX, with [`scale_rounding`](Self::scale_rounding) | a power of two by its code: [`encode_scale`](e8m0::encode_scale) | none | |
+/// | [`scale_rounding`](Self::scale_rounding) | a power of two by its code: [`encode_scale`](e8m0::encode_scale) | none | |
 ///
 /// MXFP8 is E4M3 or E5M2 with `PerGroup(32)` and a `scale_rounding`. Its inverse is the power of two of the negated
 /// exponent, so only the rounding to the code loses anything. Codes of dynamic scales are 1 to 247; a given one of 0
@@ -82,13 +81,15 @@ pub enum ScaleSource {
 /// its sign.
 ///
 /// Error bound: none; `q`, `scale` and `zero_point` are the same bits on every adapter. Scales are made by integer
-/// operations. The product is one f32 multiplication, assumed to round to nearest, which WGSL does not demand; a check
-/// on your adapter shows whether it does. What a code stands for is within half a unit in the last place of its format,
+/// operations. The product is one f32 multiplication, and an FP8 code comes of one f32 sum; both are assumed to round to
+/// nearest, which WGSL does not demand; a check on your adapter shows whether they do. What a code stands for is within half a unit in the last place of its format,
 /// times the scale, plus `3 * 2^-24 |x|` for inverse and product, of an `x` that does not overflow. Asymmetric codes
-/// -128 and 127 may be a whole step off: the zero point is rounded.
+/// -128 and 127 may be a whole step off: the zero point is rounded. With stochastic rounding it
+/// is a whole unit wherever it was half of one.
 ///
 /// # Errors
-/// [`DescError::Field`] for formats and granularities other than those above, and for `asymmetric` without I8;
+/// [`DescError::Field`] for formats and granularities other than those above, for `asymmetric` without I8, and for
+/// `scale_rounding` but with FP8 in groups of 32;
 /// [`DescError::TooLarge`]; [`DescError::Value`] for a static scale that is not finite (a kernel cannot refuse it: NaN
 /// gives NaN codes, or zero points) or a zero point out of range.
 ///
@@ -103,7 +104,8 @@ pub enum ScaleSource {
 /// # Ok::<(), langevin_reference::DescError>(())
 /// ```
 ///
-/// Source: OCP 8-bit floating point specification, revision 1.0; ONNX QuantizeLinear for I8.
+/// Source: OCP 8-bit floating point specification, revision 1.0; OCP microscaling formats specification, version 1.0; ONNX
+/// QuantizeLinear for I8. The names of granularities and of the roundings of scales are torchao's.
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(
     feature = "serde",
