@@ -9,7 +9,8 @@ use langevin_reference::{Dtype, Format};
 /// | variant | tier | for |
 /// |---|---|---|
 /// | `tiled` | portable | every GPU: 32 queries and 32 keys at a time in workgroup memory |
-/// | `broadcast` | software | adapters that are CPUs: no barriers, keys and values read by broadcast |
+/// | `shuffle` | software | CPUs with subgroups of 8: no barriers, keys and values spread by shuffles |
+/// | `broadcast` | software | other CPUs: no barriers, keys and values read by broadcast |
 ///
 /// Needs scratch only with mask, bias, scales, sinks and `lse` all at once: their nine tensors are one more than the
 /// storage buffers WebGPU promises, so the scales and the sinks are joined there first.
@@ -45,11 +46,20 @@ buffers! {
 
 const TILED: Variant = Variant { name: "tiled", tier: Tier::Portable, reason: "runs everywhere" };
 
+const SHUFFLE: Variant = Variant {
+    name: "shuffle",
+    tier: Tier::Software,
+    reason: "the adapter is a CPU, where a shuffle spreads an element in one instruction and a load in a dozen",
+};
+
 const BROADCAST: Variant = Variant {
     name: "broadcast",
     tier: Tier::Software,
     reason: "the adapter is a CPU, where barriers cost more than re-reading",
 };
+
+/// Queries of one invocation of the shuffling shader: both use what was spread.
+const QUERIES: usize = 2;
 
 /// The most columns of the values that a workgroup mixes, as in the shaders; more recompute the scores.
 const SLICE: usize = 64;
@@ -60,7 +70,11 @@ impl Kernel for AttentionDesc {
     type Buffers<'a> = AttentionBuffers<'a>;
 
     fn variants(&self, capabilities: &Capabilities) -> Vec<Variant> {
-        [BROADCAST, TILED].into_iter().filter(|variant| capabilities.has(variant.tier)).collect()
+        let shuffles = capabilities.has(Tier::Subgroup) && capabilities.subgroup_sizes == (8, 8);
+        let order = [(SHUFFLE, shuffles), (BROADCAST, true), (TILED, true)];
+        let runs =
+            |(variant, runs): (Variant, bool)| (runs && capabilities.has(variant.tier)).then_some(variant);
+        order.into_iter().filter_map(runs).collect()
     }
 
     fn recipe(&self, variant: Variant, _: &Capabilities) -> Recipe {
@@ -91,11 +105,19 @@ fn attention_stage(desc: &AttentionDesc, variant: Variant) -> Stage {
     let AttentionDesc { batch, heads, kv_heads, seq_q, seq_kv, head_dim, v_dim, .. } = *desc;
     let [q_on_words, k_on_words, v_on_words, _] = desc.starts_on_words();
     let builder = StageBuilder::new("attention", desc);
-    let (builder, text, tile_q) = match variant.tier {
-        Tier::Software => {
+    let builder = builder.flag("HEAD_HAS_TAIL", !head_dim.is_multiple_of(4));
+    let columns = v_dim.min(SLICE) as u32;
+    let (builder, text, tile_q) = match variant {
+        SHUFFLE => {
+            // A load brings four columns to each of eight lanes.
             let builder = builder
-                .constant("COLUMN_GROUPS", v_dim.min(SLICE).div_ceil(16) as u32)
-                .flag("HEAD_HAS_TAIL", !head_dim.is_multiple_of(4));
+                .constant("QUERIES", QUERIES as u32)
+                .constant("VALUE_LOADS", columns.div_ceil(32))
+                .constant("VALUE_LANES", columns.div_ceil(4).min(8));
+            (builder, include_str!("../shaders/attention_shuffle.wgsl"), 8 * QUERIES)
+        }
+        BROADCAST => {
+            let builder = builder.constant("COLUMN_GROUPS", columns.div_ceil(16));
             (builder, include_str!("../shaders/attention_broadcast.wgsl"), 8)
         }
         _ => (builder, include_str!("../shaders/attention_tiled.wgsl"), 32),

@@ -9,7 +9,7 @@ pub struct Variant {
     pub name: &'static str,
     /// What it needs of the device.
     pub tier: Tier,
-    /// Why it stands where it does in the order of preference.
+    /// Why it stands where it does in the order of preference, with the measurement where there is one.
     pub reason: &'static str,
 }
 

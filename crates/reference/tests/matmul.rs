@@ -5,7 +5,9 @@ mod golden;
 use Format::{BF16, E4m3, E5m2, F16, F32, I8};
 use Granularity::{PerColumn, PerGroup, PerRow, PerTensor};
 use golden::{Golden, largest};
-use langevin_reference::{Activation, Columns, Format, Granularity, MatmulDesc, Op, Operand, Pair, Tensors};
+use langevin_reference::{
+    Activation, Columns, Format, Granularity, MatmulDesc, Op, Operand, Pair, Tensor, Tensors,
+};
 
 /// The cases of goldens/matmul.py.
 fn cases() -> Vec<(&'static str, MatmulDesc)> {
@@ -95,4 +97,34 @@ fn agrees_with_jax() {
             70.0 * 4.0 * if desc.b.format == I8 || desc.a.format == I8 { 128.0 * 255.0 } else { 4.0 };
         golden::assert_close(&got, &want, 70 + 20, magnitude);
     }
+}
+
+/// A scale may be zero; one that is negative or no number is refused, by its place, and so is a zero point that is no code.
+#[test]
+fn scales_and_zero_points_are_checked() {
+    let operand = Operand { zero: true, ..Operand::from(I8).scaled(PerRow) };
+    let desc = MatmulDesc { m: 2, k: 1, n: 1, a: operand, ..Default::default() };
+    let inputs = |scale: f32, zero: i32| {
+        let mut inputs = Tensors::new();
+        inputs.insert("a", Tensor::from_f32(I8, &[1, 2, 1], &[5.0, 7.0]).unwrap());
+        inputs.insert("b", Tensor::from_f32(F32, &[1, 1, 1], &[3.0]).unwrap());
+        inputs.insert("a_scale", Tensor::from_f32(F32, &[1, 2], &[2.0, scale]).unwrap());
+        inputs.insert("a_zero", Tensor::from_i32(&[1, 2], &[0, zero]).unwrap());
+        inputs
+    };
+    let out = |scale, zero| {
+        desc.evaluate(&inputs(scale, zero)).map(|out| out[0].values().into_raw_vec_and_offset().0)
+    };
+    assert_eq!(out(0.0, 0).unwrap(), [30.0, 0.0]);
+    assert_eq!(out(1.0, -128).unwrap(), [30.0, 405.0]);
+    for scale in [-1.0, f32::NAN, f32::INFINITY] {
+        let error = out(scale, 0).unwrap_err().to_string();
+        assert!(
+            error.starts_with("matmul: tensor `a_scale` must hold finite scales that are not negative, got"),
+            "{error}"
+        );
+        assert!(error.ends_with("at [0, 1]"), "{error}");
+    }
+    let error = out(1.0, 128).unwrap_err().to_string();
+    assert_eq!(error, "matmul: tensor `a_zero` must hold zero points from -128 to 127, got 128 at [0, 1]");
 }

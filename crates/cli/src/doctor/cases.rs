@@ -9,7 +9,7 @@ use langevin::reference::{Boundary, Edge, ScaleSource};
 use langevin::{
     Activation, ActivationDesc, AttentionDesc, Causal, Columns, ConvDesc, DequantizeDesc, FakeQuantizeDesc,
     Format, GatedResidualDesc, Granularity, GuidanceDesc, HeatDesc, LaplacianDesc, MatmulDesc, Modulation,
-    NormDesc, NormKind, Operand, Overflow, PatchifyDesc, QuantizeDesc, UnpatchifyDesc,
+    NormDesc, NormKind, Operand, Overflow, Pair, PatchifyDesc, QuantizeDesc, UnpatchifyDesc,
 };
 
 /// The formats that results of arithmetic are stored in.
@@ -62,7 +62,41 @@ fn matmul() -> Vec<MatmulDesc> {
     let shared = Operand { shared: true, ..scaled };
     let silu = MatmulDesc { activation: Activation::Silu, b: shared, residual_shared: true, ..gelu };
     cases.push(MatmulDesc { batch: 2, ..silu });
+    cases.extend(matmul_layouts());
     cases
+}
+
+/// Transposed and narrower operands, groups, pairs, 8-bit results, one row, and sums in slices.
+fn matmul_layouts() -> Vec<MatmulDesc> {
+    let product = |m, k, n| MatmulDesc { m, k, n, ..Default::default() };
+    let turned = |format: Format| Operand { transposed: true, ..format.into() };
+    let narrow = Operand { columns: Some(Columns { start: 4, width: 101 }), ..Format::F16.into() };
+    let grouped = |format: Format, size| Operand::from(format).scaled(Granularity::PerGroup(size));
+    let pair = |pair| MatmulDesc { pair: Some(pair), bias: true, ..product(9, 40, 36) };
+    vec![
+        MatmulDesc { a: turned(Format::F16), b: turned(Format::E4m3), ..product(21, 34, 19) },
+        MatmulDesc { a: narrow, b: turned(Format::I8), ..product(40, 97, 33) },
+        MatmulDesc { b: turned(Format::E5m2), ..product(1, 300, 50) },
+        MatmulDesc { a: grouped(Format::E4m3, 32), b: grouped(Format::I8, 64), ..product(10, 150, 20) },
+        MatmulDesc { b: grouped(Format::BF16, 128), out: Format::F16, ..product(2, 300, 20) },
+        MatmulDesc { activation: Activation::Silu, ..pair(Pair::GateFirst) },
+        MatmulDesc { activation: Activation::GeluErf, ..pair(Pair::GateLast) },
+        MatmulDesc { out: Format::E4m3, out_scale: true, ..product(7, 30, 18) },
+        MatmulDesc { out: Format::I8, out_scale: true, ..product(7, 30, 18) },
+        MatmulDesc {
+            a: Format::F16.into(),
+            b: Format::F16.into(),
+            out_columns: Some(Columns { start: 8, width: 40 }),
+            ..product(33, 50, 21)
+        },
+        MatmulDesc { bias: true, ..product(9, 2100, 13) },
+        MatmulDesc {
+            a: Format::I8.into(),
+            b: Format::I8.into(),
+            batch_invariant: true,
+            ..product(5, 2100, 13)
+        },
+    ]
 }
 
 fn attention() -> Vec<AttentionDesc> {
