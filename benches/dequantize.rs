@@ -12,7 +12,7 @@ fn main() {
             q,
             out: Format::BF16,
             granularity: Granularity::PerRow,
-            zero_point: false,
+            ..Default::default()
         };
         bench.time(&format!("{q} to bf16 by rows"), &tensor(2048), &tensor(5));
     }

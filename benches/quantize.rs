@@ -7,7 +7,12 @@ use langevin::{Format, Granularity, QuantizeDesc};
 fn main() {
     let mut bench = shared::Bench::open();
     for q in [Format::E4m3, Format::I8] {
-        for granularity in [Granularity::PerRow, Granularity::PerTensor] {
+        let granularities = [
+            ("rows", Granularity::PerRow),
+            ("groups", Granularity::PerGroup(128)),
+            ("tensor", Granularity::PerTensor),
+        ];
+        for (by, granularity) in granularities {
             let tensor = |rows| QuantizeDesc {
                 shape: vec![rows, 4096],
                 x: Format::BF16,
@@ -15,7 +20,6 @@ fn main() {
                 granularity,
                 ..Default::default()
             };
-            let by = if granularity == Granularity::PerRow { "rows" } else { "tensor" };
             bench.time(&format!("bf16 to {q} by {by}"), &tensor(2048), &tensor(5));
         }
     }

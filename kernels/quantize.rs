@@ -1,15 +1,21 @@
+mod blocks;
+mod columns;
+mod layout;
+
 use crate::kernel::{Kernel, Variant, buffers, sealed};
 use crate::recipe::{Recipe, SCRATCH, Stage, StageBuilder};
-use crate::{Capabilities, Format, Granularity, Overflow, Plan, QuantizeDesc, ScaleSource, Tier};
+use crate::{Capabilities, Format, Overflow, Plan, QuantizeDesc, Rounding, ScaleSource, Tier};
+use columns::Strips;
 use langevin_gpu::Access;
-use langevin_reference::Dtype;
+use langevin_reference::{Dtype, Op, TensorSpec};
+use layout::{Layout, MAX_GROUPS, UNROLL, Workers};
 
 /// Quantization to E4M3, E5M2 or I8, with scales given or found on the GPU: see [`QuantizeDesc`].
 ///
 /// | variant | tier | for |
 /// |---|---|---|
 /// | `teams` | portable | every GPU: neighbouring invocations share a row and merge its extremes by a tree |
-/// | `lanes` | software | adapters that are CPUs: an invocation has a row of its own, and there are no barriers |
+/// | `lanes` | software | adapters that are CPUs: a vector works on a row and merges by subgroup, or has a region for each lane; no barriers |
 ///
 /// One dispatch, and two for a dynamic scale of a whole tensor, which borrows scratch.
 pub type Quantize = Plan<QuantizeDesc>;
@@ -27,6 +33,8 @@ buffers! {
         optional:
             /// With [`QuantizeDesc::asymmetric`]; read or written as the scales are.
             zero_point,
+            /// With [`Rounding::Stochastic`]: the key of the random numbers.
+            seed,
             /// Memory lent: [`Plan::scratch_bytes`].
             scratch
     }
@@ -49,20 +57,74 @@ impl Kernel for QuantizeDesc {
         [LANES, TEAMS].into_iter().filter(|variant| capabilities.has(variant.tier)).collect()
     }
 
-    fn recipe(&self, variant: Variant, _: &Capabilities) -> Recipe {
-        let stages = Stages { desc: self, layout: Layout::of(self, variant.tier) };
-        if stages.layout.by_row || self.scale == ScaleSource::Static {
-            return Recipe::single(stages.codes());
-        }
-        // A maximum for positive and one for negative values, a word each.
-        let scratch_bytes = stages.layout.partials() * 8;
-        Recipe { stages: vec![stages.extremes(), stages.codes()], scratch_bytes }
+    fn recipe(&self, variant: Variant, capabilities: &Capabilities) -> Recipe {
+        Job { desc: self, specs: self.tensors(), out: None }.recipe(variant, capabilities)
     }
 }
+
+/// Codes to make, and to write, or the numbers that they stand for.
+#[derive(Debug)]
+pub(crate) struct Job<'a> {
+    pub(crate) desc: &'a QuantizeDesc,
+    pub(crate) specs: Vec<TensorSpec>,
+    /// The format of the numbers, where those are wanted.
+    pub(crate) out: Option<Format>,
+}
+
+impl Job<'_> {
+    pub(crate) fn recipe(&self, variant: Variant, capabilities: &Capabilities) -> Recipe {
+        let desc = self.desc;
+        if desc.scale_rounding.is_some() {
+            return blocks::recipe(self, variant.tier);
+        }
+        if let Some(strips) = Strips::of(desc, variant.tier) {
+            return strips.recipe(self);
+        }
+        let stages = Stages { job: self, desc, layout: Layout::of(desc, Workers::of(variant, capabilities)) };
+        if !stages.layout.flat || desc.scale == ScaleSource::Static {
+            return Recipe::single(stages.codes());
+        }
+        let scratch_bytes = stages.layout.partials() * PARTIAL_BYTES;
+        Recipe { stages: vec![stages.extremes(), stages.codes()], scratch_bytes }
+    }
+
+    /// What every dispatch has.
+    fn builder(&self, label: &'static str) -> StageBuilder {
+        let (desc, width) = (self.desc, self.desc.width());
+        StageBuilder::over(label, self.specs.clone())
+            .flag("ASYMMETRIC", desc.asymmetric)
+            .size("width", width)
+            .size("x_pitch", Dtype::from(desc.x).padded_row_len(width))
+            .size("row_units", width.div_ceil(4))
+            .reads("x")
+            .part("float_bits", include_str!("../shaders/shared/float_bits.wgsl"))
+    }
+
+    /// From a number to its code, and where that goes.
+    fn with_codes(&self, builder: StageBuilder) -> StageBuilder {
+        let builder = with_codes(builder, self.desc);
+        let Some(out) = self.out else {
+            return builder
+                .words("q", Access::ReadWrite)
+                .part("quantize_store", include_str!("../shaders/quantize_store.wgsl"));
+        };
+        builder
+            .flag("HAS_ZERO", self.desc.asymmetric)
+            .flag("POWERS", self.desc.scale_rounding.is_some())
+            .size("out_pitch", Dtype::from(out).padded_row_len(self.desc.width()))
+            .writes("out")
+            .part("numbers", include_str!("../shaders/shared/dequantize.wgsl"))
+            .part_in(self.desc.q, "fake_quantize", include_str!("../shaders/fake_quantize.wgsl"))
+    }
+}
+
+/// A maximum for positive and one for negative values, and whether there was NaN or infinity: a word each.
+const PARTIAL_BYTES: u64 = 12;
 
 /// The dispatches of a descriptor.
 #[derive(Debug)]
 struct Stages<'a> {
+    job: &'a Job<'a>,
     desc: &'a QuantizeDesc,
     layout: Layout,
 }
@@ -74,58 +136,52 @@ impl Stages<'_> {
             .words(SCRATCH, Access::ReadWrite)
             .part("quantize_partials", include_str!("../shaders/quantize_partials.wgsl"))
             .size("group_units", self.layout.group_units(self.layout.max_partial_groups))
-            .loop_iterations(self.layout.units_of_one(self.layout.max_partial_groups))
+            .loop_iterations(2 * self.layout.units_of_one(self.layout.max_partial_groups))
             .groups(self.layout.partial_groups())
     }
 
     /// Writes the codes, and the scales where they are dynamic.
     fn codes(&self) -> Stage {
-        let Self { desc, layout } = self;
+        let Self { desc, layout, .. } = self;
+        let dynamic = desc.scale == ScaleSource::Dynamic;
         let builder = self
             .builder("quantize")
-            .flag("BY_ROW", layout.by_row)
-            .flag("SATURATE", desc.overflow == Overflow::Saturate)
-            .constant("MAX_FINITE", (desc.q.max_finite() as f32).to_bits())
-            .size("rows", layout.rows)
+            .constant("GENERAL", if dynamic { 1 } else { UNROLL })
+            .size("regions", layout.regions.count())
+            .size("regions_across", layout.regions.across.max(1))
+            .size("regions_down", layout.regions.down.max(1))
+            .size("region_units", layout.regions.units)
+            .size("region_rows", layout.regions.rows)
+            .size("matrix_rows", layout.regions.matrix_rows)
             .size("group_units", layout.group_units(MAX_GROUPS))
-            .size("partials", layout.partials() as usize)
-            .words("q", Access::ReadWrite)
-            .part("exact", include_str!("../shaders/shared/exact.wgsl"));
-        let builder = match desc.scale {
-            ScaleSource::Dynamic => self.with_own_scale(builder),
-            _ => builder
+            .size("partials", layout.partials() as usize);
+        let builder = match dynamic {
+            true => self.with_own_scale(builder),
+            false => builder
                 .words("scale", Access::Read)
                 .reads("zero_point")
                 .part("quantize_given", include_str!("../shaders/quantize_given.wgsl")),
         };
-        let builder = match desc.q {
-            Format::I8 => builder.part("quantize_integer", include_str!("../shaders/quantize_integer.wgsl")),
-            _ => builder.part_for("q", "quantize_float", include_str!("../shaders/quantize_float.wgsl")),
-        };
-        builder
+        self.job
+            .with_codes(builder)
             .part("quantize", include_str!("../shaders/quantize.wgsl"))
             .loop_iterations(self.code_iterations())
-            .groups(layout.groups(desc.scale == ScaleSource::Dynamic))
+            .groups(layout.groups(dynamic))
     }
 
-    /// One pass over the units, one more for a row's extremes or one over a tensor's partial ones; then the merging.
+    /// One pass over the units, two more for a region's extremes or one over a tensor's partial ones; then the merging.
     fn code_iterations(&self) -> usize {
         let layout = &self.layout;
         let own_scale = self.desc.scale == ScaleSource::Dynamic;
-        let passes = if layout.by_row && own_scale { 2 } else { 1 };
-        let partials = if layout.by_row || !own_scale { 0 } else { layout.partials() as usize };
-        passes * layout.units_of_one(MAX_GROUPS) + partials.div_ceil(layout.team as usize) + 6
+        let passes = if !layout.flat && own_scale { 3 } else { 1 };
+        let partials = if layout.flat && own_scale { layout.partials() as usize } else { 0 };
+        passes * layout.units_of_one(MAX_GROUPS) + partials.div_ceil(layout.workers.team as usize) + 6
     }
 
     fn with_own_scale(&self, builder: StageBuilder) -> StageBuilder {
-        let builder = builder.words("scale", Access::ReadWrite).words("zero_point", Access::ReadWrite);
-        let builder = if self.desc.asymmetric {
-            builder.part("quantize_asymmetric", include_str!("../shaders/quantize_asymmetric.wgsl"))
-        } else {
-            builder.part("quantize_symmetric", include_str!("../shaders/quantize_symmetric.wgsl"))
-        };
-        if self.layout.by_row {
-            return builder.part("quantize_by_row", include_str!("../shaders/quantize_by_row.wgsl"));
+        let builder = with_affine(builder, self.desc);
+        if !self.layout.flat {
+            return builder.part("quantize_by_region", include_str!("../shaders/quantize_by_region.wgsl"));
         }
         builder
             .words(SCRATCH, Access::Read)
@@ -134,131 +190,61 @@ impl Stages<'_> {
 
     /// What both dispatches have.
     fn builder(&self, label: &'static str) -> StageBuilder {
-        let Self { desc, layout } = self;
-        StageBuilder::new(label, *desc)
-            .constant("LANES", layout.lanes)
-            .constant("TEAM", layout.team)
-            .flag("ASYMMETRIC", desc.asymmetric)
+        let Self { job, layout, .. } = self;
+        let workers = &layout.workers;
+        let builder = job
+            .builder(label)
+            .constant("LANES", workers.lanes)
+            .constant("TEAM", workers.team)
+            .constant("TEAM_X", layout.team_x)
+            .constant("UNROLL", UNROLL)
+            .flag("FLAT", layout.flat)
             .flag("WHOLE_UNITS", layout.width.is_multiple_of(4))
-            .size("width", layout.width)
-            .size("x_pitch", Dtype::from(desc.x).padded_row_len(layout.width))
-            .size("row_units", layout.row_units)
             .size("units", layout.units())
-            .reads("x")
-            .part("quantize_range", include_str!("../shaders/quantize_range.wgsl"))
-    }
-}
-
-/// How the work is spread. A unit is four neighbouring elements of a row, one word of codes.
-#[derive(Debug, PartialEq)]
-struct Layout {
-    rows: usize,
-    width: usize,
-    row_units: usize,
-    /// Whether teams take rows; else every invocation takes units of the whole tensor.
-    by_row: bool,
-    /// Invocations of a workgroup.
-    lanes: u32,
-    /// Invocations that merge their extremes.
-    team: u32,
-    /// At most that many workgroups find partial extremes.
-    max_partial_groups: usize,
-}
-
-/// Enough workgroups for any GPU; beyond them each does more. Their partial extremes must stay few, since every
-/// workgroup of the second dispatch reads them all.
-const MAX_GROUPS: usize = 1024;
-/// A CPU has fewer cores, and one invocation there reads all partials by itself.
-const MAX_SOFTWARE_GROUPS: usize = 32;
-/// Rows up to that many units are shared by 8 invocations; 64 would find nothing to do.
-const SHORT_ROW: usize = 32;
-
-impl Layout {
-    fn of(desc: &QuantizeDesc, tier: Tier) -> Self {
-        let (rows, width) = (desc.rows(), desc.width());
-        let row_units = width.div_ceil(4);
-        // One row is a whole tensor, over which all workgroups can be spread.
-        let by_row = desc.granularity == Granularity::PerRow && rows != 1;
-        let (lanes, team, max_partial_groups) = match tier {
-            Tier::Software => (8, 1, MAX_SOFTWARE_GROUPS),
-            _ if by_row && row_units <= SHORT_ROW => (64, 8, MAX_GROUPS),
-            _ => (64, 64, MAX_GROUPS),
-        };
-        Self { rows, width, row_units, by_row, lanes, team, max_partial_groups }
-    }
-
-    fn units(&self) -> usize {
-        self.rows * self.row_units
-    }
-
-    /// Neighbouring units that a workgroup takes where rows do not matter, a whole number for each invocation.
-    fn group_units(&self, max_groups: usize) -> usize {
-        self.units().div_ceil(max_groups).next_multiple_of(self.lanes as usize).max(self.lanes as usize)
-    }
-
-    /// The most units that one invocation takes.
-    fn units_of_one(&self, max_groups: usize) -> usize {
-        match self.by_row {
-            true => self.row_units.div_ceil(self.team as usize),
-            false => self.group_units(max_groups) / self.lanes as usize,
+            .part("quantize_range", include_str!("../shaders/quantize_range.wgsl"));
+        if workers.subgroup && workers.team > 1 {
+            let merge = include_str!("../shaders/quantize_merge_subgroup.wgsl");
+            return builder.part("quantize_merge_subgroup", merge);
         }
-    }
-
-    /// Workgroups of the dispatch that finds partial extremes.
-    fn partial_groups(&self) -> u64 {
-        self.units().div_ceil(self.group_units(self.max_partial_groups)).max(1) as u64
-    }
-
-    fn partials(&self) -> u64 {
-        self.partial_groups() * u64::from(self.lanes / self.team)
-    }
-
-    /// Workgroups of the dispatch that writes codes, and the scales where they are dynamic: those exist without codes.
-    fn groups(&self, dynamic: bool) -> u64 {
-        let groups = match self.by_row {
-            true if self.row_units == 0 && !dynamic => 0,
-            true => self.rows.div_ceil((self.lanes / self.team) as usize),
-            false => self.units().div_ceil(self.group_units(MAX_GROUPS)),
-        };
-        groups.max(usize::from(dynamic && !self.by_row)) as u64
+        builder.part("quantize_merge_tree", include_str!("../shaders/quantize_merge_tree.wgsl"))
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// From a number to its code.
+fn with_codes(builder: StageBuilder, desc: &QuantizeDesc) -> StageBuilder {
+    let stochastic = desc.rounding == Rounding::Stochastic;
+    // The biased f32 exponent of the smallest normal number, and the code of the largest one.
+    let (fraction_bits, min_exponent, largest) = match desc.q {
+        Format::E5m2 => (2, 113, 0x7b),
+        _ => (3, 121, 0x7e),
+    };
+    let builder = builder
+        .flag("SATURATE", desc.overflow == Overflow::Saturate)
+        .constant("MAX_FINITE", (desc.q.max_finite() as f32).to_bits())
+        .flag("STOCHASTIC", stochastic)
+        .constant("FRACTION_BITS", fraction_bits)
+        .constant("MIN_EXPONENT", min_exponent)
+        .constant("LARGEST", largest)
+        .words("seed", Access::Read)
+        .part("exact", include_str!("../shaders/shared/exact.wgsl"));
+    let builder = match stochastic {
+        true => builder
+            .part("philox", include_str!("../shaders/shared/philox.wgsl"))
+            .part("quantize_random", include_str!("../shaders/quantize_random.wgsl")),
+        false => builder.part("quantize_certain", include_str!("../shaders/quantize_certain.wgsl")),
+    };
+    let builder = match desc.q {
+        Format::I8 => builder.part("quantize_integer", include_str!("../shaders/quantize_integer.wgsl")),
+        format => builder.part_in(format, "quantize_float", include_str!("../shaders/quantize_float.wgsl")),
+    };
+    builder.part("quantize_factor", include_str!("../shaders/quantize_factor.wgsl"))
+}
 
-    fn layout(shape: &[usize], granularity: Granularity, tier: Tier) -> Layout {
-        Layout::of(&QuantizeDesc { shape: shape.to_vec(), granularity, ..Default::default() }, tier)
+/// From extremes to a scale and a zero point, which are written.
+fn with_affine(builder: StageBuilder, desc: &QuantizeDesc) -> StageBuilder {
+    let builder = builder.words("scale", Access::ReadWrite).words("zero_point", Access::ReadWrite);
+    if desc.asymmetric {
+        return builder.part("quantize_asymmetric", include_str!("../shaders/quantize_asymmetric.wgsl"));
     }
-
-    #[test]
-    fn short_rows_share_a_workgroup() {
-        let per_row = |width| layout(&[100, width], Granularity::PerRow, Tier::Portable);
-        assert_eq!((per_row(128).team, per_row(128).groups(true)), (8, 13));
-        assert_eq!((per_row(129).team, per_row(129).groups(true)), (64, 100));
-        let software = layout(&[100, 129], Granularity::PerRow, Tier::Software);
-        assert_eq!((software.team, software.groups(true)), (1, 13));
-    }
-
-    #[test]
-    fn one_row_is_spread_like_a_tensor() {
-        let per_row = layout(&[1, 1 << 20], Granularity::PerRow, Tier::Portable);
-        assert_eq!(per_row, layout(&[1 << 20], Granularity::PerTensor, Tier::Portable));
-        assert_eq!((per_row.groups(true), per_row.partials()), (1024, 1024));
-        let software = layout(&[1 << 20], Granularity::PerTensor, Tier::Software);
-        assert_eq!((software.groups(true), software.partials()), (1024, 256));
-    }
-
-    #[test]
-    fn empty_tensors_still_have_scales() {
-        let groups = |shape: &[usize], granularity, dynamic| {
-            layout(shape, granularity, Tier::Portable).groups(dynamic)
-        };
-        assert_eq!(groups(&[0], Granularity::PerTensor, true), 1);
-        assert_eq!(groups(&[0], Granularity::PerTensor, false), 0);
-        assert_eq!(groups(&[9, 0], Granularity::PerRow, true), 2);
-        assert_eq!(groups(&[9, 0], Granularity::PerRow, false), 0);
-        assert_eq!(groups(&[0, 9], Granularity::PerRow, true), 0);
-    }
+    builder.part("quantize_symmetric", include_str!("../shaders/quantize_symmetric.wgsl"))
 }

@@ -46,13 +46,13 @@ pub(crate) struct StageBuilder {
 
 impl StageBuilder {
     pub(crate) fn new<O: Op>(label: &'static str, op: &O) -> Self {
+        Self::over(label, op.tensors())
+    }
+
+    /// A stage over these tensors.
+    pub(crate) fn over(label: &'static str, specs: Vec<TensorSpec>) -> Self {
         let parts = vec![ShaderPart::new("grid", include_str!("../shaders/shared/grid.wgsl"))];
-        Self {
-            label,
-            specs: op.tensors(),
-            shader: Shader { parts, ..Default::default() },
-            loop_iterations: 0,
-        }
+        Self { label, specs, shader: Shader { parts, ..Default::default() }, loop_iterations: 0 }
     }
 
     /// A flag or a code, fixed when the shader is compiled.
@@ -183,6 +183,13 @@ impl StageBuilder {
         self
     }
 
+    /// Appends a part that is written for a storage format, with the format's codec.
+    pub(crate) fn part_in(mut self, format: Format, name: &'static str, text: &str) -> Self {
+        self.shader.parts.push(codec(format.into()));
+        self.shader.parts.push(ShaderPart::accessor(name, text, "codes", format.name()));
+        self
+    }
+
     /// At most how many iterations the loops of one invocation run together, where sizes decide that.
     pub(crate) fn loop_iterations(self, loop_iterations: usize) -> Self {
         Self { loop_iterations, ..self }
@@ -230,6 +237,7 @@ fn codec_name(dtype: Dtype) -> &'static str {
     match dtype {
         Dtype::Number(format) => format.name(),
         Dtype::I32 => "i32",
+        Dtype::E8m0 => "e8m0",
         _ => "bool",
     }
 }
@@ -260,6 +268,7 @@ fn codec(dtype: Dtype) -> ShaderPart {
         Dtype::Number(Format::I8) => include_str!("../shaders/format/i8.wgsl"),
         Dtype::Number(_) => include_str!("../shaders/format/f32.wgsl"),
         Dtype::I32 => include_str!("../shaders/format/i32.wgsl"),
+        Dtype::E8m0 => include_str!("../shaders/format/e8m0.wgsl"),
         _ => include_str!("../shaders/format/bool.wgsl"),
     };
     ShaderPart::new(format!("format {}", codec_name(dtype)), text)

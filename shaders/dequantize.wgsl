@@ -1,21 +1,31 @@
 // Dequantizes: out = (q - zero point) * scale.
 // workgroup -> 64 units of four neighbouring elements of a row; invocation -> one unit.
 // @stand-in begin
-const PER_ROW = true;
+const SCALE_ROW = 2u;
+const SCALE_COLUMN = 2u;
 const HAS_ZERO = true;
 const WHOLE_UNITS = false;
-struct Params { width: u32, row_units: u32, units: u32, q_pitch: u32, out_pitch: u32, groups: u32 }
+struct Params {
+  width: u32, row_units: u32, units: u32, q_pitch: u32, out_pitch: u32, matrix_rows: u32, scale_rows: u32,
+  scale_rows_down: u32, scale_units: u32, scale_pitch: u32, groups: u32,
+}
 @group(0) @binding(0) var<uniform> p: Params;
 fn load4_q(i: u32) -> vec4<f32> { return vec4<f32>(f32(i)); }
 fn load_scale(i: u32) -> f32 { return f32(i); }
 fn load_zero_point(i: u32) -> f32 { return f32(i); }
+fn numbers_of(stored: vec4<u32>, zero: vec4<f32>, scale: vec4<u32>) -> vec4<u32> { return stored; }
 fn store4_out(i: u32, v: vec4<f32>, count: u32) { }
 fn unfold(group: vec3<u32>, groups: vec3<u32>) -> u32 { return group.x; }
 // @stand-in end
-const SIGN = 0x80000000u;
-const MAGNITUDE = 0x7fffffffu;
-const INFINITY = 0x7f800000u;
-const MIN_NORMAL = 0x00800000u;
+// The index of the first scale of a row. SCALE_ROW: 0 all rows share it, 1 every row has its own, 2 p.scale_rows rows of a
+// matrix share it.
+fn scale_row(row: u32) -> u32 {
+  if (SCALE_ROW == 2u) {
+    let matrix = row / p.matrix_rows;
+    return (matrix * p.scale_rows_down + (row - matrix * p.matrix_rows) / p.scale_rows) * p.scale_pitch;
+  }
+  return select(0u, row * p.scale_pitch, SCALE_ROW == 1u);
+}
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
@@ -27,28 +37,31 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
   }
   // Rows of whole units have no gaps between them. Divisions cost more than all the rest on a CPU.
   var row = 0u;
-  if (PER_ROW || !WHOLE_UNITS) {
+  if (SCALE_ROW > 0u || SCALE_COLUMN > 0u || !WHOLE_UNITS) {
     row = unit / p.row_units;
   }
   let column = (unit - row * p.row_units) * 4u;
   let count = select(min(4u, p.width - column), 4u, WHOLE_UNITS);
-  let index = select(0u, row, PER_ROW);
-  let scale = load_scale(index);
-  let scale_sign = vec4<u32>(bitcast<u32>(scale) & SIGN);
-  let stored = bitcast<vec4<u32>>(load4_q(row * p.q_pitch + column));
-  let magnitude = stored & vec4<u32>(MAGNITUDE);
-  // NaN and infinity are not computed with, and subnormals count as zero: all three become zeros of their sign here.
-  let ordinary = (magnitude >= vec4<u32>(MIN_NORMAL)) & (magnitude < vec4<u32>(INFINITY));
-  var value = bitcast<vec4<f32>>(select(stored & vec4<u32>(SIGN), stored, ordinary));
-  if (HAS_ZERO) {
-    value -= load_zero_point(index);
+  // SCALE_COLUMN: 0 all columns share a scale, 1 p.scale_units units do, 2 every column has its own.
+  var index = vec4<u32>(scale_row(row));
+  if (SCALE_COLUMN == 1u) {
+    index += vec4<u32>(column / 4u / p.scale_units);
   }
-  // WGSL lets the sign of a zero go, so it is put on by bits.
-  let bits = bitcast<vec4<u32>>(value);
-  let product = bitcast<vec4<u32>>(bitcast<vec4<f32>>(bits & vec4<u32>(MAGNITUDE)) * abs(scale));
-  var result = ((bits & vec4<u32>(SIGN)) ^ scale_sign) | (product & vec4<u32>(MAGNITUDE));
-  // NaN stays as it is, infinity takes the scale's sign.
-  result = select(result, stored ^ scale_sign, magnitude == vec4<u32>(INFINITY));
-  result = select(result, stored, magnitude > vec4<u32>(INFINITY));
+  if (SCALE_COLUMN == 2u) {
+    index += min(vec4<u32>(column) + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(p.width - 1u));
+  }
+  var scale = vec4<f32>(load_scale(index.x));
+  var zero = vec4<f32>(0.0);
+  if (HAS_ZERO) {
+    zero = vec4<f32>(load_zero_point(index.x));
+  }
+  if (SCALE_COLUMN == 2u) {
+    scale = vec4<f32>(scale.x, load_scale(index.y), load_scale(index.z), load_scale(index.w));
+    if (HAS_ZERO) {
+      zero = vec4<f32>(zero.x, load_zero_point(index.y), load_zero_point(index.z), load_zero_point(index.w));
+    }
+  }
+  let stored = bitcast<vec4<u32>>(load4_q(row * p.q_pitch + column));
+  let result = numbers_of(stored, zero, bitcast<vec4<u32>>(scale));
   store4_out(row * p.out_pitch + column, bitcast<vec4<f32>>(result), count);
 }

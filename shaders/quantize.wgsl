@@ -1,42 +1,60 @@
 // Quantizes: code = encode(x / scale) + zero point, four codes to a word.
-// BY_ROW: workgroup -> LANES / TEAM rows, team -> a row, invocation -> every TEAM-th unit of it.
-// Else:   workgroup -> p.group_units neighbouring units of the tensor, invocation -> every LANES-th of them.
+// FLAT: workgroup -> p.group_units neighbouring units of the tensor, invocation -> every LANES-th of them.
+// Else: workgroup -> LANES / TEAM regions, team -> a region, invocation -> every TEAM_X-th unit of every TEAM_Y-th row.
 // @stand-in begin
 const LANES = 64u;
 const TEAM = 8u;
-const BY_ROW = true;
-const MAGNITUDE = 0x7fffffffu;
-const INFINITY = 0x7f800000u;
-const MIN_NORMAL = 0x00800000u;
-struct Params { rows: u32, row_units: u32, units: u32, group_units: u32, groups: u32 }
+const TEAM_X = 8u;
+const TEAM_Y = 1u;
+const UNROLL = 2u;
+const GENERAL = 2u;
+const FLAT = true;
+const STOCHASTIC = false;
+struct Params {
+  regions: u32, regions_across: u32, regions_down: u32, region_units: u32, region_rows: u32, matrix_rows: u32,
+  row_units: u32, units: u32, group_units: u32, groups: u32,
+}
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read_write> q: array<u32>;
-struct Affine { scale: u32, zero: i32 }
-struct Stretch { start: u32, end: u32, step: u32 }
+fn word_of(row: u32, unit: u32) -> u32 { return unit; }
+fn put(row: u32, unit: u32, codes: vec4<u32>, scale: vec4<u32>, zero: vec4<i32>) { q[unit] = codes.x; }
+struct Affine { scale: u32, zero: i32, plain: bool }
+struct Region { start: u32, end: u32, row: u32, row_end: u32 }
 fn existing(unit: u32) -> vec4<bool> { return vec4<bool>(true); }
-fn bits_of(unit: u32) -> vec4<u32> { return vec4<u32>(unit); }
-fn affine_of(index: u32, exists: bool, first: bool, local: u32, stretch: Stretch) -> Affine { return Affine(index, 0); }
-fn exact_inverse(scale: u32) -> u32 { return scale; }
-fn encode_product(product: u32, zero: i32) -> u32 { return product; }
+fn bits_of(row: u32, unit: u32) -> vec4<u32> { return vec4<u32>(unit); }
+fn affine_of(index: u32, exists: bool, first: bool, local: u32, region: Region) -> Affine {
+  return Affine(index, 0, true);
+}
+struct Factor { inverse: u32, zero: i32 }
+fn factor_of(affine: Affine) -> Factor { return Factor(affine.scale, affine.zero); }
+fn codes_of(bits: vec4<u32>, factor: Factor, word: u32) -> vec4<u32> { return bits; }
+fn encode_plain(product: f32, zero: i32) -> u32 { return bitcast<u32>(product); }
 fn unfold(group: vec3<u32>, groups: vec3<u32>) -> u32 { return group.x; }
 // @stand-in end
 
-// The bits of x * inverse. Only a product that is finite for sure is computed; NaN, infinities, subnormals and the sign
-// are handled by bits, since WGSL promises nothing of them. `inverse` is not subnormal.
-fn product_bits(x: u32, inverse: u32) -> u32 {
-  let sign = (x ^ inverse) & 0x80000000u;
-  let factor = inverse & MAGNITUDE;
-  let given = x & MAGNITUDE;
-  // Subnormals count as zero.
-  let value = select(given, 0u, given < MIN_NORMAL);
-  if (value > INFINITY || factor > INFINITY || (value == INFINITY && factor == 0u)) {
-    return (x & 0x80000000u) | 0x7fc00000u;
-  }
-  // The biased exponents of 2^64 and 1 together: no format and no zero point reaches so far, it all overflows.
-  if ((value >> 23u) + (factor >> 23u) >= 127u + 127u + 64u) {
-    return sign | INFINITY;
-  }
-  return sign | (bitcast<u32>(bitcast<f32>(value) * bitcast<f32>(factor)) & MAGNITUDE);
+// The codes of four numbers of which the scale was made, under a scale that is `plain`.
+fn plain_codes_of(bits: vec4<u32>, factor: Factor) -> vec4<u32> {
+  let product = bitcast<vec4<f32>>(bits) * bitcast<f32>(factor.inverse);
+  return vec4<u32>(encode_plain(product.x, factor.zero), encode_plain(product.y, factor.zero),
+                   encode_plain(product.z, factor.zero), encode_plain(product.w, factor.zero));
+}
+
+fn store(row: u32, unit: u32, codes: vec4<u32>, affine: Affine) {
+  let kept = select(vec4<u32>(0u), codes, existing(unit));
+  put(row, unit, kept, vec4<u32>(affine.scale), vec4<i32>(affine.zero));
+}
+
+// The units and rows of a region that an invocation takes; none past the last region.
+fn region_of(index: u32, place: u32) -> Region {
+  let across = index % p.regions_across;
+  let below = index / p.regions_across;
+  let matrix = below / p.regions_down;
+  let start = across * p.region_units;
+  let row = (below - matrix * p.regions_down) * p.region_rows;
+  let first = matrix * p.matrix_rows;
+  let row_end = first + min(row + p.region_rows, p.matrix_rows);
+  return Region(start + place % TEAM_X, min(start + p.region_units, p.row_units), first + row + place / TEAM_X,
+                select(0u, row_end, index < p.regions));
 }
 
 @compute @workgroup_size(LANES)
@@ -50,24 +68,41 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
   var exists = true;
   var first = tile + local == 0u;
   let group_start = tile * p.group_units;
-  var stretch = Stretch(group_start + local, min(group_start + p.group_units, p.units), LANES);
-  if (BY_ROW) {
+  var region = Region(group_start + local, min(group_start + p.group_units, p.units), 0u, 1u);
+  if (!FLAT) {
     index = tile * (LANES / TEAM) + local / TEAM;
-    // Rows past the last one are empty, but take part in the barriers.
-    exists = index < p.rows;
+    // Regions past the last one are empty, but take part in the barriers.
+    exists = index < p.regions;
     first = local % TEAM == 0u;
-    let start = index * p.row_units;
-    stretch = Stretch(start + local % TEAM, select(0u, start + p.row_units, exists), TEAM);
+    region = region_of(index, local % TEAM);
   }
-  let affine = affine_of(index, exists, first, local, stretch);
-  let inverse = exact_inverse(affine.scale);
-  for (var unit = stretch.start; unit < stretch.end; unit += stretch.step) {
-    let bits = bits_of(unit);
-    let codes = vec4<u32>(encode_product(product_bits(bits.x, inverse), affine.zero),
-                          encode_product(product_bits(bits.y, inverse), affine.zero),
-                          encode_product(product_bits(bits.z, inverse), affine.zero),
-                          encode_product(product_bits(bits.w, inverse), affine.zero));
-    let kept = select(vec4<u32>(0u), codes, existing(unit));
-    q[unit] = kept.x | (kept.y << 8u) | (kept.z << 16u) | (kept.w << 24u);
+  let affine = affine_of(index, exists, first, local, region);
+  let factor = factor_of(affine);
+  for (var row = region.row; row < region.row_end; row += TEAM_Y) {
+    var unit = region.start;
+    if (affine.plain && !STOCHASTIC) {
+      for (; unit + (UNROLL - 1u) * TEAM_X < region.end; unit += UNROLL * TEAM_X) {
+        // @repeat U UNROLL
+        let bits_U = bits_of(row, unit + U * TEAM_X);
+        // @end
+        // @repeat U UNROLL
+        store(row, unit + U * TEAM_X, plain_codes_of(bits_U, factor), affine);
+        // @end
+      }
+      for (; unit < region.end; unit += TEAM_X) {
+        store(row, unit, plain_codes_of(bits_of(row, unit), factor), affine);
+      }
+    }
+    for (; unit + (GENERAL - 1u) * TEAM_X < region.end; unit += GENERAL * TEAM_X) {
+      // @repeat U GENERAL
+      let bits_U = bits_of(row, unit + U * TEAM_X);
+      // @end
+      // @repeat U GENERAL
+      store(row, unit + U * TEAM_X, codes_of(bits_U, factor, word_of(row, unit + U * TEAM_X)), affine);
+      // @end
+    }
+    for (; unit < region.end; unit += TEAM_X) {
+      store(row, unit, codes_of(bits_of(row, unit), factor, word_of(row, unit)), affine);
+    }
   }
 }

@@ -5,16 +5,18 @@ const TEAM = 64u;
 struct Params { partials: u32 }
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> scratch: array<u32>;
-struct Affine { scale: u32, zero: i32 }
-struct Stretch { start: u32, end: u32, step: u32 }
-fn team_extremes(local: u32, own: vec2<u32>) -> vec2<u32> { return own; }
-fn affine_from(extremes: vec2<u32>) -> Affine { return Affine(extremes.x, 0); }
+struct Affine { scale: u32, zero: i32, plain: bool }
+struct Region { start: u32, end: u32, row: u32, row_end: u32 }
+alias Extremes = vec3<u32>;
+fn team_extremes(local: u32, own: Extremes) -> Extremes { return own; }
+fn affine_from(extremes: Extremes) -> Affine { return Affine(extremes.x, 0, true); }
 fn publish(index: u32, affine: Affine) { }
 // @stand-in end
-fn affine_of(index: u32, exists: bool, first: bool, local: u32, stretch: Stretch) -> Affine {
-  var own = vec2<u32>(0u);
+fn affine_of(index: u32, exists: bool, first: bool, local: u32, region: Region) -> Affine {
+  var own = Extremes(0u);
   for (var partial = local % TEAM; partial < p.partials; partial += TEAM) {
-    own = max(own, vec2<u32>(scratch[partial * 2u], scratch[partial * 2u + 1u]));
+    let word = partial * 3u;
+    own = max(own, Extremes(scratch[word], scratch[word + 1u], scratch[word + 2u]));
   }
   let affine = affine_from(team_extremes(local, own));
   if (exists && first) {

@@ -1,14 +1,15 @@
 // The first of the two dispatches that quantize a tensor by one scale of its own: the extremes of its parts.
-// workgroup -> p.group_units neighbouring units; invocation -> every LANES-th of them; team -> two words of scratch.
+// workgroup -> p.group_units neighbouring units; invocation -> every LANES-th of them; team -> three words of scratch.
 // @stand-in begin
 const LANES = 64u;
 const TEAM = 64u;
 struct Params { units: u32, group_units: u32, groups: u32 }
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read_write> scratch: array<u32>;
-struct Stretch { start: u32, end: u32, step: u32 }
-fn extremes_of(stretch: Stretch) -> vec2<u32> { return vec2<u32>(stretch.start); }
-fn team_extremes(local: u32, own: vec2<u32>) -> vec2<u32> { return own; }
+struct Region { start: u32, end: u32, row: u32, row_end: u32 }
+alias Extremes = vec3<u32>;
+fn extremes_of(region: Region) -> Extremes { return Extremes(region.start); }
+fn team_extremes(local: u32, own: Extremes) -> Extremes { return own; }
 fn unfold(group: vec3<u32>, groups: vec3<u32>) -> u32 { return group.x; }
 // @stand-in end
 @compute @workgroup_size(LANES)
@@ -19,11 +20,12 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
     return;
   }
   let start = tile * p.group_units;
-  let own = extremes_of(Stretch(start + local, min(start + p.group_units, p.units), LANES));
+  let own = extremes_of(Region(start + local, min(start + p.group_units, p.units), 0u, 1u));
   let extremes = team_extremes(local, own);
   if (local % TEAM == 0u) {
-    let team = (tile * LANES + local) / TEAM;
-    scratch[team * 2u] = extremes.x;
-    scratch[team * 2u + 1u] = extremes.y;
+    let word = (tile * LANES + local) / TEAM * 3u;
+    scratch[word] = extremes.x;
+    scratch[word + 1u] = extremes.y;
+    scratch[word + 2u] = extremes.z;
   }
 }

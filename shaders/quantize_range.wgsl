@@ -1,78 +1,114 @@
-// What all quantize shaders share: reading x by units, and the extremes of a stretch of it.
+// What the quantize shaders by region share: where a region is, how its numbers are read, and their extremes.
 // A unit is four neighbouring elements of a row, one word of codes; the last unit of a row may have fewer.
-// A team is TEAM neighbouring invocations of a workgroup that work on the same row (or on the whole tensor).
+// A region is what a team of TEAM neighbouring invocations takes: some units of some rows. FLAT: units of the whole
+// tensor counted through all rows, and no row. The team stands TEAM_X units wide and TEAM / TEAM_X rows high.
 // @stand-in begin
-const LANES = 64u;
 const TEAM = 8u;
+const TEAM_X = 8u;
+const UNROLL = 2u;
 const ASYMMETRIC = true;
 const WHOLE_UNITS = false;
+const FLAT = true;
 struct Params { width: u32, x_pitch: u32, row_units: u32 }
 @group(0) @binding(0) var<uniform> p: Params;
 fn load4_x(i: u32) -> vec4<f32> { return vec4<f32>(f32(i)); }
-// @stand-in end
 const MAGNITUDE = 0x7fffffffu;
 const INFINITY = 0x7f800000u;
 const MIN_NORMAL = 0x00800000u;
+// @stand-in end
+// A team that takes units one by one, each for itself, is no wider than one: then TEAM is 1.
+const TEAM_Y = max(TEAM / TEAM_X, 1u);
 
-// A scale by its bits, and a zero point.
-struct Affine { scale: u32, zero: i32 }
+// Units start to end of the rows row to row_end; in steps of the team, so that start and row are an invocation's own.
+struct Region { start: u32, end: u32, row: u32, row_end: u32 }
 
-// Units start, start + step, .. below end.
-struct Stretch { start: u32, end: u32, step: u32 }
+// A scale by its bits, and a zero point. `plain`: every number it was made for is finite, and its inverse takes no f32
+// subnormal to a code other than zero.
+struct Affine { scale: u32, zero: i32, plain: bool }
 
-var<workgroup> team_slots: array<vec2<u32>, LANES>;
+// Bits of the largest magnitude of the positive numbers, and of the negative ones; where ASYMMETRIC is false all count
+// as positive. NaN, infinities and subnormals are left out; without any number the magnitude is 0. Magnitudes order like
+// their bits. `wild` is 1 where a NaN or an infinity was left out.
+alias Extremes = vec3<u32>;
 
-// Which of the unit's four elements exist. WHOLE_UNITS: the width is a multiple of 4, so all do.
+// Which of a unit's four elements exist. WHOLE_UNITS: the width is a multiple of 4, so all do.
 fn existing(unit: u32) -> vec4<bool> {
   if (WHOLE_UNITS) {
     return vec4<bool>(true);
   }
-  let column = unit % p.row_units * 4u;
+  var column = unit * 4u;
+  if (FLAT) {
+    column = unit % p.row_units * 4u;
+  }
   return vec4<u32>(column) + vec4<u32>(0u, 1u, 2u, 3u) < vec4<u32>(p.width);
 }
 
-// The bits of a unit's elements; whatever lies past the row's end where they do not exist.
-fn bits_of(unit: u32) -> vec4<u32> {
+// The bits of a unit's elements; zeros where they do not exist.
+fn bits_of(row: u32, unit: u32) -> vec4<u32> {
   // Divisions cost more than all the rest on a CPU; rows of whole units have no gaps between them.
-  if (WHOLE_UNITS) {
+  if (WHOLE_UNITS && FLAT) {
     return bitcast<vec4<u32>>(load4_x(unit * 4u));
   }
-  let row = unit / p.row_units;
-  return bitcast<vec4<u32>>(load4_x(row * p.x_pitch + (unit - row * p.row_units) * 4u));
+  if (FLAT) {
+    let of_unit = unit / p.row_units;
+    let column = (unit - of_unit * p.row_units) * 4u;
+    return select(vec4<u32>(0u), bitcast<vec4<u32>>(load4_x(of_unit * p.x_pitch + column)), existing(unit));
+  }
+  return select(vec4<u32>(0u), bitcast<vec4<u32>>(load4_x(row * p.x_pitch + unit * 4u)), existing(unit));
 }
 
-// The bits of the largest magnitude among the positive elements, and among the negative ones; where ASYMMETRIC is false
-// all count as positive. NaN, infinities and subnormals are left out; without any element the magnitude is 0.
-// Magnitudes order like their bits.
-fn extremes_of(stretch: Stretch) -> vec2<u32> {
-  var positive = vec4<u32>(0u);
-  var negative = vec4<u32>(0u);
-  for (var unit = stretch.start; unit < stretch.end; unit += stretch.step) {
-    let bits = bits_of(unit);
-    let magnitude = bits & vec4<u32>(MAGNITUDE);
-    let usable = existing(unit) & (magnitude >= vec4<u32>(MIN_NORMAL)) & (magnitude < vec4<u32>(INFINITY));
-    let below = (bits != magnitude) & vec4<bool>(ASYMMETRIC);
-    positive = max(positive, select(vec4<u32>(0u), magnitude, usable & !below));
-    negative = max(negative, select(vec4<u32>(0u), magnitude, usable & below));
+// The extremes with four more numbers, NaN and infinities not told apart: they have the largest magnitudes.
+fn with_bits(so_far: Extremes, bits: vec4<u32>) -> Extremes {
+  if (ASYMMETRIC) {
+    // Positive numbers order like integers with a sign, negative ones like integers without, by magnitude.
+    let signed = bitcast<vec4<i32>>(bits);
+    let positive = max(max(signed.x, signed.y), max(signed.z, signed.w));
+    return Extremes(bitcast<u32>(max(bitcast<i32>(so_far.x), positive)),
+                    max(so_far.y, max(max(bits.x, bits.y), max(bits.z, bits.w))), 0u);
   }
-  return vec2<u32>(max(max(positive.x, positive.y), max(positive.z, positive.w)),
-                   max(max(negative.x, negative.y), max(negative.z, negative.w)));
+  let magnitude = bits & vec4<u32>(MAGNITUDE);
+  return Extremes(max(so_far.x, max(max(magnitude.x, magnitude.y), max(magnitude.z, magnitude.w))), 0u, 0u);
 }
 
-// The extremes of a team from those of its invocations. Every invocation of the workgroup must come here.
-fn team_extremes(local: u32, own: vec2<u32>) -> vec2<u32> {
-  if (TEAM == 1u) {
-    return own;
-  }
-  team_slots[local] = own;
-  for (var half = TEAM / 2u; half > 0u; half /= 2u) {
-    // Publishes the slots written so far: each team's own, then those the step before has merged.
-    workgroupBarrier();
-    if (local % TEAM < half) {
-      team_slots[local] = max(team_slots[local], team_slots[local + half]);
+// The extremes of an invocation's part of a region.
+fn extremes_of(region: Region) -> Extremes {
+  var raw = Extremes(0u);
+  for (var row = region.row; row < region.row_end; row += TEAM_Y) {
+    var unit = region.start;
+    for (; unit + (UNROLL - 1u) * TEAM_X < region.end; unit += UNROLL * TEAM_X) {
+      // @repeat U UNROLL
+      let bits_U = bits_of(row, unit + U * TEAM_X);
+      // @end
+      // @repeat U UNROLL
+      raw = with_bits(raw, bits_U);
+      // @end
+    }
+    for (; unit < region.end; unit += TEAM_X) {
+      raw = with_bits(raw, bits_of(row, unit));
     }
   }
-  // Publishes every team's first slot.
-  workgroupBarrier();
-  return team_slots[local / TEAM * TEAM];
+  // No negative number, or the sign taken off.
+  raw.y = select(0u, raw.y & MAGNITUDE, raw.y > MAGNITUDE);
+  if (max(raw.x, raw.y) >= INFINITY) {
+    return finite_extremes_of(region);
+  }
+  return select(Extremes(0u), raw, raw >= Extremes(MIN_NORMAL));
+}
+
+// The same where there are NaN or infinities among the numbers.
+fn finite_extremes_of(region: Region) -> Extremes {
+  var positive = vec4<u32>(0u);
+  var negative = vec4<u32>(0u);
+  for (var row = region.row; row < region.row_end; row += TEAM_Y) {
+    for (var unit = region.start; unit < region.end; unit += TEAM_X) {
+      let bits = bits_of(row, unit);
+      let magnitude = bits & vec4<u32>(MAGNITUDE);
+      let usable = (magnitude >= vec4<u32>(MIN_NORMAL)) & (magnitude < vec4<u32>(INFINITY));
+      let below = (bits != magnitude) & vec4<bool>(ASYMMETRIC);
+      positive = max(positive, select(vec4<u32>(0u), magnitude, usable & !below));
+      negative = max(negative, select(vec4<u32>(0u), magnitude, usable & below));
+    }
+  }
+  return Extremes(max(max(positive.x, positive.y), max(positive.z, positive.w)),
+                  max(max(negative.x, negative.y), max(negative.z, negative.w)), 1u);
 }

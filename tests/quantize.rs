@@ -1,14 +1,22 @@
 //! Quantize against its reference, to the bit: shapes x formats x scales, special values, exhaustive inputs, and
 //! references that must be rejected.
 
+use langevin::formats::e8m0::ScaleRounding;
 use langevin::gpu::Capabilities;
 use langevin::reference::generate::{self, Random};
-use langevin::verify::{self, Op, RunOptions, Tensor, Tensors, compare};
-use langevin::{Format, Gpu, Granularity, Kernel, Overflow, PlanOptions, ScaleSource};
+use langevin::verify::{self, Dtype, Op, RunOptions, Tensor, Tensors, compare};
+use langevin::{Format, Gpu, Granularity, Kernel, Overflow, PlanOptions, Rounding, ScaleSource};
 use langevin::{Quantize, QuantizeBuffers, QuantizeDesc};
 use langevin_testkit::{conform, conform_on, gpu};
 
-const GRANULARITIES: [Granularity; 2] = [Granularity::PerTensor, Granularity::PerRow];
+const GRANULARITIES: [Granularity; 6] = [
+    Granularity::PerTensor,
+    Granularity::PerRow,
+    Granularity::PerColumn,
+    Granularity::PerGroup(32),
+    Granularity::PerBlock { rows: 16, columns: 8 },
+    Granularity::PerBlock { rows: 5, columns: 1 },
+];
 /// The formats of codes, I8 also with zero points.
 const CODES: [(Format, bool); 4] =
     [(Format::E4m3, false), (Format::E5m2, false), (Format::I8, false), (Format::I8, true)];
@@ -51,16 +59,43 @@ fn shapes() {
     let widths = [1, 2, 3, 4, 5, 7, 8, 9, 31, 32, 33, 127, 128, 129, 131, 255, 256, 257, 515, 1031];
     let rows = [1, 2, 3, 7, 8, 9, 15, 17, 63, 65];
     for (i, &width) in widths.iter().enumerate() {
-        for granularity in GRANULARITIES {
-            let rows = rows[(i * 7 + usize::from(granularity == Granularity::PerRow)) % rows.len()];
+        // Every other one: a width and its neighbour have them all.
+        for (j, granularity) in GRANULARITIES.into_iter().enumerate().skip(i % 2).step_by(2) {
+            let rows = rows[(i * 7 + j) % rows.len()];
             let desc = QuantizeDesc { granularity, ..per_row(&[rows, width]) };
             conform_wild(&gpu, &desc, i as u64);
         }
     }
-    for shape in [&[][..], &[37], &[2, 3, 5], &[2, 1, 3, 6]] {
+    for shape in [&[][..], &[37], &[2, 3, 5], &[2, 1, 3, 6], &[2, 21, 70]] {
         for granularity in GRANULARITIES {
-            conform(&gpu, &QuantizeDesc { granularity, ..per_row(shape) }, 3);
+            let desc = QuantizeDesc { granularity, ..per_row(shape) };
+            if desc.validate().is_ok() {
+                conform(&gpu, &desc, 3);
+            }
         }
+    }
+}
+
+/// Groups and blocks smaller and larger than a team, and than the tensor; strips enough to be merged.
+#[test]
+fn groups_blocks_and_strips() {
+    let Some(gpu) = gpu() else { return };
+    let block = |rows, columns| Granularity::PerBlock { rows, columns };
+    let cases = [
+        (Granularity::PerGroup(4), [3, 70]),
+        (Granularity::PerGroup(128), [9, 515]),
+        (Granularity::PerGroup(1024), [3, 1500]),
+        (block(128, 128), [130, 300]),
+        (block(1, 4), [5, 9]),
+        (block(70, 4), [71, 6]),
+        (block(1000, 1000), [7, 9]),
+        (block(64, 1), [130, 66]),
+        (Granularity::PerColumn, [203, 70]),
+    ];
+    for (i, (granularity, shape)) in cases.into_iter().enumerate() {
+        let (q, asymmetric) = CODES[i % CODES.len()];
+        let desc = QuantizeDesc { q, asymmetric, granularity, ..per_row(&shape) };
+        conform_wild(&gpu, &desc, i as u64);
     }
 }
 
@@ -70,9 +105,10 @@ fn every_format() {
     let mut seed = 0;
     for x in [Format::F32, Format::F16, Format::BF16] {
         for (q, asymmetric) in CODES {
-            for granularity in GRANULARITIES {
+            for _ in 0..2 {
                 seed += 1;
-                let scale = if seed % 3 == 0 { ScaleSource::Static } else { ScaleSource::Dynamic };
+                let granularity = GRANULARITIES[seed as usize % GRANULARITIES.len()];
+                let scale = if seed % 5 == 0 { ScaleSource::Static } else { ScaleSource::Dynamic };
                 let overflow = if seed % 2 == 0 { Overflow::Saturate } else { Overflow::NonSaturating };
                 let desc =
                     QuantizeDesc { x, q, asymmetric, granularity, scale, overflow, ..per_row(&[9, 70]) };
@@ -226,6 +262,98 @@ fn strided_f32_inputs() {
     }
 }
 
+/// MX blocks: every rounding of the scale, rows of whole and of broken strips, and scales that are given, NaN among them.
+#[test]
+fn mx_blocks() {
+    let Some(gpu) = gpu() else { return };
+    for (i, scale_rounding) in ScaleRounding::ALL.into_iter().enumerate() {
+        let q = [Format::E4m3, Format::E5m2][i % 2];
+        let x = [Format::F32, Format::BF16][i % 2];
+        let overflow = [Overflow::Saturate, Overflow::NonSaturating][i / 2];
+        for (j, shape) in [[1, 1], [3, 31], [2, 33], [5, 128], [9, 129], [11, 700]].into_iter().enumerate() {
+            let granularity = Granularity::PerGroup(32);
+            let desc = QuantizeDesc { x, q, granularity, overflow, ..per_row(&shape) };
+            let desc = QuantizeDesc { scale_rounding: Some(scale_rounding), ..desc };
+            conform_wild(&gpu, &desc, (i * 10 + j) as u64);
+        }
+    }
+    let mut random = Random::new(3);
+    // Blocks whose largest number lies about every threshold, at every magnitude.
+    let mut x = Vec::new();
+    for exponent in 0..=255_u32 {
+        for fraction in
+            [0, 1, 0x5f_ffff, 0x60_0000, 0x60_0001, 0x6f_ffff, 0x70_0000, 0x77_ffff, 0x78_0000, 0x7f_ffff]
+        {
+            let amax = f32::from_bits(exponent << 23 | fraction);
+            x.extend((0..31).map(|_| amax * random.uniform(-1.0, 1.0)));
+            x.push(amax);
+        }
+    }
+    for (scale_rounding, q) in ScaleRounding::ALL
+        .into_iter()
+        .flat_map(|rounding| [(rounding, Format::E4m3), (rounding, Format::E5m2)])
+    {
+        let shape = vec![x.len() / 320, 320];
+        let mut inputs = Tensors::new();
+        inputs.insert("x", Tensor::from_f32(Format::F32, &shape, &x).unwrap());
+        let granularity = Granularity::PerGroup(32);
+        let desc = QuantizeDesc {
+            shape,
+            q,
+            granularity,
+            scale_rounding: Some(scale_rounding),
+            ..Default::default()
+        };
+        conform_on(&gpu, &desc, &inputs);
+    }
+    let desc = QuantizeDesc {
+        granularity: Granularity::PerGroup(32),
+        scale_rounding: Some(ScaleRounding::Floor),
+        scale: ScaleSource::Static,
+        ..per_row(&[2, 32 * 128])
+    };
+    let mut inputs = wild_inputs(&desc, 9);
+    inputs.insert("scale", Tensor::new(Dtype::E8m0, &[2, 128], (0..=255).collect()).unwrap());
+    conform_on(&gpu, &desc, &inputs);
+    // Padding of the scales is zero: five blocks take two words.
+    let desc = QuantizeDesc { scale: ScaleSource::Dynamic, shape: vec![1, 160], ..desc };
+    let plan = Quantize::new(gpu.device(), &desc).unwrap();
+    let [x, q, scale] = [(160, 0x3f80_0000), (40, 0), (2, u32::MAX)]
+        .map(|(words, word)| gpu.upload("tensor", &vec![word; words]).unwrap());
+    let [x, q, scales] = [&x, &q, &scale].map(wgpu::Buffer::as_entire_buffer_binding);
+    let call = plan.bind(gpu.device(), QuantizeBuffers::new(x, q, scales)).unwrap();
+    gpu.run(|encoder| call.encode(encoder)).unwrap();
+    assert_eq!(gpu.download(&scale).unwrap(), [0x7777_7777, 0x77]);
+}
+
+/// The same bits on the CPU and the GPU for every format of codes and every way to share scales.
+#[test]
+fn stochastic_rounding() {
+    let Some(gpu) = gpu() else { return };
+    for (i, granularity) in GRANULARITIES.into_iter().enumerate() {
+        let (q, asymmetric) = CODES[i % CODES.len()];
+        let overflow = [Overflow::Saturate, Overflow::NonSaturating][i / 4];
+        let scale = [ScaleSource::Dynamic, ScaleSource::Static][i % 2];
+        let desc = QuantizeDesc { q, asymmetric, granularity, overflow, scale, ..per_row(&[23, 130]) };
+        let desc = QuantizeDesc { rounding: Rounding::Stochastic, ..desc };
+        conform_wild(&gpu, &desc, i as u64);
+        conform_wild(&gpu, &QuantizeDesc { shape: vec![2, 7, 45], ..desc }, i as u64);
+    }
+    let desc = QuantizeDesc { granularity: Granularity::PerGroup(32), ..per_row(&[9, 150]) };
+    let scale_rounding = Some(ScaleRounding::Floor);
+    let rounding = Rounding::Stochastic;
+    conform_wild(&gpu, &QuantizeDesc { scale_rounding, rounding, ..desc }, 1);
+    // All magnitudes: subnormal codes of every distance, and overflow.
+    let x: Vec<f32> = (0..=u32::MAX).step_by(65_521).map(f32::from_bits).collect();
+    for (q, asymmetric) in CODES {
+        let desc = QuantizeDesc { shape: vec![x.len()], q, asymmetric, rounding, ..Default::default() };
+        let desc = QuantizeDesc { scale: ScaleSource::Static, ..desc };
+        let mut inputs = with_scale(generate::inputs(&desc, 1), &[], &[0.7]);
+        inputs.insert("x", Tensor::from_f32(Format::F32, &desc.shape, &x).unwrap());
+        conform_on(&gpu, &desc, &inputs);
+    }
+}
+
 #[test]
 fn empty_tensors() {
     let Some(gpu) = gpu() else { return };
@@ -233,6 +361,9 @@ fn empty_tensors() {
         for granularity in GRANULARITIES {
             for scale in [ScaleSource::Dynamic, ScaleSource::Static] {
                 let desc = QuantizeDesc { granularity, scale, ..per_row(shape) };
+                if desc.validate().is_err() {
+                    continue;
+                }
                 conform(&gpu, &desc, 1);
                 conform(&gpu, &QuantizeDesc { q: Format::I8, asymmetric: true, ..desc }, 1);
             }

@@ -1,18 +1,19 @@
 //! Shaders without a GPU: every variant is parsed, validated and written to SPIR-V, MSL and HLSL by naga, its bindings
 //! are compared with the host's list, and every file is valid by itself.
 
+use langevin::formats::e8m0::ScaleRounding;
 use langevin::gpu::CoopShape;
 use langevin::{
     Activation, ActivationDesc, AttentionDesc, Capabilities, Causal, Columns, ConvDesc, DequantizeDesc,
-    Format, GatedResidualDesc, Granularity, GuidanceDesc, HeatDesc, Kernel, LaplacianDesc, MatmulDesc,
-    Modulation, NormDesc, NormKind, Operand, PatchifyDesc, QuantizeDesc, ScaleSource, StageSource,
-    UnpatchifyDesc, View, sources,
+    FakeQuantizeDesc, Format, GatedResidualDesc, Granularity, GuidanceDesc, HeatDesc, Kernel, LaplacianDesc,
+    MatmulDesc, Modulation, NormDesc, NormKind, Operand, Overflow, PatchifyDesc, QuantizeDesc, Rounding,
+    ScaleSource, StageSource, UnpatchifyDesc, View, sources,
 };
 use naga::{AddressSpace, StorageAccess};
 use std::path::{Path, PathBuf};
 
-/// A software adapter has every variant that no optional feature gates; the others have the rest, with cooperative
-/// matrices of both sizes and subgroups of 8 and 32.
+/// A software adapter has every variant that no optional feature gates, another the features of Mesa's lavapipe; the others have the
+/// rest, with cooperative matrices of both sizes and subgroups of 8 and 32.
 fn capabilities() -> [Capabilities; 5] {
     let minimal = Capabilities::minimal();
     let software = Capabilities { device_type: wgpu::DeviceType::Cpu, ..minimal.clone() };
@@ -150,10 +151,15 @@ fn matmul() {
 #[test]
 fn quantize() {
     for (x, q) in [(Format::F32, Format::E4m3), (Format::F16, Format::E5m2), (Format::BF16, Format::I8)] {
-        for granularity in [Granularity::PerTensor, Granularity::PerRow] {
+        for granularity in [
+            Granularity::PerTensor,
+            Granularity::PerRow,
+            Granularity::PerColumn,
+            Granularity::PerBlock { rows: 2, columns: 8 },
+        ] {
             for scale in [ScaleSource::Dynamic, ScaleSource::Static] {
                 for asymmetric in [false, q == Format::I8] {
-                    let shape = vec![3, 5];
+                    let shape = vec![70, 5];
                     check(&QuantizeDesc {
                         shape,
                         x,
@@ -170,12 +176,60 @@ fn quantize() {
 }
 
 #[test]
+fn mx_blocks() {
+    for (x, q) in [(Format::F32, Format::E4m3), (Format::F16, Format::E5m2)] {
+        let (shape, granularity) = (vec![3, 150], Granularity::PerGroup(32));
+        for scale in [ScaleSource::Dynamic, ScaleSource::Static] {
+            let scale_rounding = Some(ScaleRounding::Even);
+            let (shape, asymmetric) = (shape.clone(), false);
+            let (overflow, rounding) = (Overflow::Saturate, Rounding::Stochastic);
+            check(&QuantizeDesc {
+                shape,
+                x,
+                q,
+                granularity,
+                scale,
+                asymmetric,
+                scale_rounding,
+                overflow,
+                rounding,
+            });
+        }
+        check(&DequantizeDesc { shape, q, granularity, power_scales: true, ..Default::default() });
+    }
+}
+
+#[test]
+fn fake_quantize() {
+    for (i, granularity) in
+        [Granularity::PerTensor, Granularity::PerRow, Granularity::PerColumn].into_iter().enumerate()
+    {
+        let (q, out) =
+            ([Format::E4m3, Format::E5m2, Format::I8][i], [Format::F32, Format::F16, Format::BF16][i]);
+        let codes =
+            QuantizeDesc { shape: vec![70, 5], q, granularity, asymmetric: i == 2, ..Default::default() };
+        check(&FakeQuantizeDesc { codes, out });
+    }
+}
+
+#[test]
 fn dequantize() {
     for q in Format::ALL {
         for out in [Format::F32, Format::F16, Format::BF16] {
             let zero_point = q == Format::I8;
-            let granularity = Granularity::PerRow;
-            check(&DequantizeDesc { shape: vec![3, 5], q, out, granularity, zero_point });
+            let granularity = match out {
+                Format::F32 => Granularity::PerGroup(4),
+                Format::F16 => Granularity::PerBlock { rows: 2, columns: 1 },
+                _ => Granularity::PerRow,
+            };
+            check(&DequantizeDesc {
+                shape: vec![3, 5],
+                q,
+                out,
+                granularity,
+                zero_point,
+                ..Default::default()
+            });
         }
     }
 }

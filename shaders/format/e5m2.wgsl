@@ -8,28 +8,19 @@ fn decode_e5m2(code: u32) -> f32 {
   return bitcast<f32>(((code & 0x80u) << 24u) | select(normal, subnormal, magnitude < 4u));
 }
 
+// The code of a magnitude up to 65536, which becomes 0x7c; by its bits, to nearest, ties to even. A power of two is added
+// under which one unit of the sum is one unit of the code: of 2^e for a normal number, of 2^-16 for the others.
+fn encode_e5m2_magnitude(magnitude: u32) -> u32 {
+  let power = (max(magnitude, 0x38800000u) & 0x7f800000u) + 0x0a800000u;
+  let sum = bitcast<u32>(bitcast<f32>(magnitude) + bitcast<f32>(power));
+  return (sum - power) + (power >> 21u) - 536u;
+}
+
 // Rounds the f32 of these bits to nearest, ties to even. Finite overflow and infinity become the largest number, or infinity.
 fn encode_e5m2_bits(bits: u32, saturate_overflow: bool) -> u32 {
-  let sign = (bits >> 24u) & 0x80u;
   let magnitude = bits & 0x7fffffffu;
-  if (magnitude > 0x7f800000u) {
-    return sign | 0x7fu;
-  }
-  if (magnitude < 0x38800000u) {
-    // Below 2^-14: subnormal, units of 2^-16.
-    let shift = 134u - (magnitude >> 23u);
-    if (shift > 24u) {
-      return sign;
-    }
-    let mantissa = (magnitude & 0x7fffffu) | 0x800000u;
-    let quotient = mantissa >> shift;
-    let remainder = mantissa & ((1u << shift) - 1u);
-    let half = 1u << (shift - 1u);
-    let up = remainder > half || (remainder == half && (quotient & 1u) == 1u);
-    return sign | (quotient + select(0u, 1u, up));
-  }
-  let rounded = ((magnitude + 0xfffffu + ((magnitude >> 21u) & 1u)) >> 21u) - 448u;
-  return sign | select(rounded, select(0x7cu, 0x7bu, saturate_overflow), rounded > 0x7bu);
+  let code = encode_e5m2_magnitude(min(magnitude, select(0x47800000u, 0x47600000u, saturate_overflow)));
+  return ((bits >> 24u) & 0x80u) | select(code, 0x7fu, magnitude > 0x7f800000u);
 }
 
 // Overflow becomes infinity; who wants it to saturate clamps before.

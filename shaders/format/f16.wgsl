@@ -8,27 +8,14 @@ fn decode_f16(code: u32) -> f32 {
   return bitcast<f32>(((code & 0x8000u) << 16u) | select(normal, subnormal, magnitude < 0x400u));
 }
 
-// Rounds to nearest, ties to even; overflow becomes infinity.
+// Rounds to nearest, ties to even; overflow becomes infinity. A power of two is added under which one unit of the sum is
+// one unit of the code: of 2^e for a normal number, of 2^-24 for the others. 65536 becomes 0x7c00, infinity.
 fn encode_f16(x: f32) -> u32 {
   let bits = bitcast<u32>(x);
-  let sign = (bits >> 16u) & 0x8000u;
-  let magnitude = bits & 0x7fffffffu;
-  if (magnitude > 0x7f800000u) {
-    return sign | 0x7e00u;
-  }
-  if (magnitude < 0x38800000u) {
-    // Below 2^-14: subnormal, units of 2^-24.
-    let shift = 126u - (magnitude >> 23u);
-    if (shift > 24u) {
-      return sign;
-    }
-    let mantissa = (magnitude & 0x7fffffu) | 0x800000u;
-    let quotient = mantissa >> shift;
-    let remainder = mantissa & ((1u << shift) - 1u);
-    let half = 1u << (shift - 1u);
-    let up = remainder > half || (remainder == half && (quotient & 1u) == 1u);
-    return sign | (quotient + select(0u, 1u, up));
-  }
-  let rounded = ((magnitude + 0xfffu + ((magnitude >> 13u) & 1u)) >> 13u) - 0x1c000u;
-  return sign | min(rounded, 0x7c00u);
+  let given = bits & 0x7fffffffu;
+  let magnitude = min(given, 0x47800000u);
+  let power = (max(magnitude, 0x38800000u) & 0x7f800000u) + 0x06800000u;
+  let sum = bitcast<u32>(bitcast<f32>(magnitude) + bitcast<f32>(power));
+  let code = (sum - power) + (power >> 13u) - 0x1f800u;
+  return ((bits >> 16u) & 0x8000u) | select(code, 0x7e00u, given > 0x7f800000u);
 }

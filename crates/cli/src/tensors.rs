@@ -37,6 +37,8 @@ pub(crate) const FLOATS: &[FileDtype] = &[FileDtype::F32, FileDtype::F16, FileDt
 pub(crate) const F32: &[FileDtype] = &[FileDtype::F32];
 /// Masks.
 pub(crate) const MASK: &[FileDtype] = &[FileDtype::BOOL, FileDtype::U8];
+/// Scales: numbers, or powers of two by their exponents.
+pub(crate) const SCALES: &[FileDtype] = &[FileDtype::F32, FileDtype::F8_E8M0];
 /// Zero points.
 pub(crate) const I32: &[FileDtype] = &[FileDtype::I32];
 
@@ -122,6 +124,7 @@ fn dtype_of_file(dtype: FileDtype) -> Option<Dtype> {
         // A mask's bytes: zero is false, all others are true.
         FileDtype::BOOL | FileDtype::U8 => Dtype::Bool,
         FileDtype::I32 => Dtype::I32,
+        FileDtype::F8_E8M0 => Dtype::E8m0,
         _ => return None,
     })
 }
@@ -136,6 +139,7 @@ pub(crate) fn dtype_in_file(dtype: Dtype) -> FileDtype {
         Dtype::Number(Format::I8) => FileDtype::I8,
         Dtype::Bool => FileDtype::BOOL,
         Dtype::I32 => FileDtype::I32,
+        Dtype::E8m0 => FileDtype::F8_E8M0,
         _ => FileDtype::F32,
     }
 }
@@ -147,7 +151,7 @@ mod tests {
     #[test]
     fn every_element_type_has_its_name_in_a_file() {
         let formats = Format::ALL.map(Dtype::from);
-        for dtype in formats.into_iter().chain([Dtype::Bool, Dtype::I32]) {
+        for dtype in formats.into_iter().chain([Dtype::Bool, Dtype::I32, Dtype::E8m0]) {
             let in_file = dtype_in_file(dtype);
             assert_eq!(in_file.bitsize(), dtype.bytes() * 8);
             assert_eq!(dtype_of_file(in_file), Some(dtype));

@@ -49,6 +49,8 @@
 //! # Ok::<(), langevin_formats::LengthError>(())
 //! ```
 //!
+//! MXFP8 blocks have scales that are powers of two, bytes of UE8M0: [`e8m0`].
+//!
 //! # Features
 //!
 //! `serde`: [`Format`] and [`Overflow`] as strings, `"e4m3"`, `"non_saturating"`.
@@ -57,18 +59,22 @@
 pub mod bf16;
 pub mod e4m3;
 pub mod e5m2;
+pub mod e8m0;
 mod error;
 pub mod f16;
 mod format;
 mod fp8;
 pub mod i8;
+pub mod philox;
 mod quantize;
 mod rows;
 pub mod scale;
 mod slices;
+mod stochastic;
 
 pub use error::{LengthError, ParseFormatError};
 pub use format::{Format, Overflow};
 pub use quantize::quantize;
 pub use rows::{NAN_PAD, pack_rows, pack_rows_with, padded_row_len, row_words, unpack_rows};
 pub use slices::{decode, decode_f64, encode};
+pub use stochastic::{Rounding, quantize_i8 as quantize_i8_stochastic, quantize_stochastic};

@@ -99,10 +99,67 @@ def decode():
         add(f"decode_{name}", q=every, scale=np.float32(8), out=every.view(dtype).astype(np.float32) * np.float32(8))
 
 
+def tiles(x, rows, columns):
+    """Every block of x, its place among the blocks first; rows are those of the last axis but one."""
+    for i in range(-(-x.shape[0] // rows)):
+        for j in range(-(-x.shape[1] // columns)):
+            yield (i, j), (slice(i * rows, (i + 1) * rows), slice(j * columns, (j + 1) * columns))
+
+
+def granularities():
+    for kind, name, rows, columns in [("column", "e4m3", 9, 1), ("group", "e5m2", 1, 32), ("block", "e4m3", 4, 8),
+                                      ("strip", "e5m2", 5, 1)]:
+        dtype, largest = FP8[name]
+        x = wide((9, 38))
+        scale = np.zeros((-(-9 // rows), -(-38 // columns)), np.float32)
+        q = np.zeros(x.shape, np.uint8)
+        for place, tile in tiles(x, rows, columns):
+            scale[place] = np.abs(x[tile]).max() / np.float32(largest)
+            scaled = x[tile] * (np.float32(1) / scale[place])
+            q[tile] = codes(dtype, np.clip(scaled, np.float32(-largest), np.float32(largest)))
+        add(f"{kind}_{name}", x=x, scale=scale[0] if kind == "column" else scale, q=q)
+
+
+def mx():
+    """MXFP8: the scale of a block is a power of two, made of its largest magnitude by torchao's rules, here in f64."""
+    for name, (dtype, largest) in FP8.items():
+        x = wide((6, 70))
+        x[0, 3], x[1, 40], x[2, :32] = 448 * 1.05, 61000, 0
+        top, digits = (8, 3) if name == "e4m3" else (15, 2)
+        for rounding in ["floor", "rceil", "ceil", "even"]:
+            scale, q = np.zeros((6, 3)), np.zeros(x.shape, np.uint8)
+            for place, tile in tiles(x, 1, 32):
+                amax = np.abs(x[tile]).max().astype(np.float64)
+                power = np.floor(np.log2(amax)) if amax > 0 else top
+                if rounding == "rceil" and amax > 0:
+                    power = np.ceil(np.log2(amax / largest)) + top
+                if rounding == "ceil" and amax > 0:
+                    power = np.ceil(np.log2(amax))
+                if rounding == "even" and amax / 2.0**power >= 2 - 0.5 ** (digits + 1):
+                    power += 1
+                scale[place] = 2.0 ** (power - top)
+                q[tile] = codes(dtype, np.clip(x[tile] / scale[place].astype(np.float32), -largest, largest))
+            scales = scale.astype(ml_dtypes.float8_e8m0fnu)
+            assert np.array_equal(scales.astype(np.float64), scale)
+            add(f"mx_{rounding}_{name}", x=x, scale=scales.view(np.uint8), q=q)
+
+
+def fake():
+    """Quantize and dequantize at once: the numbers are one f32 product of code and scale."""
+    x = wide((4, 18))
+    dtype, largest = FP8["e4m3"]
+    scale = np.abs(x).max(-1) / np.float32(largest)
+    scaled = np.clip(x * (np.float32(1) / scale)[:, None], np.float32(-largest), np.float32(largest))
+    add("fake_e4m3", x=x, scale=scale, out=scaled.astype(dtype).astype(np.float32) * scale[:, None])
+
+
 static_fp8()
 dynamic()
 asymmetric()
 onnx()
 decode()
+granularities()
+mx()
+fake()
 versions = {"numpy": np.__version__, "ml_dtypes": ml_dtypes.__version__}
 save_file(tensors, Path(__file__).with_suffix(".safetensors"), metadata=versions)

@@ -1,16 +1,18 @@
 //! Dequantization: codes back to numbers.
 
-use crate::affine::{check_affine, check_granularity, rows, scale_shape, width};
+use crate::affine::{
+    check_affine, check_granularity, check_powers, rows, scale_dtype, scale_index, scale_shape, width,
+};
 use crate::bound::{Rounded, TINY};
 use crate::{Cost, DescError, Dtype, Expected, Format, Granularity, Op, TensorSpec, Tensors};
-use ndarray::{ArrayD, ArrayViewD, Axis, Zip};
+use ndarray::{ArrayD, ArrayViewD, Zip};
 
 /// `out = (q - zero_point) * scale`
 ///
 /// | tensor | shape | type |
 /// |---|---|---|
 /// | `q` | [`shape`](Self::shape), any rank | [`DequantizeDesc::q`]: any format |
-/// | `scale` | `[]` per tensor; the shape without its last axis per row | F32 |
+/// | `scale` | by [`granularity`](Self::granularity), as [`QuantizeDesc`](crate::QuantizeDesc) writes it | F32; E8M0 with [`power_scales`](Self::power_scales) |
 /// | `zero_point` | as `scale`; only with [`zero_point`](Self::zero_point) | I32, -128 to 127 |
 /// | `out` | as `q` | [`DequantizeDesc::out`]: F32, F16, BF16 |
 ///
@@ -56,8 +58,11 @@ pub struct DequantizeDesc {
     pub q: Format,
     /// How `out` is stored: F32, F16 or BF16.
     pub out: Format,
-    /// What shares one scale: the tensor or a row.
+    /// What shares one scale.
     pub granularity: Granularity,
+    /// The scales are powers of two, those of MXFP8; code 255 makes NaN of its whole block.
+    #[cfg_attr(feature = "serde", serde(skip))]
+    pub power_scales: bool,
     /// `q`, I8, has a zero point.
     #[cfg_attr(feature = "serde", serde(skip))]
     pub zero_point: bool,
@@ -71,6 +76,7 @@ impl Default for DequantizeDesc {
             q: Format::E4m3,
             out: Format::F32,
             granularity: Granularity::PerTensor,
+            power_scales: false,
             zero_point: false,
         }
     }
@@ -83,9 +89,12 @@ impl Op for DequantizeDesc {
         if !matches!(self.out, Format::F32 | Format::F16 | Format::BF16) {
             return Err(Self::field_error("out", "f32, f16 or bf16", self.out));
         }
-        check_granularity::<Self>(self.granularity)?;
+        check_granularity::<Self>(&self.shape, self.granularity)?;
         if self.zero_point && self.q != Format::I8 {
             return Err(Self::field_error("zero_point", "absent unless `q` is i8", self.q));
+        }
+        if self.power_scales {
+            check_powers::<Self>("power_scales", self.q, self.granularity)?;
         }
         self.check_index_range()
     }
@@ -94,7 +103,7 @@ impl Op for DequantizeDesc {
         let scale_shape = scale_shape(&self.shape, self.granularity);
         let mut specs = vec![
             TensorSpec::input("q", self.q, &self.shape),
-            TensorSpec::input("scale", Format::F32, &scale_shape),
+            TensorSpec::input("scale", scale_dtype(self.power_scales), &scale_shape),
         ];
         specs.extend(self.zero_point.then(|| TensorSpec::input("zero_point", Dtype::I32, &scale_shape)));
         specs.push(TensorSpec::output("out", self.out, &self.shape));
@@ -113,10 +122,12 @@ impl Op for DequantizeDesc {
     fn answer(&self, inputs: &Tensors) -> Vec<Expected> {
         let tensor = |name| inputs.values(name).unwrap_or_else(|| ArrayD::zeros(vec![]));
         let q = tensor("q").mapv_into(|code| if code.abs() < TINY { 0.0_f64.copysign(code) } else { code });
-        let (scale, zero) = (spread(tensor("scale"), &q), spread(tensor("zero_point"), &q));
+        let zeros = inputs.values("zero_point");
+        let spread = |values| spread(values, &self.shape, self.granularity);
+        let (scale, zero) = (spread(tensor("scale")), zeros.map_or_else(|| ArrayD::zeros(vec![]), spread));
         let mut out = q.mapv(Rounded::exact);
         Zip::from(&mut out).and_broadcast(&scale).and_broadcast(&zero).for_each(|element, &scale, &zero| {
-            let product = scaled(element.value - zero, scale);
+            let product = scaled(element.value - zero, scale, self.power_scales);
             // A NaN is promised as such, and storing does not change it.
             *element = if product.value.is_nan() { product } else { product.store(self.out) };
         });
@@ -131,6 +142,11 @@ impl DequantizeDesc {
         rows(&self.shape)
     }
 
+    /// The shape of `scale` and `zero_point`.
+    pub fn scale_shape(&self) -> Vec<usize> {
+        scale_shape(&self.shape, self.granularity)
+    }
+
     /// How long a row, the last axis, is; 1 for a scalar.
     pub fn width(&self) -> usize {
         width(&self.shape)
@@ -138,17 +154,18 @@ impl DequantizeDesc {
 }
 
 /// One f32 product of two exact numbers; both have at most 24 bits, so the f64 product is exact.
-fn scaled(value: f64, scale: f64) -> Rounded {
+fn scaled(value: f64, scale: f64, powers: bool) -> Rounded {
     let product = value * scale;
-    if value.is_nan() {
+    if value.is_nan() || scale.is_nan() {
         return Rounded::exact(f64::NAN);
     }
     if value.is_infinite() {
         return Rounded::exact(if scale.is_sign_negative() { -value } else { value });
     }
     let representable = f64::from(product as f32) == product && (product == 0.0 || product.abs() >= TINY);
-    // A subnormal scale may be flushed.
-    let scale = Rounded { value: scale, error: if scale.abs() < TINY { scale.abs() } else { 0.0 } };
+    // A subnormal scale may be flushed; the least power of two is applied in two steps.
+    let scale =
+        Rounded { value: scale, error: if !powers && scale.abs() < TINY { scale.abs() } else { 0.0 } };
     if representable && scale.error == 0.0 {
         return Rounded::exact(product);
     }
@@ -157,45 +174,48 @@ fn scaled(value: f64, scale: f64) -> Rounded {
     Rounded { error: if overflows { f64::INFINITY } else { rounded.error }, ..rounded }
 }
 
-/// Scales or zero points with the last axis put back, so that they broadcast to the rank of `q`.
-fn spread(per_row: ArrayD<f64>, q: &ArrayD<f64>) -> ArrayD<f64> {
-    if per_row.ndim() + 1 == q.ndim() {
-        let last = Axis(per_row.ndim());
-        return per_row.insert_axis(last);
-    }
-    per_row
+/// Scales or zero points, each put where its elements are.
+fn spread(values: ArrayD<f64>, shape: &[usize], granularity: Granularity) -> ArrayD<f64> {
+    let values: Vec<f64> = values.iter().copied().collect();
+    let mut element = 0;
+    ArrayD::from_shape_simple_fn(shape, || {
+        element += 1;
+        values[scale_index(shape, granularity, element - 1)]
+    })
 }
 
-/// `(q - zero_point) * scale` in f64; scales and zero points have shape `[]`, or that of `q` without its last axis.
+/// `(q - zero_point) * scale` in f64; scales and zero points have the shape that the granularity gives them.
 ///
 /// # Errors
-/// [`DescError::Shape`] when the shapes do not fit together.
+/// [`DescError::Field`] for a granularity that does not fit, [`DescError::Shape`] when the shapes do not.
 pub fn dequantize(
     q: ArrayViewD<'_, f64>,
     scale: ArrayViewD<'_, f64>,
     zero_point: ArrayViewD<'_, f64>,
+    granularity: Granularity,
 ) -> Result<ArrayD<f64>, DescError> {
-    let per_row = scale_shape(q.shape(), Granularity::PerRow);
+    check_granularity::<DequantizeDesc>(q.shape(), granularity)?;
+    let shape = scale_shape(q.shape(), granularity);
     for (tensor, array) in [("scale", &scale), ("zero_point", &zero_point)] {
-        if array.ndim() > 0 && array.shape() != per_row {
+        if array.shape() != shape {
             return Err(DescError::Shape {
                 op: DequantizeDesc::NAME,
                 tensor: tensor.into(),
-                expected: format!("[] or {per_row:?}"),
+                expected: format!("{shape:?}"),
                 got: array.shape().to_vec(),
             });
         }
     }
-    let q = q.to_owned();
-    let (scale, zero) = (spread(scale.to_owned(), &q), spread(zero_point.to_owned(), &q));
-    Ok((q - zero) * scale)
+    let spread = |values: ArrayViewD<'_, f64>| spread(values.to_owned(), q.shape(), granularity);
+    let (scale, zero) = (spread(scale), spread(zero_point));
+    Ok((q.to_owned() - zero) * scale)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{Answer, Tensor};
-    use ndarray::{arr0, arr1, arr2};
+    use ndarray::{arr1, arr2};
 
     fn evaluate(desc: &DequantizeDesc, codes: &[u8], scales: &[f32], zeros: Option<&[i32]>) -> Expected {
         let mut inputs = Tensors::new();
@@ -252,11 +272,15 @@ mod tests {
     fn plain_function() {
         let q = arr2(&[[1.0, 2.0], [3.0, 4.0]]).into_dyn();
         let scale = arr1(&[10.0, 100.0]).into_dyn();
-        let out = dequantize(q.view(), scale.view(), arr0(1.0).into_dyn().view()).unwrap();
+        let zeros = arr1(&[1.0, 1.0]).into_dyn();
+        let out = dequantize(q.view(), scale.view(), zeros.view(), Granularity::PerRow).unwrap();
         assert_eq!(out, arr2(&[[0.0, 10.0], [200.0, 300.0]]).into_dyn());
+        let out = dequantize(q.view(), scale.view(), zeros.view(), Granularity::PerColumn).unwrap();
+        assert_eq!(out, arr2(&[[0.0, 100.0], [20.0, 300.0]]).into_dyn());
+        let wrong = arr1(&[1.0; 3]).into_dyn();
         let error =
-            dequantize(q.view(), arr1(&[1.0; 3]).into_dyn().view(), scale.view()).unwrap_err().to_string();
-        assert_eq!(error, "dequantize: tensor `scale` must have shape [] or [2], got [3]");
+            dequantize(q.view(), wrong.view(), zeros.view(), Granularity::PerRow).unwrap_err().to_string();
+        assert_eq!(error, "dequantize: tensor `scale` must have shape [2], got [3]");
     }
 
     #[test]

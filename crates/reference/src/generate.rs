@@ -45,6 +45,8 @@ pub fn tensor(random: &mut Random, dtype: impl Into<Dtype>, shape: &[usize]) -> 
             crate::formats::encode(format, &values, crate::Overflow::Saturate)
         }
         Dtype::Bool => (0..elements).map(|_| random.integer(0, 1) as u8).collect(),
+        // Around 1.
+        Dtype::E8m0 => (0..elements).map(|_| random.integer(120, 134) as u8).collect(),
         Dtype::I32 => (0..elements).flat_map(|_| random.integer(-9, 9).to_le_bytes()).collect(),
     };
     filled(dtype, shape, data)

@@ -15,6 +15,14 @@ pub enum Granularity {
     PerColumn,
     /// Each group of that many neighbours along a row, or along the summed axis of a matrix product; the last may be shorter.
     PerGroup(usize),
+    /// Each block of the last two axes; the last one along either may be smaller. 128 x 128 is usual; with one column, groups
+    /// along the first of the two.
+    PerBlock {
+        /// Rows of a block.
+        rows: usize,
+        /// Columns of a block.
+        columns: usize,
+    },
 }
 
 /// Columns `start..` of a matrix that is `width` wide: how a chunk of a wider projection is read in place.

@@ -1,7 +1,11 @@
 //! Quantization to 8-bit codes, exact to the bit.
 
-use crate::affine::{check_affine, check_granularity, rows, scale_shape, sharing, width};
-use crate::formats::{i8, quantize as code_of, scale};
+use crate::affine::{
+    check_affine, check_granularity, check_powers, matrix_rows, rows, scale_dtype, scale_index, scale_shape,
+    sharing, width,
+};
+use crate::formats::e8m0::{self, ScaleRounding};
+use crate::formats::{self, Rounding, i8, philox, quantize as code_of, scale};
 use crate::{
     Cost, DescError, Dtype, Expected, Format, Granularity, Op, Overflow, Tensor, TensorSpec, Tensors,
 };
@@ -29,8 +33,20 @@ pub enum ScaleSource {
 /// |---|---|---|
 /// | `x` | [`shape`](Self::shape), any rank | [`QuantizeDesc::x`]: F32, F16, BF16 |
 /// | `q` | the same | [`QuantizeDesc::q`]: E4M3, E5M2, I8 |
-/// | `scale` | `[]` per tensor; the shape without its last axis per row | F32 |
+/// | `scale` | by [`granularity`](Self::granularity), below | F32; E8M0 with [`scale_rounding`](Self::scale_rounding) |
 /// | `zero_point` | as `scale`; only with [`asymmetric`](Self::asymmetric) | I32, -128 to 127 |
+/// | `seed` | `[2]`; only with [`Rounding::Stochastic`] | I32, any bits |
+///
+/// | granularity | one scale for | `scale` of `x` `[.., r, c]` |
+/// |---|---|---|
+/// | `PerTensor` | the tensor | `[]` |
+/// | `PerRow` (token) | a row: the elements along the last axis | `[.., r]` |
+/// | `PerColumn` (axis, channel) | what shares an index on the last axis | `[c]` |
+/// | `PerGroup(g)`, `g` a multiple of 4 | `g` neighbours along a row | `[.., r, ceil(c / g)]` |
+/// | `PerBlock { rows: h, columns: w }`, `w` 1 or a multiple of 4 | a block of the last two axes | `[.., ceil(r / h), ceil(c / w)]` |
+///
+/// The last group of a row, and the last block of either axis, may be smaller. These are the layouts that a matrix product
+/// reads: of a left factor `[m, k]` per row or per group, of a right one `[k, n]` per column or by blocks of one column.
 ///
 /// A static scale and zero point are inputs, dynamic ones are outputs:
 ///
@@ -38,11 +54,19 @@ pub enum ScaleSource {
 /// |---|---|---|---|
 /// | symmetric | `amax / max_finite` (448, 57344, 127) | none | -127 to 127 |
 /// | asymmetric | `(max - min) / 255`, the range widened to contain 0 | `round(-min / scale) - 128` | -128 to 127 |
+/// | [`scale_rounding`](Self::scale_rounding) | a power of two by its code: [`encode_scale`](e8m0::encode_scale) | none | |
+///
+/// MXFP8 is E4M3 or E5M2 with `PerGroup(32)` and a `scale_rounding`. Its inverse is the power of two of the negated
+/// exponent, so only the rounding to the code loses anything. Codes of dynamic scales are 1 to 247; a given one of 0
+/// counts as 1, of 254 has an inverse that counts as 0, and of 255, NaN, makes NaN of its whole block.
 ///
 /// A dynamic scale is at least 2^-126, so that its inverse is finite. Where there is nothing but zeros it is 1 and the
 /// codes are those of zero (the asymmetric zero point is then -128). `amax`, `min` and `max` are of the finite values.
 ///
-/// Everything rounds to nearest, ties to even: the scale, the inverse, the product (all f32), then the code.
+/// Everything rounds to nearest, ties to even: the scale, the inverse, the product (all f32), then the code; but with
+/// [`Rounding::Stochastic`] the code is the next one up with the probability of what would be cut off, as
+/// [`quantize_stochastic`](formats::quantize_stochastic) says to the bit. Its random numbers are those of Philox4x32-10
+/// under the key `seed`, at the counter `[w, 0, 0, 0]` for the word `w` of four codes: they do not depend on anything else.
 ///
 /// | `x` | E4M3 | E5M2 | I8 |
 /// |---|---|---|---|
@@ -57,13 +81,15 @@ pub enum ScaleSource {
 /// its sign.
 ///
 /// Error bound: none; `q`, `scale` and `zero_point` are the same bits on every adapter. Scales are made by integer
-/// operations. The product is one f32 multiplication, assumed to round to nearest, which WGSL does not demand; a check
-/// on your adapter shows whether it does. What a code stands for is within half a unit in the last place of its format,
+/// operations. The product is one f32 multiplication, and an FP8 code comes of one f32 sum; both are assumed to round to
+/// nearest, which WGSL does not demand; a check on your adapter shows whether they do. What a code stands for is within half a unit in the last place of its format,
 /// times the scale, plus `3 * 2^-24 |x|` for inverse and product, of an `x` that does not overflow. Asymmetric codes
-/// -128 and 127 may be a whole step off: the zero point is rounded.
+/// -128 and 127 may be a whole step off: the zero point is rounded. With stochastic rounding it
+/// is a whole unit wherever it was half of one.
 ///
 /// # Errors
-/// [`DescError::Field`] for formats and granularities other than those above, and for `asymmetric` without I8;
+/// [`DescError::Field`] for formats and granularities other than those above, for `asymmetric` without I8, and for
+/// `scale_rounding` but with FP8 in groups of 32;
 /// [`DescError::TooLarge`]; [`DescError::Value`] for a static scale that is not finite (a kernel cannot refuse it: NaN
 /// gives NaN codes, or zero points) or a zero point out of range.
 ///
@@ -78,7 +104,8 @@ pub enum ScaleSource {
 /// # Ok::<(), langevin_reference::DescError>(())
 /// ```
 ///
-/// Source: OCP 8-bit floating point specification, revision 1.0; ONNX QuantizeLinear for I8.
+/// Source: OCP 8-bit floating point specification, revision 1.0; OCP microscaling formats specification, version 1.0; ONNX
+/// QuantizeLinear for I8. The names of granularities and of the roundings of scales are torchao's.
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(
     feature = "serde",
@@ -94,13 +121,17 @@ pub struct QuantizeDesc {
     pub x: Format,
     /// How `q` is stored.
     pub q: Format,
-    /// What shares one scale: the tensor or a row.
+    /// What shares one scale.
     pub granularity: Granularity,
     /// Where the scale, and the zero point, come from.
     #[cfg_attr(feature = "serde", serde(skip))]
     pub scale: ScaleSource,
     /// I8 codes are offset by a zero point and use their full range.
     pub asymmetric: bool,
+    /// The scales are powers of two, those of MXFP8, and `amax` is rounded to one so.
+    pub scale_rounding: Option<ScaleRounding>,
+    /// How a product between two codes becomes one of them.
+    pub rounding: Rounding,
     /// What becomes of values that FP8 cannot hold; I8 saturates in both modes.
     pub overflow: Overflow,
 }
@@ -115,6 +146,8 @@ impl Default for QuantizeDesc {
             granularity: Granularity::PerTensor,
             scale: ScaleSource::Dynamic,
             asymmetric: false,
+            scale_rounding: None,
+            rounding: Rounding::NearestEven,
             overflow: Overflow::Saturate,
         }
     }
@@ -130,9 +163,12 @@ impl Op for QuantizeDesc {
         if !matches!(self.q, Format::E4m3 | Format::E5m2 | Format::I8) {
             return Err(Self::field_error("q", "e4m3, e5m2 or i8", self.q));
         }
-        check_granularity::<Self>(self.granularity)?;
+        check_granularity::<Self>(&self.shape, self.granularity)?;
         if self.asymmetric && self.q != Format::I8 {
             return Err(Self::field_error("asymmetric", "false unless `q` is i8", self.q));
+        }
+        if self.scale_rounding.is_some() {
+            check_powers::<Self>("scale_rounding", self.q, self.granularity)?;
         }
         self.check_index_range()
     }
@@ -140,7 +176,9 @@ impl Op for QuantizeDesc {
     fn tensors(&self) -> Vec<TensorSpec> {
         let scale_shape = scale_shape(&self.shape, self.granularity);
         let mut specs = vec![TensorSpec::input("x", self.x, &self.shape)];
-        let mut affine = vec![TensorSpec::input("scale", Format::F32, &scale_shape)];
+        specs.extend(self.is_stochastic().then(|| TensorSpec::input("seed", Dtype::I32, &[2])));
+        let mut affine =
+            vec![TensorSpec::input("scale", scale_dtype(self.scale_rounding.is_some()), &scale_shape)];
         affine.extend(self.asymmetric.then(|| TensorSpec::input("zero_point", Dtype::I32, &scale_shape)));
         let q = TensorSpec::output("q", self.q, &self.shape);
         match self.scale {
@@ -171,10 +209,13 @@ impl Op for QuantizeDesc {
     fn answer(&self, inputs: &Tensors) -> Vec<Expected> {
         let x = inputs.get("x").map(Tensor::to_f32).unwrap_or_default();
         let affines = self.affines(inputs, &x);
+        let seed = inputs.get("seed").and_then(seed_words);
         let inverses: Vec<f32> = affines.iter().map(|(scale, _)| scale::inverse(*scale)).collect();
-        let sharing = sharing(&self.shape, self.granularity);
         let code = |(i, &value): (usize, &f32)| {
-            let group = i / sharing;
+            let group = scale_index(&self.shape, self.granularity, i);
+            if let Some(seed) = seed {
+                return self.random_code(value, inverses[group], affines[group].1, self.random(i, seed));
+            }
             match self.asymmetric {
                 true => i8::quantize(value, inverses[group], affines[group].1, i8::Range::Full) as u8,
                 false => code_of(value, inverses[group], self.q, self.overflow) as u8,
@@ -184,8 +225,12 @@ impl Op for QuantizeDesc {
         let mut expected = vec![exact("q", self.q.into(), &self.shape, codes)];
         if self.scale == ScaleSource::Dynamic {
             let shape = scale_shape(&self.shape, self.granularity);
-            let scales = affines.iter().flat_map(|(scale, _)| scale.to_le_bytes()).collect();
-            expected.push(exact("scale", Format::F32.into(), &shape, scales));
+            let power = |scale: f32| (scale.to_bits() >> 23) as u8;
+            let scales = match self.scale_rounding {
+                Some(_) => affines.iter().map(|(scale, _)| power(*scale)).collect(),
+                None => affines.iter().flat_map(|(scale, _)| scale.to_le_bytes()).collect(),
+            };
+            expected.push(exact("scale", scale_dtype(self.scale_rounding.is_some()), &shape, scales));
             if self.asymmetric {
                 let zeros = affines.iter().flat_map(|(_, zero)| zero.to_le_bytes()).collect();
                 expected.push(exact("zero_point", Dtype::I32, &shape, zeros));
@@ -206,6 +251,34 @@ impl QuantizeDesc {
         width(&self.shape)
     }
 
+    fn is_stochastic(&self) -> bool {
+        self.rounding == Rounding::Stochastic
+    }
+
+    /// The random bits of an element: Philox counts words of four codes, rows starting on a word.
+    fn random(&self, element: usize, seed: [u32; 2]) -> u32 {
+        let (row, column) = (element / self.width(), element % self.width());
+        let word = row * self.width().div_ceil(4) + column / 4;
+        philox::words([word as u32, 0, 0, 0], seed)[column % 4]
+    }
+
+    fn random_code(&self, value: f32, inverse: f32, zero: i32, random: u32) -> u8 {
+        if self.asymmetric {
+            return formats::quantize_i8_stochastic(value, inverse, zero, i8::Range::Full, random) as u8;
+        }
+        formats::quantize_stochastic(value, inverse, self.q, self.overflow, random) as u8
+    }
+
+    /// The shape of `scale` and `zero_point`.
+    pub fn scale_shape(&self) -> Vec<usize> {
+        scale_shape(&self.shape, self.granularity)
+    }
+
+    /// How many rows a matrix, the last two axes, has; 1 where there are fewer axes.
+    pub fn matrix_rows(&self) -> usize {
+        matrix_rows(&self.shape)
+    }
+
     /// Scale and zero point of everything that shares them.
     fn affines(&self, inputs: &Tensors, x: &[f32]) -> Vec<(f32, i32)> {
         let shape = scale_shape(&self.shape, self.granularity);
@@ -216,17 +289,26 @@ impl QuantizeDesc {
             let zeros = given("zero_point").unwrap_or(vec![0.0; groups]);
             return scales.into_iter().zip(zeros).map(|(scale, zero)| (scale, zero as i32)).collect();
         }
-        let sharing = sharing(&self.shape, self.granularity);
-        let affine = |group: usize| {
-            let values = &x[group * sharing..][..sharing];
+        let affine = |values: &Vec<f32>| {
             if self.asymmetric {
                 let (low, high) = scale::range(values);
                 return scale::asymmetric(low, high);
             }
-            (scale::symmetric(scale::amax(values), self.q), 0)
+            let amax = scale::amax(values);
+            match self.scale_rounding {
+                Some(rounding) => (e8m0::decode(e8m0::encode_scale(amax, self.q, rounding)), 0),
+                None => (scale::symmetric(amax, self.q), 0),
+            }
         };
-        (0..groups).into_par_iter().map(affine).collect()
+        sharing(&self.shape, self.granularity, x).par_iter().map(affine).collect()
     }
+}
+
+/// The two words of a seed.
+fn seed_words(seed: &Tensor) -> Option<[u32; 2]> {
+    let bytes: [u8; 8] = seed.bytes().try_into().ok()?;
+    let seed = u64::from_le_bytes(bytes);
+    Some([seed as u32, (seed >> 32) as u32])
 }
 
 /// An exact answer whose bytes were made for its shape.
@@ -236,7 +318,7 @@ fn exact(name: &'static str, dtype: Dtype, shape: &[usize], bytes: Vec<u8>) -> E
 }
 
 /// The codes and the scales of an array, quantized symmetrically with scales of its own: [`QuantizeDesc`] without the
-/// descriptor. The scales have the shape of `x` without its last axis, or none.
+/// descriptor. The shape of the scales is the one there.
 ///
 /// # Errors
 /// Those of [`QuantizeDesc`].
@@ -251,8 +333,10 @@ pub fn quantize(
     desc.validate()?;
     let x: Vec<f32> = x.iter().copied().collect();
     let scales: Vec<f32> = desc.affines(&Tensors::new(), &x).into_iter().map(|(scale, _)| scale).collect();
-    let sharing = sharing(&desc.shape, granularity);
-    let code = |(i, &value)| code_of(value, scale::inverse(scales[i / sharing]), format, overflow) as u8;
+    let code = |(i, &value)| {
+        let scale = scales[scale_index(&desc.shape, granularity, i)];
+        code_of(value, scale::inverse(scale), format, overflow) as u8
+    };
     let codes = x.iter().enumerate().map(code).collect::<Vec<u8>>();
     Ok((shaped(&desc.shape, codes), shaped(&scale_shape(&desc.shape, granularity), scales)))
 }
@@ -302,12 +386,40 @@ mod tests {
         assert_eq!((scales.ndim(), scales.sum()), (0, 2.0));
     }
 
+    /// Two matrices of 3 x 5, the element at row r and column c of matrix m being 100 m + 10 r + c + 1.
+    #[test]
+    fn every_granularity_by_hand() {
+        let x: Vec<f32> = (0..30).map(|i| (i / 15 * 100 + i / 5 % 3 * 10 + i % 5 + 1) as f32).collect();
+        let array = shaped(&[2, 3, 5], x);
+        let amax = |granularity| {
+            let (_, scales) = quantize(array.view(), Format::I8, granularity, Overflow::Saturate).unwrap();
+            (
+                scales.shape().to_vec(),
+                scales.iter().map(|scale| (scale * 127.0).round() as i32).collect::<Vec<_>>(),
+            )
+        };
+        assert_eq!(amax(Granularity::PerTensor), (vec![], vec![125]));
+        assert_eq!(amax(Granularity::PerRow), (vec![2, 3], vec![5, 15, 25, 105, 115, 125]));
+        assert_eq!(amax(Granularity::PerColumn), (vec![5], vec![121, 122, 123, 124, 125]));
+        let groups = vec![4, 5, 14, 15, 24, 25, 104, 105, 114, 115, 124, 125];
+        assert_eq!(amax(Granularity::PerGroup(4)), (vec![2, 3, 2], groups));
+        let blocks = amax(Granularity::PerBlock { rows: 2, columns: 4 });
+        assert_eq!(blocks, (vec![2, 2, 2], vec![14, 15, 24, 25, 114, 115, 124, 125]));
+        let columns = amax(Granularity::PerBlock { rows: 2, columns: 1 });
+        let expected =
+            vec![11, 12, 13, 14, 15, 21, 22, 23, 24, 25, 111, 112, 113, 114, 115, 121, 122, 123, 124, 125];
+        assert_eq!(columns, (vec![2, 2, 5], expected));
+    }
+
     #[test]
     fn empty_tensors_have_the_scale_of_zeros() {
         for (shape, granularity, scales) in [
             (vec![0], Granularity::PerTensor, 1),
             (vec![3, 0], Granularity::PerRow, 3),
             (vec![0, 3], Granularity::PerRow, 0),
+            (vec![0, 3], Granularity::PerColumn, 3),
+            (vec![3, 0], Granularity::PerGroup(32), 0),
+            (vec![0, 3], Granularity::PerBlock { rows: 2, columns: 4 }, 0),
         ] {
             let desc = QuantizeDesc { shape: shape.clone(), granularity, ..Default::default() };
             let mut inputs = Tensors::new();
@@ -335,8 +447,19 @@ mod tests {
         assert_eq!(error(wrong), "quantize: `q` must be e4m3, e5m2 or i8, got f16");
         let wrong = QuantizeDesc { asymmetric: true, ..desc.clone() };
         assert_eq!(error(wrong), "quantize: `asymmetric` must be false unless `q` is i8, got e4m3");
-        let wrong = QuantizeDesc { granularity: Granularity::PerColumn, ..desc.clone() };
-        assert_eq!(error(wrong), "quantize: `granularity` must be per_tensor or per_row, got per_column");
+        let of = |granularity| QuantizeDesc { granularity, ..desc.clone() };
+        assert_eq!(
+            error(of(Granularity::PerGroup(6))),
+            "quantize: `granularity` must be groups of a multiple of 4, got per_group of 6"
+        );
+        assert_eq!(
+            error(QuantizeDesc { shape: vec![2, 2], ..of(Granularity::PerBlock { rows: 2, columns: 3 }) }),
+            "quantize: `granularity` must be blocks of some rows and of 1 column or a multiple of 4, got 2 x 3"
+        );
+        assert_eq!(
+            error(of(Granularity::PerBlock { rows: 2, columns: 4 })),
+            "quantize: `granularity` must be other than per_block for a tensor of less than two axes, got [2]"
+        );
 
         let desc = QuantizeDesc { scale: ScaleSource::Static, ..desc };
         let mut inputs = x(&[1.0, 2.0]);

@@ -14,6 +14,8 @@ pub enum Dtype {
     Bool,
     /// Signed 32-bit integers (zero points).
     I32,
+    /// UE8M0: powers of two, a biased exponent in a byte each (the scales of MX blocks).
+    E8m0,
 }
 
 impl Dtype {
@@ -21,7 +23,7 @@ impl Dtype {
     pub const fn bytes(self) -> usize {
         match self {
             Self::Number(format) => format.bytes(),
-            Self::Bool => 1,
+            Self::Bool | Self::E8m0 => 1,
             Self::I32 => 4,
         }
     }
@@ -30,7 +32,7 @@ impl Dtype {
     const fn layout(self) -> Format {
         match self {
             Self::Number(format) => format,
-            Self::Bool => Format::I8,
+            Self::Bool | Self::E8m0 => Format::I8,
             Self::I32 => Format::F32,
         }
     }
@@ -53,6 +55,7 @@ impl fmt::Display for Dtype {
             Self::Number(format) => write!(f, "{format}"),
             Self::Bool => f.write_str("bool"),
             Self::I32 => f.write_str("i32"),
+            Self::E8m0 => f.write_str("e8m0"),
         }
     }
 }
@@ -212,6 +215,7 @@ impl Tensor {
             Dtype::Number(format) => formats::decode(format, &self.data).unwrap_or_default(),
             Dtype::Bool => self.data.iter().map(|&byte| f32::from(u8::from(byte != 0))).collect(),
             Dtype::I32 => self.words_i32().map(|value| value as f32).collect(),
+            Dtype::E8m0 => self.data.iter().map(|&code| formats::e8m0::decode(code)).collect(),
         }
     }
 

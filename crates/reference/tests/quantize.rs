@@ -1,8 +1,9 @@
 //! Quantize and dequantize against NumPy, ml_dtypes and the ONNX definitions: see `goldens/quantize.py`.
 
+use langevin_reference::formats::e8m0::ScaleRounding;
 use langevin_reference::{
-    Answer, DequantizeDesc, Dtype, Expected, Format, Granularity, Op, Overflow, QuantizeDesc, ScaleSource,
-    Tensor, Tensors, compare,
+    Answer, DequantizeDesc, Dtype, Expected, FakeQuantizeDesc, Format, Granularity, Op, Overflow,
+    QuantizeDesc, ScaleSource, Tensor, Tensors, compare,
 };
 use safetensors::{Dtype as FileDtype, SafeTensors};
 
@@ -57,6 +58,10 @@ fn dynamic_scales() {
         ("row", Granularity::PerRow, Format::I8),
         ("tensor", Granularity::PerTensor, Format::E4m3),
         ("tensor", Granularity::PerTensor, Format::E5m2),
+        ("column", Granularity::PerColumn, Format::E4m3),
+        ("group", Granularity::PerGroup(32), Format::E5m2),
+        ("block", Granularity::PerBlock { rows: 4, columns: 8 }, Format::E4m3),
+        ("strip", Granularity::PerBlock { rows: 5, columns: 1 }, Format::E5m2),
     ] {
         let case = format!("{kind}_{q}");
         let x = golden(&case, "x", Format::F32);
@@ -65,6 +70,40 @@ fn dynamic_scales() {
         assert_golden(&answers[0], &golden(&case, "q", q), &case);
         assert_golden(&answers[1], &golden(&case, "scale", Format::F32), &case);
     }
+}
+
+#[test]
+fn mx_blocks() {
+    for q in [Format::E4m3, Format::E5m2] {
+        let names = ["floor", "rceil", "ceil", "even"];
+        for (rounding, name) in ScaleRounding::ALL.into_iter().zip(names) {
+            let case = format!("mx_{name}_{q}");
+            let x = golden(&case, "x", Format::F32);
+            let desc = QuantizeDesc {
+                shape: x.shape().to_vec(),
+                q,
+                granularity: Granularity::PerGroup(32),
+                scale_rounding: Some(rounding),
+                ..Default::default()
+            };
+            let answers = evaluate(&desc, vec![("x", x)]);
+            assert_golden(&answers[0], &golden(&case, "q", q), &case);
+            assert_golden(&answers[1], &golden(&case, "scale", Dtype::E8m0), &case);
+        }
+    }
+}
+
+#[test]
+fn fake_quantization() {
+    let case = "fake_e4m3";
+    let x = golden(case, "x", Format::F32);
+    let granularity = Granularity::PerRow;
+    let codes = QuantizeDesc { shape: x.shape().to_vec(), granularity, ..Default::default() };
+    let desc = FakeQuantizeDesc { codes, ..Default::default() };
+    let answers = evaluate(&desc, vec![("x", x)]);
+    let comparison = compare(&answers[0], &golden(case, "out", Format::F32));
+    assert!(comparison.passed() && comparison.rejects_zeros, "{comparison}");
+    assert_golden(&answers[1], &golden(case, "scale", Format::F32), case);
 }
 
 #[test]

@@ -161,8 +161,9 @@ fn codecs() -> Vec<Case> {
         cases.push(Case::bytes(format!("bf16 to {q} by {by}, 8192 x 4096"), desc));
     }
     for q in [E4m3, I8] {
-        let (granularity, zero_point) = (Granularity::PerRow, false);
-        let desc = DequantizeDesc { shape: vec![8192, 4096], q, out: BF16, granularity, zero_point };
+        let granularity = Granularity::PerRow;
+        let desc =
+            DequantizeDesc { shape: vec![8192, 4096], q, out: BF16, granularity, ..Default::default() };
         cases.push(Case::bytes(format!("{q} to bf16 by rows, 8192 x 4096"), desc));
     }
     cases

@@ -4,11 +4,12 @@
 //! multiplied; other sizes cost nothing more.
 
 use super::Group;
+use langevin::formats::e8m0::ScaleRounding;
 use langevin::reference::{Boundary, Edge, ScaleSource};
 use langevin::{
-    Activation, ActivationDesc, AttentionDesc, Causal, Columns, ConvDesc, DequantizeDesc, Format,
-    GatedResidualDesc, Granularity, GuidanceDesc, HeatDesc, LaplacianDesc, MatmulDesc, Modulation, NormDesc,
-    NormKind, Operand, Overflow, Pair, PatchifyDesc, QuantizeDesc, UnpatchifyDesc,
+    Activation, ActivationDesc, AttentionDesc, Causal, Columns, ConvDesc, DequantizeDesc, FakeQuantizeDesc,
+    Format, GatedResidualDesc, Granularity, GuidanceDesc, HeatDesc, LaplacianDesc, MatmulDesc, Modulation,
+    NormDesc, NormKind, Operand, Overflow, Pair, PatchifyDesc, QuantizeDesc, UnpatchifyDesc,
 };
 
 /// The formats that results of arithmetic are stored in.
@@ -24,6 +25,7 @@ pub(super) fn groups() -> Vec<Box<dyn Group>> {
         Box::new(heat()),
         Box::new(quantize()),
         Box::new(dequantize()),
+        Box::new(fake_quantize()),
         Box::new(norm()),
         Box::new(activation()),
         Box::new(gated_residual()),
@@ -188,16 +190,37 @@ fn quantize() -> Vec<QuantizeDesc> {
     }
     let symmetric = QuantizeDesc { q: Format::I8, shape: vec![1031], ..Default::default() };
     cases.extend([symmetric.clone(), QuantizeDesc { shape: vec![], ..symmetric }]);
+    let of = |granularity| QuantizeDesc { shape: vec![2, 9, 70], granularity, ..Default::default() };
+    cases.extend(parts().map(of));
+    let scale_rounding = Some(ScaleRounding::Even);
+    cases.push(QuantizeDesc { scale_rounding, ..of(Granularity::PerGroup(32)) });
     cases
+}
+
+fn fake_quantize() -> Vec<FakeQuantizeDesc> {
+    let codes = quantize().into_iter().step_by(3);
+    codes.zip(FLOATS.into_iter().cycle()).map(|(codes, out)| FakeQuantizeDesc { codes, out }).collect()
+}
+
+/// Granularities finer than a row, or across rows.
+fn parts() -> [Granularity; 4] {
+    let block = |rows, columns| Granularity::PerBlock { rows, columns };
+    [Granularity::PerColumn, Granularity::PerGroup(32), block(4, 16), block(4, 1)]
 }
 
 fn dequantize() -> Vec<DequantizeDesc> {
     let case = |(q, _, out)| {
         let per_row = out != Format::F16;
         let granularity = if per_row { Granularity::PerRow } else { Granularity::PerTensor };
-        DequantizeDesc { shape: vec![3, 2, 35], q, out, granularity, zero_point: q == Format::I8 }
+        let zero_point = q == Format::I8;
+        DequantizeDesc { shape: vec![3, 2, 35], q, out, granularity, zero_point, ..Default::default() }
     };
-    formats().map(case).collect()
+    let q = Format::E4m3;
+    let of = |granularity| DequantizeDesc { shape: vec![2, 9, 70], q, granularity, ..Default::default() };
+    let mut cases: Vec<_> = formats().map(case).collect();
+    cases.extend(parts().map(of));
+    cases.push(DequantizeDesc { power_scales: true, ..of(Granularity::PerGroup(32)) });
+    cases
 }
 
 fn norm() -> Vec<NormDesc> {
@@ -260,6 +283,7 @@ mod tests {
         all_are_valid(heat());
         all_are_valid(quantize());
         all_are_valid(dequantize());
+        all_are_valid(fake_quantize());
         all_are_valid(norm());
         all_are_valid(activation());
         all_are_valid(gated_residual());

@@ -4,8 +4,8 @@ use super::{FromFile, RunArgs, run_kernel};
 use crate::CliError;
 use crate::tensors::Input;
 use langevin::{
-    ActivationDesc, AttentionDesc, ConvDesc, DequantizeDesc, GatedResidualDesc, GuidanceDesc, HeatDesc,
-    LaplacianDesc, MatmulDesc, NormDesc, PatchifyDesc, QuantizeDesc, UnpatchifyDesc,
+    ActivationDesc, AttentionDesc, ConvDesc, DequantizeDesc, FakeQuantizeDesc, GatedResidualDesc,
+    GuidanceDesc, HeatDesc, LaplacianDesc, MatmulDesc, NormDesc, PatchifyDesc, QuantizeDesc, UnpatchifyDesc,
 };
 
 pub(super) const EXAMPLE: &str = "Example:\n  langevin run matmul --input in.safetensors --output out.safetensors \\\n    \
@@ -32,6 +32,7 @@ const KERNELS: &[Entry] = &[
     entry::<HeatDesc>(),
     entry::<QuantizeDesc>(),
     entry::<DequantizeDesc>(),
+    entry::<FakeQuantizeDesc>(),
     entry::<NormDesc>(),
     entry::<ActivationDesc>(),
     entry::<GatedResidualDesc>(),

@@ -1,22 +1,36 @@
 use super::shapes::{Choice, choose, join, shape};
 use super::{Described, FromFile};
 use crate::CliError;
-use crate::tensors::{self, F32, FLOATS, I32, Input, NUMBERS};
+use crate::tensors::{self, FLOATS, I32, Input, NUMBERS, SCALES};
 use langevin::reference::ScaleSource;
-use langevin::verify::Tensors;
-use langevin::{DequantizeDesc, DescError, Granularity, QuantizeDesc};
+use langevin::verify::{Dtype, Tensors};
+use langevin::{DequantizeDesc, DescError, FakeQuantizeDesc, Granularity, QuantizeDesc, Rounding};
 
 impl FromFile for QuantizeDesc {
-    const INPUTS: &'static [Input] =
-        &[Input::required("x", FLOATS), Input::optional("scale", F32), Input::optional("zero_point", I32)];
+    const INPUTS: &'static [Input] = &[
+        Input::required("x", FLOATS),
+        Input::optional("scale", SCALES),
+        Input::optional("zero_point", I32),
+        Input::optional("seed", I32),
+    ];
     const OUTPUTS: &'static str = "q as x; where no scale is given also scale and, asymmetric, zero_point: \
-         [] per tensor, the shape of x without its last axis per row";
-    const FIELDS: &'static str = "q: e4m3, e5m2, i8; granularity: per_tensor, per_row; asymmetric: true, false; \
+         for x [.., r, c] [] per tensor, [.., r] per row, [c] per column, [.., r, groups] per group, [.., down, across] \
+         per block";
+    const FIELDS: &'static str = "q: e4m3, e5m2, i8; granularity: per_tensor, per_row, per_column, {\"per_group\": 32}, \
+         {\"per_block\": {\"rows\": 128, \"columns\": 128}}; asymmetric: true, false; \
+         scale_rounding (MXFP8, per_group 32): floor, rceil, ceil, even; \
          overflow: saturate, non_saturating";
 
     fn describe(mut self, mut tensors: Tensors) -> Result<Described<Self>, CliError> {
         self.shape = shape(&tensors, "x").to_vec();
         self.x = tensors::format(&tensors, "x");
+        if tensors.get("seed").is_some() {
+            self.rounding = Rounding::Stochastic;
+        }
+        if power_scales(&tensors) {
+            // Given scales are rounded no more.
+            self.scale_rounding.get_or_insert_default();
+        }
         if let Some(granularity) =
             granularity("quantize", &mut tensors, "scale", &self.shape, self.granularity)?
         {
@@ -28,16 +42,30 @@ impl FromFile for QuantizeDesc {
     }
 }
 
+impl FromFile for FakeQuantizeDesc {
+    const INPUTS: &'static [Input] = QuantizeDesc::INPUTS;
+    const OUTPUTS: &'static str = "out as x; the others of quantize but q";
+    const FIELDS: &'static str = "codes: the fields of quantize; out: f32, f16, bf16";
+
+    fn describe(self, tensors: Tensors) -> Result<Described<Self>, CliError> {
+        let Described { desc, tensors, output_shapes } = self.codes.describe(tensors)?;
+        Ok(Described { desc: Self { codes: desc, out: self.out }, tensors, output_shapes })
+    }
+}
+
 impl FromFile for DequantizeDesc {
-    const INPUTS: &'static [Input] =
-        &[Input::required("q", NUMBERS), Input::required("scale", F32), Input::optional("zero_point", I32)];
-    const OUTPUTS: &'static str = "out as q; scale and zero_point: [] per tensor, the shape of q without its last axis \
-         per row";
-    const FIELDS: &'static str = "out: f32, f16, bf16; granularity: per_tensor, per_row";
+    const INPUTS: &'static [Input] = &[
+        Input::required("q", NUMBERS),
+        Input::required("scale", SCALES),
+        Input::optional("zero_point", I32),
+    ];
+    const OUTPUTS: &'static str = "out as q; scale and zero_point as quantize writes them";
+    const FIELDS: &'static str = "out: f32, f16, bf16; granularity: as of quantize";
 
     fn describe(mut self, mut tensors: Tensors) -> Result<Described<Self>, CliError> {
         self.shape = shape(&tensors, "q").to_vec();
         self.q = tensors::format(&tensors, "q");
+        self.power_scales = power_scales(&tensors);
         if let Some(granularity) =
             granularity("dequantize", &mut tensors, "scale", &self.shape, self.granularity)?
         {
@@ -49,7 +77,13 @@ impl FromFile for DequantizeDesc {
     }
 }
 
-/// What shares one scale or zero point, from its shape: the tensor, unless `asked` says a row, or a row.
+/// Whether the scales in the file are powers of two by their exponents.
+fn power_scales(tensors: &Tensors) -> bool {
+    tensors.get("scale").is_some_and(|scale| scale.dtype() == Dtype::E8m0)
+}
+
+/// What shares one scale or zero point, from its shape: the tensor, unless `asked` says a row, or a row; `asked` where it
+/// says anything else, of the shape that follows.
 fn granularity(
     op: &'static str,
     tensors: &mut Tensors,
@@ -57,6 +91,11 @@ fn granularity(
     shape: &[usize],
     asked: Granularity,
 ) -> Result<Option<Granularity>, DescError> {
+    if !matches!(asked, Granularity::PerTensor | Granularity::PerRow) {
+        let desc = QuantizeDesc { shape: shape.to_vec(), granularity: asked, ..Default::default() };
+        let scales = desc.scale_shape();
+        return choose(op, tensors, name, vec![Choice::new(scales.clone(), asked, &scales)]);
+    }
     let rows = &shape[..shape.len().saturating_sub(1)];
     let per_row = |in_file| Choice::new(in_file, Granularity::PerRow, rows);
     let mut choices = vec![per_row(rows.to_vec()), per_row(join(rows, &[1]))];

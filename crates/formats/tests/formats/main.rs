@@ -9,4 +9,5 @@ mod rows;
 mod scale;
 #[cfg(feature = "serde")]
 mod serde;
+mod stochastic;
 mod sweep;

@@ -87,6 +87,59 @@ fn sweep_finds_the_usual_mistakes() {
     assert!(fails(Format::F16, saturate, &no_subnormals), "flushed subnormals");
 }
 
+/// How the shaders encode FP8 and F16: without a branch, by a power of two under which one unit of the sum is one unit of the code.
+fn by_sum(format: Format, overflow: Overflow, value: f32) -> u32 {
+    let (min_normal, distance, limits, dropped) = match format {
+        Format::E4m3 => (0x3c80_0000, 20 << 23, [0x43e0_0000, 0x43f0_0000], 20),
+        Format::E5m2 => (0x3880_0000, 21 << 23, [0x4760_0000, 0x4780_0000], 21),
+        _ => (0x3880_0000, 13 << 23, [0x477f_e000, 0x4780_0000], 13),
+    };
+    let bits = value.to_bits();
+    let limit = limits[usize::from(overflow == Overflow::NonSaturating)];
+    let magnitude = (bits & 0x7fff_ffff).min(limit);
+    let power = (magnitude.max(min_normal) & 0x7f80_0000) + distance;
+    let sum = (f32::from_bits(magnitude) + f32::from_bits(power)).to_bits();
+    let least = (min_normal + distance) >> dropped;
+    if value.is_nan() {
+        return format.encode(value, overflow);
+    }
+    let sign = 1 << (format.bits() - 1);
+    (bits >> (32 - format.bits()) & sign) | (sum - power + (power >> dropped) - least)
+}
+
+#[test]
+fn sums_encode_as_the_shaders_do() {
+    for format in [Format::E4m3, Format::E5m2, Format::F16] {
+        let model = Model::new(format);
+        for mode in MODES {
+            let count = sweep(&model, mode, STRIDE, |value| by_sum(format, mode, value)).unwrap();
+            assert_eq!(count, 2 * (1_usize << 31).div_ceil(STRIDE));
+            // Every tie, and its neighbours.
+            for code in 0..=model.largest {
+                let tie = model.midpoint(code) as f32;
+                for value in [tie.next_down(), tie, tie.next_up(), -tie.next_down(), -tie, -tie.next_up()] {
+                    assert_eq!(by_sum(format, mode, value), format.encode(value, mode), "{format} {value}");
+                }
+            }
+        }
+    }
+}
+
+/// All 2^31 magnitudes of the sum against the codec.
+#[test]
+fn exhaustive_sums() {
+    if std::env::var_os("LANGEVIN_EXHAUSTIVE").is_none_or(|value| value != "1") {
+        return;
+    }
+    for format in [Format::E4m3, Format::E5m2, Format::F16] {
+        for mode in MODES {
+            for value in (0..=0x7fff_ffff_u32).map(f32::from_bits) {
+                assert_eq!(by_sum(format, mode, value), format.encode(value, mode), "{format} {value}");
+            }
+        }
+    }
+}
+
 /// All 2^32 values, about a minute for each format on one core.
 fn exhaust(format: Format) {
     if std::env::var_os("LANGEVIN_EXHAUSTIVE").is_none_or(|value| value != "1") {
