@@ -23,6 +23,13 @@ fn errors_name_the_field_and_the_numbers() {
             "`a_scale` must be per tensor, per row or per group, got PerColumn",
         ),
         (
+            MatmulDesc {
+                b: Operand::default().scaled(Granularity::PerBlock { rows: 4, columns: 4 }),
+                ..product(1, 1, 3)
+            },
+            "`b_scale` must be per tensor, per column or per group, got PerBlock { rows: 4, columns: 4 }",
+        ),
+        (
             MatmulDesc { b: Operand::default().scaled(Granularity::PerGroup(48)), ..product(1, 1, 3) },
             "`b_scale` must be per group of 32, 64, 128 or 256, got 48",
         ),

@@ -134,7 +134,9 @@ impl Placed {
                 let expected = "per group of 32, 64, 128 or 256";
                 return Err(MatmulDesc::field_error(scale_field, expected, size));
             }
-            Some(granularity) if granularity == other => {
+            Some(granularity)
+                if granularity == other || matches!(granularity, Granularity::PerBlock { .. }) =>
+            {
                 let expected = format!("per tensor, per {own} or per group");
                 return Err(MatmulDesc::field_error(scale_field, expected, format!("{granularity:?}")));
             }
