@@ -29,7 +29,7 @@ fn bytes_of_rows(tensor: &Tensor, rows: std::ops::Range<usize>, row_bytes: usize
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 5, ..Default::default() })]
+    #![proptest_config(ProptestConfig { cases: 4, ..Default::default() })]
 
     #[test]
     fn any_product_is_within_its_bound(
@@ -86,11 +86,12 @@ proptest! {
     #[test]
     fn batch_invariant_rows_keep_their_bits(
         (m, k, n) in (2usize..100, 1usize..600, 1usize..40),
-        format in 0usize..6,
+        format in 0usize..3,
         seed in any::<u64>(),
     ) {
         let Some(gpu) = gpu() else { return Ok(()) };
-        let format = Format::ALL[format];
+        // One for each way to sum: f32 only, halves, integers.
+        let format = [Format::F32, Format::F16, Format::I8][format];
         let b = Operand { transposed: seed % 2 == 0, ..format.into() };
         let whole = MatmulDesc { a: format.into(), b, batch_invariant: true, ..product(m, k, n) };
         let given = generate::inputs(&whole, seed);
