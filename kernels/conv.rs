@@ -10,6 +10,7 @@ use crate::{Capabilities, ConvDesc, Plan};
 ///
 /// | variant | tier | for |
 /// |---|---|---|
+/// | `depthwise` | portable | one input channel to a group, channels first, stride and dilation 1, up to 5 x 5: what is read serves a block of outputs |
 /// | `direct` | portable | every convolution: each output is summed directly, without a padded copy |
 pub type Conv = Plan<ConvDesc>;
 

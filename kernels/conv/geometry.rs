@@ -54,28 +54,6 @@ impl<'a> Geometry<'a> {
         self.desc.layout == ConvLayout::ChannelsLast
     }
 
-    /// In how many phases the outputs of a workgroup that shares weights are taken along each axis: those of a transposed
-    /// convolution that are a stride apart meet the same elements of the kernel.
-    pub(super) fn phases(&self) -> [usize; 3] {
-        self.axes.map(|axis| if axis.transposed { axis.stride } else { 1 })
-    }
-
-    /// Whether four neighbours of a phase are neighbours in memory, or words of their own.
-    pub(super) fn phases_can_be_stored(&self) -> bool {
-        self.channels_last() || self.phases()[2] == 1 || self.desc.out == Format::F32
-    }
-
-    /// Whether they are words of their own.
-    pub(super) fn is_scattered(&self) -> bool {
-        !self.channels_last() && self.phases()[2] > 1
-    }
-
-    /// The most outputs of a phase along each axis.
-    pub(super) fn phase_extents(&self) -> [usize; 3] {
-        let (out, phases) = (self.out, self.phases());
-        std::array::from_fn(|axis| out[axis].div_ceil(phases[axis]))
-    }
-
     /// The most taps of a window along each axis.
     pub(super) fn taps(&self) -> [usize; 3] {
         self.axes.map(|axis| axis.taps())
@@ -143,7 +121,6 @@ impl<'a> Geometry<'a> {
             .size("out_z", out.axes[0])
             .size("out_y", out.axes[1])
             .size("out_x", out.axes[2])
-            .size("quad_step", out.axes[2] * self.phases()[2])
     }
 }
 

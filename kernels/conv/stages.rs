@@ -1,5 +1,6 @@
 //! The dispatches of a convolution.
 
+use super::choice;
 use super::geometry::Geometry;
 use crate::kernel::Variant;
 use crate::matmul::activation_code;
@@ -10,9 +11,13 @@ use langevin_reference::Op;
 /// Invocations of a workgroup that sums directly; each computes quads.
 const QUADS_PER_GROUP: usize = 64;
 
-pub(super) fn recipe(desc: &ConvDesc, _: Variant, _: &Capabilities) -> Recipe {
+pub(super) fn recipe(desc: &ConvDesc, variant: Variant, _: &Capabilities) -> Recipe {
     let geometry = Geometry::of(desc);
-    if geometry.channels_last() { direct_last(&geometry) } else { direct(&geometry) }
+    match variant {
+        choice::DEPTHWISE => depthwise(&geometry),
+        _ if geometry.channels_last() => direct_last(&geometry),
+        _ => direct(&geometry),
+    }
 }
 
 /// What every dispatch has: the tensors, their places, and what finishes a sum.
@@ -56,7 +61,6 @@ fn direct(geometry: &Geometry<'_>) -> Recipe {
     let stage = builder(geometry)
         .reads("x")
         .reads("w")
-        .flag("SCATTERED", false)
         .constant("CHANNELS", block as u32)
         .size("channel_blocks", channel_blocks)
         .size("blocks_per_group", blocks_per_group)
@@ -88,7 +92,6 @@ fn direct_last(geometry: &Geometry<'_>) -> Recipe {
     let stage = builder(geometry)
         .reads("x")
         .reads("w")
-        .flag("SCATTERED", false)
         // Four channels may belong to several groups.
         .flag("MIXED", desc.groups > 1 && !group_outputs.is_multiple_of(4))
         .size("channel_quads", channel_quads)
@@ -97,5 +100,32 @@ fn direct_last(geometry: &Geometry<'_>) -> Recipe {
         .part("conv_direct_last", include_str!("../../shaders/conv_direct_last.wgsl"))
         .loop_iterations(geometry.window_iterations(geometry.group_channels))
         .groups(quads.div_ceil(QUADS_PER_GROUP) as u64);
+    Recipe::single(stage)
+}
+
+/// Rows of an invocation of the depthwise shader.
+const ROWS: usize = 4;
+
+fn depthwise(geometry: &Geometry<'_>) -> Recipe {
+    let Geometry { desc, out, .. } = *geometry;
+    let [_, height, width] = geometry.axes;
+    let (blocks_x, blocks_y) = (out[2].div_ceil(4), out[1].div_ceil(ROWS));
+    let blocks = out[0] * blocks_y * blocks_x;
+    let block_groups = blocks.div_ceil(QUADS_PER_GROUP);
+    let stage = builder(geometry)
+        .reads("x")
+        .reads("w")
+        .constant("TAPS_Y", height.kernel as u32)
+        .constant("TAPS_X", width.kernel as u32)
+        .constant("ROWS", ROWS as u32)
+        .constant("ROWS_READ", (ROWS + height.kernel - 1) as u32)
+        .constant("COLUMNS_READ", (4 + width.kernel - 1) as u32)
+        .size("blocks", blocks)
+        .size("block_groups", block_groups)
+        .size("blocks_x", blocks_x)
+        .size("blocks_y", blocks_y)
+        .part("conv_depthwise", include_str!("../../shaders/conv_depthwise.wgsl"))
+        .loop_iterations(geometry.taps()[0])
+        .groups((desc.batch * desc.out_channels * block_groups) as u64);
     Recipe::single(stage)
 }

@@ -6,13 +6,9 @@ const HAS_X_SCALE = true;
 const W_SCALES = 2u;
 const HAS_BIAS = true;
 const HAS_RESIDUAL = true;
-const SCATTERED = true;
-struct Params { quad_step: u32 }
-@group(0) @binding(0) var<uniform> p: Params;
 fn load_x_scale(i: u32) -> f32 { return 1.0; }
 fn load_w_scale(i: u32) -> f32 { return 1.0; }
 fn load_bias(i: u32) -> f32 { return 1.0; }
-fn load_residual(i: u32) -> f32 { return 1.0; }
 fn load4_residual(i: u32) -> vec4<f32> { return vec4<f32>(0.0); }
 fn store4_out(i: u32, v: vec4<f32>, count: u32) { }
 fn activate(x: vec4<f32>) -> vec4<f32> { return x; }
@@ -39,18 +35,9 @@ fn scaled(channel: u32, total: Total) -> vec4<f32> {
   return y;
 }
 
-// Stores the first `count`. The sums of a transposed convolution may be `quad_step` apart, each a word.
+// Stores the first `count`.
 fn conclude(at: u32, channel: u32, total: Total, count: u32) {
   var y = activate(scaled(channel, total));
-  if (SCATTERED) {
-    // @repeat E 4
-    if (E < count) {
-      if (HAS_RESIDUAL) { y[E] += load_residual(at + E * p.quad_step); }
-      store4_out(at + E * p.quad_step, vec4<f32>(y[E]), 1u);
-    }
-    // @end
-    return;
-  }
   if (HAS_RESIDUAL) { y += load4_residual(at); }
   store4_out(at, y, count);
 }

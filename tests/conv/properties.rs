@@ -28,7 +28,7 @@ fn bounds(desc: &ConvDesc, inputs: &Tensors) -> Vec<f64> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 6, ..Default::default() })]
+    #![proptest_config(ProptestConfig { cases: 5, ..Default::default() })]
 
     /// Any set of options; each is a shader of its own.
     #[test]
@@ -72,7 +72,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 16, ..Default::default() })]
+    #![proptest_config(ProptestConfig { cases: 4, ..Default::default() })]
 
     /// Turning a circular input turns the output, bit for bit.
     #[test]
