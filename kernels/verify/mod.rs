@@ -16,11 +16,13 @@ mod guarded;
 mod job;
 #[cfg(test)]
 mod negative_controls;
+mod verdicts;
 
 use crate::bind::Extent;
 use crate::{BindError, Kernel, Plan, PlanError, PlanOptions};
 use guarded::{FIRST, Poison, SECOND};
 pub use job::{Job, JobBuffer};
+pub use verdicts::{NoVerdicts, Verdicts};
 use langevin_gpu::{Gpu, GpuError};
 pub use langevin_reference::{Answer, Comparison, Dtype, Expected, Op, Tensor, Tensors, compare};
 use langevin_reference::{DescError, TensorSpec};
