@@ -22,10 +22,10 @@ use crate::bind::Extent;
 use crate::{BindError, Kernel, Plan, PlanError, PlanOptions};
 use guarded::{FIRST, Poison, SECOND};
 pub use job::{Job, JobBuffer};
-pub use verdicts::{NoVerdicts, Verdicts};
 use langevin_gpu::{Gpu, GpuError};
 pub use langevin_reference::{Answer, Comparison, Dtype, Expected, Op, Tensor, Tensors, compare};
 use langevin_reference::{DescError, TensorSpec};
+pub use verdicts::{NoVerdicts, Verdicts};
 
 /// Why a kernel could not be run or compared.
 #[derive(Debug, thiserror::Error)]

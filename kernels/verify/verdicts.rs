@@ -71,7 +71,9 @@ impl Verdicts {
 impl fmt::Display for Verdicts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{HEADER}\n{}\n{}", self.adapter, self.driver)?;
-        self.failed.iter().try_for_each(|failed| writeln!(f, "{} {} {}", failed.op, failed.variant, failed.finding))
+        self.failed
+            .iter()
+            .try_for_each(|failed| writeln!(f, "{} {} {}", failed.op, failed.variant, failed.finding))
     }
 }
 

@@ -3,8 +3,7 @@ use langevin::verify::{Comparison, Verdicts, VerifyError};
 use langevin::{Capabilities, Kernel, Variant};
 use serde::Serialize;
 
-pub(super) const HEADING: [&str; 6] =
-    ["kernel", "variant", "tier", "cases", "worst error/bound", "verdict"];
+pub(super) const HEADING: [&str; 6] = ["kernel", "variant", "tier", "cases", "worst error/bound", "verdict"];
 
 /// What a check of an adapter found.
 #[derive(Debug, Serialize)]
