@@ -1,5 +1,5 @@
 use crate::kernel::{Kernel, Variant, buffers, sealed};
-use crate::quantize::Job;
+use crate::quantize::{Job, Numbers};
 use crate::recipe::Recipe;
 use crate::{Capabilities, FakeQuantizeDesc, Plan};
 use langevin_reference::Op;
@@ -38,7 +38,8 @@ impl Kernel for FakeQuantizeDesc {
     }
 
     fn recipe(&self, variant: Variant, capabilities: &Capabilities) -> Recipe {
-        let job = Job { desc: &self.codes, specs: self.tensors(), out: Some(self.out) };
+        let (numbers, out) = (Numbers::Stored, Some(self.out));
+        let job = Job { desc: &self.codes, specs: self.tensors(), numbers, out };
         job.recipe(variant, capabilities)
     }
 }

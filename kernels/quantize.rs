@@ -3,8 +3,12 @@ mod columns;
 mod layout;
 
 use crate::kernel::{Kernel, Variant, buffers, sealed};
+use crate::matmul::activation_code;
 use crate::recipe::{Recipe, SCRATCH, Stage, StageBuilder};
-use crate::{Capabilities, Format, Overflow, Plan, QuantizeDesc, Rounding, ScaleSource, Tier};
+use crate::{
+    ActivationDesc, Capabilities, Format, NormDesc, Overflow, Plan, QuantizeDesc, Rounding, ScaleSource, Tier,
+    norm, norm_quantize,
+};
 use columns::Strips;
 use langevin_gpu::Access;
 use langevin_reference::{Dtype, Op, TensorSpec};
@@ -58,7 +62,48 @@ impl Kernel for QuantizeDesc {
     }
 
     fn recipe(&self, variant: Variant, capabilities: &Capabilities) -> Recipe {
-        Job { desc: self, specs: self.tensors(), out: None }.recipe(variant, capabilities)
+        let job = Job { desc: self, specs: self.tensors(), numbers: Numbers::Stored, out: None };
+        job.recipe(variant, capabilities)
+    }
+}
+
+/// Where the numbers come from that become codes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Numbers<'a> {
+    /// They are those of `x`.
+    Stored,
+    /// They are a function of those of `x`.
+    Activated(&'a ActivationDesc),
+    /// They are those of `x` normalised, the statistics of rows being in the scratch.
+    Normed(&'a NormDesc),
+}
+
+impl Numbers<'_> {
+    /// Words at the start of the scratch that are theirs.
+    pub(crate) fn scratch_words(&self) -> usize {
+        match self {
+            Self::Normed(norm) => norm_quantize::STATISTICS_WORDS * (norm.batch * norm.rows).max(1),
+            _ => 0,
+        }
+    }
+
+    fn add_to(&self, builder: StageBuilder, desc: &QuantizeDesc) -> StageBuilder {
+        let pitch = |x: Format| Dtype::from(x).padded_row_len(desc.width());
+        match self {
+            Self::Stored => builder
+                .size("x_pitch", pitch(desc.x))
+                .reads("x")
+                .part("quantize_numbers", include_str!("../shaders/quantize_numbers.wgsl")),
+            Self::Activated(activation) => builder
+                .size("x_pitch", pitch(activation.x))
+                .constant("ACTIVATION", activation_code(activation.activation))
+                .reads("x")
+                .part("activate", include_str!("../shaders/shared/activation.wgsl"))
+                .part("activation_quantize", include_str!("../shaders/activation_quantize.wgsl")),
+            Self::Normed(norm) => norm::with_affine(norm::with_rows(builder, norm), norm)
+                .words(SCRATCH, Access::Read)
+                .part("norm_quantize", include_str!("../shaders/norm_quantize.wgsl")),
+        }
     }
 }
 
@@ -67,6 +112,7 @@ impl Kernel for QuantizeDesc {
 pub(crate) struct Job<'a> {
     pub(crate) desc: &'a QuantizeDesc,
     pub(crate) specs: Vec<TensorSpec>,
+    pub(crate) numbers: Numbers<'a>,
     /// The format of the numbers, where those are wanted.
     pub(crate) out: Option<Format>,
 }
@@ -91,12 +137,14 @@ impl Job<'_> {
     /// What every dispatch has.
     fn builder(&self, label: &'static str) -> StageBuilder {
         let (desc, width) = (self.desc, self.desc.width());
-        StageBuilder::over(label, self.specs.clone())
+        let builder = StageBuilder::over(label, self.specs.clone())
             .flag("ASYMMETRIC", desc.asymmetric)
+            .flag("BY_ROW", matches!(self.numbers, Numbers::Normed(_)))
             .size("width", width)
-            .size("x_pitch", Dtype::from(desc.x).padded_row_len(width))
             .size("row_units", width.div_ceil(4))
-            .reads("x")
+            .size("partials_start", self.numbers.scratch_words());
+        self.numbers
+            .add_to(builder, desc)
             .part("float_bits", include_str!("../shaders/shared/float_bits.wgsl"))
     }
 

@@ -160,7 +160,12 @@ impl StageBuilder {
         } else if name != SCRATCH {
             return self;
         }
-        self.shader.bindings.push(Binding { name, element: Element::Word, access });
+        match self.shader.bindings.iter_mut().find(|binding| binding.name == name) {
+            // Two parts of a stage may use the scratch, and one of them write it.
+            Some(bound) if access == Access::ReadWrite => bound.access = access,
+            Some(_) => {}
+            None => self.shader.bindings.push(Binding { name, element: Element::Word, access }),
+        }
         self
     }
 

@@ -4,7 +4,7 @@
 use langevin::formats::e8m0::ScaleRounding;
 use langevin::gpu::CoopShape;
 use langevin::{
-    Activation, ActivationDesc, AttentionDesc, Capabilities, Causal, Columns, ConvDesc, DequantizeDesc,
+    Activation, ActivationDesc, AttentionDesc, Capabilities, CastDesc, Causal, Columns, ConvDesc, DequantizeDesc,
     FakeQuantizeDesc, Format, GatedResidualDesc, Granularity, GuidanceDesc, HeatDesc, Kernel, LaplacianDesc,
     MatmulDesc, Modulation, NormDesc, NormKind, Operand, Overflow, PatchifyDesc, QuantizeDesc, Rounding,
     ScaleSource, StageSource, UnpatchifyDesc, View, sources,
@@ -209,6 +209,15 @@ fn fake_quantize() {
         let codes =
             QuantizeDesc { shape: vec![70, 5], q, granularity, asymmetric: i == 2, ..Default::default() };
         check(&FakeQuantizeDesc { codes, out });
+    }
+}
+
+#[test]
+fn cast() {
+    for x in Format::ALL {
+        for out in Format::ALL {
+            check(&CastDesc { shape: vec![3, 5], x, out, ..Default::default() });
+        }
     }
 }
 

@@ -13,6 +13,7 @@ mod heat;
 mod info;
 mod output;
 mod progress;
+mod quantize;
 mod run;
 mod tensors;
 
@@ -36,6 +37,7 @@ enum Command {
     Run(run::RunArgs),
     Heat(heat::HeatArgs),
     Generate(generate::GenerateArgs),
+    Quantize(quantize::QuantizeArgs),
 }
 
 impl Command {
@@ -47,6 +49,7 @@ impl Command {
             Self::Run(args) => run::run(args),
             Self::Heat(args) => heat::run(args),
             Self::Generate(args) => generate::run(args),
+            Self::Quantize(args) => quantize::run(args),
         }
     }
 }

@@ -18,10 +18,13 @@
 #![forbid(unsafe_code)]
 
 mod activation;
+mod activation_quantize;
 mod affine;
 mod attention;
 mod bound;
 mod boundary;
+mod cast;
+mod codes_within;
 mod compare;
 mod conv;
 mod conv_axis;
@@ -36,6 +39,7 @@ mod heat;
 mod laplacian;
 mod matmul;
 mod norm;
+mod norm_quantize;
 mod op;
 mod patchify;
 mod per_axis;
@@ -46,9 +50,11 @@ mod timestep;
 mod unpatchify;
 
 pub use activation::{Activation, ActivationDesc};
+pub use activation_quantize::ActivationQuantizeDesc;
 pub use attention::{AttentionDesc, Causal, View, attention};
 pub use bound::{EXP_ULP_BASE, EXP_ULP_SLOPE, Rounded, TINY, U_ACC};
 pub use boundary::Boundary;
+pub use cast::CastDesc;
 pub use compare::{Comparison, Worst, compare};
 pub use conv::{ConvDesc, conv};
 pub use conv_axis::ConvAxis;
@@ -63,6 +69,7 @@ pub use langevin_formats::{self as formats, Format, Overflow};
 pub use laplacian::{LaplacianDesc, laplacian};
 pub use matmul::{MatmulDesc, Operand, Pair, matmul, matmul_bound};
 pub use norm::{Modulation, NormDesc, NormKind, norm};
+pub use norm_quantize::NormQuantizeDesc;
 pub use op::{Answer, Columns, Cost, Expected, Granularity, Op};
 pub use patchify::{PatchifyDesc, patch_embed, patchify};
 pub use quantize::{QuantizeDesc, ScaleSource, quantize};

@@ -4,7 +4,7 @@ use super::reduced::Reduced;
 use super::subject::Subject;
 use langevin::Format::{self, BF16, E4m3, E5m2, F16, F32, I8};
 use langevin::{
-    Activation, ActivationDesc, AttentionDesc, Boundary, Capabilities, Columns, ConvDesc, DequantizeDesc,
+    Activation, ActivationDesc, AttentionDesc, Boundary, Capabilities, CastDesc, Columns, ConvDesc, DequantizeDesc,
     Edge, GatedResidualDesc, Granularity, GuidanceDesc, HeatDesc, LaplacianDesc, MatmulDesc, Modulation,
     NormDesc, Operand, PatchifyDesc, QuantizeDesc, UnpatchifyDesc, wgpu,
 };
@@ -165,6 +165,10 @@ fn codecs() -> Vec<Case> {
         let desc =
             DequantizeDesc { shape: vec![8192, 4096], q, out: BF16, granularity, ..Default::default() };
         cases.push(Case::bytes(format!("{q} to bf16 by rows, 8192 x 4096"), desc));
+    }
+    for (x, out) in [(F32, BF16), (F16, E4m3)] {
+        let desc = CastDesc { shape: vec![8192, 4096], x, out, ..Default::default() };
+        cases.push(Case::bytes(format!("{x} to {out}, 8192 x 4096"), desc));
     }
     cases
 }

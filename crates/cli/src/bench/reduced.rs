@@ -5,7 +5,7 @@ use super::pick::{Axis, all, pick, spread_out};
 use langevin::reference::Op;
 use langevin::verify::{Tensor, Tensors};
 use langevin::{
-    ActivationDesc, AttentionDesc, Causal, ConvDesc, DequantizeDesc, GatedResidualDesc, Granularity,
+    ActivationDesc, AttentionDesc, CastDesc, Causal, ConvDesc, DequantizeDesc, GatedResidualDesc, Granularity,
     GuidanceDesc, HeatDesc, Kernel, LaplacianDesc, MatmulDesc, NormDesc, PatchifyDesc, QuantizeDesc,
     UnpatchifyDesc,
 };
@@ -162,6 +162,17 @@ impl Reduced for DequantizeDesc {
         let by_row = self.granularity == Granularity::PerRow;
         let few = |rows| Self { shape: vec![rows, width], ..self.clone() };
         by_row.then(|| some_rows(self, inputs, 0, rows, few)).flatten()
+    }
+}
+
+impl Reduced for CastDesc {
+    fn reduced(&self) -> Self {
+        Self { shape: few_rows(&self.shape), ..self.clone() }
+    }
+
+    fn sample(&self, inputs: &Tensors) -> Option<Sample<Self>> {
+        let [rows, width] = *self.shape else { return None };
+        some_rows(self, inputs, 0, rows, |rows| Self { shape: vec![rows, width], ..self.clone() })
     }
 }
 

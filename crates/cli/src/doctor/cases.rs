@@ -7,7 +7,7 @@ use super::Group;
 use langevin::formats::e8m0::ScaleRounding;
 use langevin::reference::{Boundary, Edge, ScaleSource};
 use langevin::{
-    Activation, ActivationDesc, AttentionDesc, Causal, Columns, ConvDesc, DequantizeDesc, FakeQuantizeDesc,
+    Activation, ActivationDesc, AttentionDesc, CastDesc, Causal, Columns, ConvDesc, DequantizeDesc, FakeQuantizeDesc,
     Format, GatedResidualDesc, Granularity, GuidanceDesc, HeatDesc, LaplacianDesc, MatmulDesc, Modulation,
     NormDesc, NormKind, Operand, Overflow, Pair, PatchifyDesc, QuantizeDesc, UnpatchifyDesc,
 };
@@ -26,6 +26,7 @@ pub(super) fn groups() -> Vec<Box<dyn Group>> {
         Box::new(quantize()),
         Box::new(dequantize()),
         Box::new(fake_quantize()),
+        Box::new(cast()),
         Box::new(norm()),
         Box::new(activation()),
         Box::new(gated_residual()),
@@ -202,6 +203,14 @@ fn fake_quantize() -> Vec<FakeQuantizeDesc> {
     codes.zip(FLOATS.into_iter().cycle()).map(|(codes, out)| FakeQuantizeDesc { codes, out }).collect()
 }
 
+fn cast() -> Vec<CastDesc> {
+    let case = |(x, out, _)| CastDesc { shape: vec![3, 2, 35], x, out, ..Default::default() };
+    let overflow = Some(Overflow::Saturate);
+    let halves = [(Format::F32, Format::F16), (Format::F16, Format::BF16), (Format::E5m2, Format::E4m3)];
+    let saturating = halves.map(|(x, out)| CastDesc { x, out, overflow, shape: vec![67], ..Default::default() });
+    formats().map(case).chain(saturating).collect()
+}
+
 /// Granularities finer than a row, or across rows.
 fn parts() -> [Granularity; 4] {
     let block = |rows, columns| Granularity::PerBlock { rows, columns };
@@ -284,6 +293,7 @@ mod tests {
         all_are_valid(quantize());
         all_are_valid(dequantize());
         all_are_valid(fake_quantize());
+        all_are_valid(cast());
         all_are_valid(norm());
         all_are_valid(activation());
         all_are_valid(gated_residual());

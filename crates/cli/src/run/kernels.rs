@@ -4,7 +4,7 @@ use super::{FromFile, RunArgs, run_kernel};
 use crate::CliError;
 use crate::tensors::Input;
 use langevin::{
-    ActivationDesc, AttentionDesc, ConvDesc, DequantizeDesc, FakeQuantizeDesc, GatedResidualDesc,
+    ActivationDesc, AttentionDesc, CastDesc, ConvDesc, DequantizeDesc, FakeQuantizeDesc, GatedResidualDesc,
     GuidanceDesc, HeatDesc, LaplacianDesc, MatmulDesc, NormDesc, PatchifyDesc, QuantizeDesc, UnpatchifyDesc,
 };
 
@@ -33,6 +33,7 @@ const KERNELS: &[Entry] = &[
     entry::<QuantizeDesc>(),
     entry::<DequantizeDesc>(),
     entry::<FakeQuantizeDesc>(),
+    entry::<CastDesc>(),
     entry::<NormDesc>(),
     entry::<ActivationDesc>(),
     entry::<GatedResidualDesc>(),

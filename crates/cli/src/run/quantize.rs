@@ -4,7 +4,7 @@ use crate::CliError;
 use crate::tensors::{self, FLOATS, I32, Input, NUMBERS, SCALES};
 use langevin::reference::ScaleSource;
 use langevin::verify::{Dtype, Tensors};
-use langevin::{DequantizeDesc, DescError, FakeQuantizeDesc, Granularity, QuantizeDesc, Rounding};
+use langevin::{CastDesc, DequantizeDesc, DescError, FakeQuantizeDesc, Granularity, QuantizeDesc, Rounding};
 
 impl FromFile for QuantizeDesc {
     const INPUTS: &'static [Input] = &[
@@ -73,6 +73,18 @@ impl FromFile for DequantizeDesc {
         }
         let zeros = granularity("dequantize", &mut tensors, "zero_point", &self.shape, self.granularity)?;
         self.zero_point = zeros.is_some();
+        Ok(Described { desc: self, tensors, output_shapes: Vec::new() })
+    }
+}
+
+impl FromFile for CastDesc {
+    const INPUTS: &'static [Input] = &[Input::required("x", NUMBERS)];
+    const OUTPUTS: &'static str = "out as x";
+    const FIELDS: &'static str = "out: f32, f16, bf16, e4m3, e5m2, i8; overflow: saturate, non_saturating";
+
+    fn describe(mut self, tensors: Tensors) -> Result<Described<Self>, CliError> {
+        self.shape = shape(&tensors, "x").to_vec();
+        self.x = tensors::format(&tensors, "x");
         Ok(Described { desc: self, tensors, output_shapes: Vec::new() })
     }
 }
