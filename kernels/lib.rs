@@ -35,6 +35,7 @@ mod fake_quantize;
 mod gated_residual;
 mod guidance;
 mod heat;
+mod histogram;
 mod kernel;
 mod laplacian;
 mod matmul;
@@ -60,13 +61,14 @@ pub use fake_quantize::{FakeQuantize, FakeQuantizeBuffers};
 pub use gated_residual::{GatedResidual, GatedResidualBuffers};
 pub use guidance::{Guidance, GuidanceBuffers};
 pub use heat::{Heat, HeatBuffers};
+pub use histogram::{Histogram, HistogramBuffers};
 pub use kernel::{Buffers, Kernel, Variant};
 pub use langevin_gpu::{self as gpu, Capabilities, Gpu, Tier};
 pub use langevin_reference::formats::{self, Format, Overflow, Rounding};
 pub use langevin_reference::{
     self as reference, Activation, ActivationDesc, ActivationQuantizeDesc, AttentionDesc, Boundary, CastDesc, Causal, Columns, ConvDesc, Cost,
     DequantizeDesc, DescError, Edge, FakeQuantizeDesc, GatedResidualDesc, Granularity, GuidanceDesc,
-    HeatDesc, LaplacianDesc, MatmulDesc, Modulation, NormDesc, NormKind, NormQuantizeDesc, Operand, Pair, PatchifyDesc,
+    HeatDesc, HistogramDesc, LaplacianDesc, MatmulDesc, Modulation, NormDesc, NormKind, NormQuantizeDesc, Operand, Pair, PatchifyDesc,
     QuantizeDesc, ScaleSource, UnpatchifyDesc, View,
 };
 pub use laplacian::{Laplacian, LaplacianBuffers};

@@ -169,6 +169,12 @@ impl StageBuilder {
         self
     }
 
+    /// Binds a tensor of 32-bit elements as words that many invocations add to.
+    pub(crate) fn counts(mut self, name: &'static str) -> Self {
+        self.shader.bindings.push(Binding { name, element: Element::Atomic, access: Access::ReadWrite });
+        self
+    }
+
     /// Binds the scratch by larger elements than words.
     pub(crate) fn scratch(mut self, access: Access, element: Element) -> Self {
         self.shader.bindings.push(Binding { name: SCRATCH, element, access });

@@ -97,15 +97,15 @@ impl Op for CastDesc {
 
     fn answer(&self, inputs: &Tensors) -> Vec<Expected> {
         let x = inputs.get("x").map(Tensor::bytes).unwrap_or_default();
-        let (overflow, bytes) = (self.overflow_mode(), self.out.bytes());
-        let code = |stored: &[u8]| {
+        let (overflow, x_bytes, bytes) = (self.overflow_mode(), self.x.bytes(), self.out.bytes());
+        let cast = |(out, x): (&mut [u8], &[u8])| {
             let mut word = [0; 4];
-            word[..stored.len()].copy_from_slice(stored);
-            let value = self.x.decode(u32::from_le_bytes(word));
-            self.out.encode(value, overflow).to_le_bytes()
+            word[..x_bytes].copy_from_slice(x);
+            let code = self.out.encode(self.x.decode(u32::from_le_bytes(word)), overflow);
+            out.copy_from_slice(&code.to_le_bytes()[..bytes]);
         };
-        let codes: Vec<[u8; 4]> = x.par_chunks(self.x.bytes()).map(code).collect();
-        let data: Vec<u8> = codes.iter().flat_map(|code| code[..bytes].iter().copied()).collect();
+        let mut data = vec![0; x.len() / x_bytes * bytes];
+        data.par_chunks_mut(bytes).with_min_len(1 << 12).zip(x.par_chunks(x_bytes)).for_each(cast);
         let tensor = Tensor::new(self.out, &self.shape, data);
         vec![Expected::exact("out", tensor.unwrap_or_else(|error| unreachable!("{error}")))]
     }

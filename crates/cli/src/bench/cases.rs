@@ -4,9 +4,9 @@ use super::reduced::Reduced;
 use super::subject::Subject;
 use langevin::Format::{self, BF16, E4m3, E5m2, F16, F32, I8};
 use langevin::{
-    Activation, ActivationDesc, AttentionDesc, Boundary, Capabilities, CastDesc, Columns, ConvDesc, DequantizeDesc,
-    Edge, GatedResidualDesc, Granularity, GuidanceDesc, HeatDesc, LaplacianDesc, MatmulDesc, Modulation,
-    NormDesc, Operand, PatchifyDesc, QuantizeDesc, UnpatchifyDesc, wgpu,
+    Activation, ActivationDesc, ActivationQuantizeDesc, AttentionDesc, Boundary, Capabilities, CastDesc, Columns, ConvDesc, DequantizeDesc,
+    Edge, GatedResidualDesc, Granularity, GuidanceDesc, HeatDesc, HistogramDesc, LaplacianDesc, MatmulDesc, Modulation,
+    NormDesc, NormQuantizeDesc, Operand, PatchifyDesc, QuantizeDesc, UnpatchifyDesc, wgpu,
 };
 use serde::{Deserialize, Serialize};
 
@@ -170,6 +170,7 @@ fn codecs() -> Vec<Case> {
         let desc = CastDesc { shape: vec![8192, 4096], x, out, ..Default::default() };
         cases.push(Case::bytes(format!("{x} to {out}, 8192 x 4096"), desc));
     }
+    cases.push(Case::bytes("bf16, 8192 x 4096", HistogramDesc { shape: vec![8192, 4096], x: BF16 }));
     cases
 }
 
@@ -181,14 +182,17 @@ fn transformer() -> Vec<Case> {
     let (x, out, activation) = (F16, F16, Activation::GeluTanh);
     let norm = NormDesc { rows: TOKENS, width: WIDTH, x, out, ..Default::default() };
     let (batch, rows, width) = (1, TOKENS, WIDTH);
+    let codes = QuantizeDesc { granularity: Granularity::PerRow, ..Default::default() };
+    let gelu = ActivationDesc { rows, width: 4 * WIDTH, activation, x, out };
+    let rms = NormDesc { rows: 4096, width: 4096, weight: true, ..norm.clone() };
     let (channels, height, wide, patch) = (4, 32, 32, 2);
     vec![
         Case::bytes("DiT-XL/2 adaLN 256 x 1152", NormDesc { modulation, ..norm.clone() }),
-        Case::bytes("LLM RMS 4096 x 4096", NormDesc { rows: 4096, width: 4096, weight: true, ..norm }),
-        Case::bytes(
-            "DiT-XL/2 gelu 256 x 4608",
-            ActivationDesc { rows, width: 4 * WIDTH, activation, x, out },
-        ),
+        Case::bytes("DiT-XL/2 adaLN to e4m3 256 x 1152", NormQuantizeDesc::new(NormDesc { modulation, ..norm }, codes.clone())),
+        Case::bytes("LLM RMS 4096 x 4096", rms.clone()),
+        Case::bytes("LLM RMS to e4m3 4096 x 4096", NormQuantizeDesc::new(rms, codes.clone())),
+        Case::bytes("DiT-XL/2 gelu 256 x 4608", gelu.clone()),
+        Case::bytes("DiT-XL/2 gelu to e4m3 256 x 4608", ActivationQuantizeDesc::new(gelu, codes)),
         Case::bytes("DiT-XL/2 gate 256 x 1152", GatedResidualDesc { batch, rows, width, x, out, gate }),
         Case::bytes(
             "DiT-XL/2 step, guided",

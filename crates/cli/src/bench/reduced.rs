@@ -5,8 +5,8 @@ use super::pick::{Axis, all, pick, spread_out};
 use langevin::reference::Op;
 use langevin::verify::{Tensor, Tensors};
 use langevin::{
-    ActivationDesc, AttentionDesc, CastDesc, Causal, ConvDesc, DequantizeDesc, GatedResidualDesc, Granularity,
-    GuidanceDesc, HeatDesc, Kernel, LaplacianDesc, MatmulDesc, NormDesc, PatchifyDesc, QuantizeDesc,
+    ActivationDesc, ActivationQuantizeDesc, AttentionDesc, CastDesc, Causal, ConvDesc, DequantizeDesc, GatedResidualDesc, Granularity,
+    GuidanceDesc, HeatDesc, HistogramDesc, Kernel, LaplacianDesc, MatmulDesc, NormDesc, NormQuantizeDesc, PatchifyDesc, QuantizeDesc,
     UnpatchifyDesc,
 };
 
@@ -165,6 +165,12 @@ impl Reduced for DequantizeDesc {
     }
 }
 
+impl Reduced for HistogramDesc {
+    fn reduced(&self) -> Self {
+        Self { shape: few_rows(&self.shape), ..self.clone() }
+    }
+}
+
 impl Reduced for CastDesc {
     fn reduced(&self) -> Self {
         Self { shape: few_rows(&self.shape), ..self.clone() }
@@ -201,6 +207,18 @@ impl Reduced for GatedResidualDesc {
 impl Reduced for ActivationDesc {
     fn reduced(&self) -> Self {
         Self { rows: self.rows.min(9), ..self.clone() }
+    }
+}
+
+impl Reduced for NormQuantizeDesc {
+    fn reduced(&self) -> Self {
+        Self::new(self.norm.reduced(), self.codes.clone())
+    }
+}
+
+impl Reduced for ActivationQuantizeDesc {
+    fn reduced(&self) -> Self {
+        Self::new(self.activation.reduced(), self.codes.clone())
     }
 }
 

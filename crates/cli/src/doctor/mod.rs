@@ -1,6 +1,7 @@
 //! Proves every kernel on an adapter against the CPU reference.
 
 mod cases;
+mod exhaustive;
 mod report;
 
 use crate::device::DeviceArgs;
@@ -26,6 +27,11 @@ pub(crate) struct DoctorArgs {
     /// A few cases per variant, done in seconds on a GPU; this is the default.
     #[arg(long)]
     quick: bool,
+    /// Instead, all 2^32 numbers of F32 through every encoder and quantizer, bit by bit against the CPU: minutes. Of the 256
+    /// parts, only that many if a number is given.
+    #[arg(long, value_name = "PARTS", num_args = 0..=1, require_equals = true, default_missing_value = "256",
+          conflicts_with = "quick", value_parser = clap::value_parser!(u32).range(1..=256))]
+    exhaustive: Option<u32>,
     /// Write the result, with the adapter's identity, as JSON.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -72,13 +78,11 @@ pub(crate) fn run(args: &DoctorArgs) -> Result<(), CliError> {
         output::check_writable(path)?;
     }
     let gpu = args.device.open()?;
-    let groups = cases::groups();
-    let count: usize = groups.iter().map(|group| group.count(gpu.capabilities())).sum();
-    let bar = progress::bar(count as u64, "checking");
     let mut report = Report::new(gpu.capabilities());
-    // After a loss nothing more can run, and the report says why.
-    let _ = groups.iter().try_for_each(|group| group.check(&gpu, &mut report, &bar));
-    bar.finish_and_clear();
+    match args.exhaustive {
+        Some(parts) => exhaustive::check(&gpu, parts, &mut report),
+        None => check_cases(&gpu, &mut report),
+    }
     output::print(&report.text())?;
     if let Some(path) = &args.json {
         output::write_file(path, &report.json()?)?;
@@ -88,4 +92,13 @@ pub(crate) fn run(args: &DoctorArgs) -> Result<(), CliError> {
         return Err(CliError::DoctorFailed { adapter: gpu.capabilities().adapter.clone(), cases, failures });
     }
     output::print(&format!("\n{cases} cases, all within their bounds\n"))
+}
+
+fn check_cases(gpu: &Gpu, report: &mut Report) {
+    let groups = cases::groups();
+    let count: usize = groups.iter().map(|group| group.count(gpu.capabilities())).sum();
+    let bar = progress::bar(count as u64, "checking");
+    // After a loss nothing more can run, and the report says why.
+    let _ = groups.iter().try_for_each(|group| group.check(gpu, report, &bar));
+    bar.finish_and_clear();
 }

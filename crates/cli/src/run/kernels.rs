@@ -4,8 +4,8 @@ use super::{FromFile, RunArgs, run_kernel};
 use crate::CliError;
 use crate::tensors::Input;
 use langevin::{
-    ActivationDesc, AttentionDesc, CastDesc, ConvDesc, DequantizeDesc, FakeQuantizeDesc, GatedResidualDesc,
-    GuidanceDesc, HeatDesc, LaplacianDesc, MatmulDesc, NormDesc, PatchifyDesc, QuantizeDesc, UnpatchifyDesc,
+    ActivationDesc, ActivationQuantizeDesc, AttentionDesc, CastDesc, ConvDesc, DequantizeDesc, FakeQuantizeDesc, GatedResidualDesc,
+    GuidanceDesc, HeatDesc, HistogramDesc, LaplacianDesc, MatmulDesc, NormDesc, NormQuantizeDesc, PatchifyDesc, QuantizeDesc, UnpatchifyDesc,
 };
 
 pub(super) const EXAMPLE: &str = "Example:\n  langevin run matmul --input in.safetensors --output out.safetensors \\\n    \
@@ -34,6 +34,9 @@ const KERNELS: &[Entry] = &[
     entry::<DequantizeDesc>(),
     entry::<FakeQuantizeDesc>(),
     entry::<CastDesc>(),
+    entry::<HistogramDesc>(),
+    entry::<NormQuantizeDesc>(),
+    entry::<ActivationQuantizeDesc>(),
     entry::<NormDesc>(),
     entry::<ActivationDesc>(),
     entry::<GatedResidualDesc>(),

@@ -1,45 +1,63 @@
 //! Runs plans on host tensors.
 
 use super::QuantizationError;
-use langevin::gpu::Gpu;
-use langevin::gpu::wgpu;
-use langevin::reference::{Role, Tensor, TensorSpec, Tensors};
-use langevin::{Plan, PlanOptions, QuantizeDesc};
+use langevin::gpu::{Gpu, wgpu};
+use langevin::reference::{Role, Tensor, Tensors};
+use langevin::{HistogramDesc, Kernel, Plan, PlanOptions, QuantizeDesc};
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 /// Plans of a device, each compiled once.
 #[derive(Debug)]
 pub(crate) struct Engine<'a> {
     gpu: &'a Gpu,
-    plans: HashMap<String, Plan<QuantizeDesc>>,
+    quantizers: HashMap<String, Plan<QuantizeDesc>>,
+    histograms: HashMap<String, Plan<HistogramDesc>>,
 }
 
 impl<'a> Engine<'a> {
     pub(crate) fn new(gpu: &'a Gpu) -> Self {
-        Self { gpu, plans: HashMap::new() }
+        Self { gpu, quantizers: HashMap::new(), histograms: HashMap::new() }
+    }
+
+    pub(crate) fn gpu(&self) -> &'a Gpu {
+        self.gpu
+    }
+
+    pub(crate) fn histogram(&mut self, desc: &HistogramDesc) -> Result<&Plan<HistogramDesc>, QuantizationError> {
+        plan(self.gpu, &mut self.histograms, desc)
     }
 
     /// The outputs of a quantizer.
     pub(crate) fn quantize(&mut self, desc: &QuantizeDesc, inputs: &Tensors) -> Result<Tensors, QuantizationError> {
-        let key = format!("{desc:?}");
-        if !self.plans.contains_key(&key) {
-            let capabilities = Some(self.gpu.capabilities().clone());
+        run(self.gpu, plan(self.gpu, &mut self.quantizers, desc)?, inputs)
+    }
+}
+
+fn plan<'p, D: Kernel>(
+    gpu: &Gpu,
+    plans: &'p mut HashMap<String, Plan<D>>,
+    desc: &D,
+) -> Result<&'p Plan<D>, QuantizationError> {
+    match plans.entry(format!("{desc:?}")) {
+        Entry::Occupied(known) => Ok(known.into_mut()),
+        Entry::Vacant(unknown) => {
+            let capabilities = Some(gpu.capabilities().clone());
             let options = PlanOptions { capabilities, ..Default::default() };
-            self.plans.insert(key.clone(), Plan::with_options(self.gpu.device(), desc, &options)?);
+            Ok(unknown.insert(Plan::with_options(gpu.device(), desc, &options)?))
         }
-        run(self.gpu, &self.plans[&key], inputs)
     }
 }
 
 /// Uploads, runs and downloads.
-fn run(gpu: &Gpu, plan: &Plan<QuantizeDesc>, inputs: &Tensors) -> Result<Tensors, QuantizationError> {
-    let buffer = |spec: &TensorSpec| match inputs.get(spec.name) {
-        Some(tensor) => gpu.upload(spec.name, &tensor.to_words(0)),
-        None => gpu.empty(spec.name, spec.gpu_bytes().unwrap_or(u64::MAX)),
-    };
+fn run<D: Kernel>(gpu: &Gpu, plan: &Plan<D>, inputs: &Tensors) -> Result<Tensors, QuantizationError> {
     let mut buffers: Vec<(&str, wgpu::Buffer)> = Vec::new();
     for spec in plan.tensors() {
-        buffers.push((spec.name, buffer(spec)?));
+        let buffer = match inputs.get(spec.name) {
+            Some(tensor) => upload(gpu, spec.name, tensor)?,
+            None => gpu.empty(spec.name, spec.gpu_bytes().unwrap_or(u64::MAX))?,
+        };
+        buffers.push((spec.name, buffer));
     }
     if plan.scratch_bytes() > 0 {
         buffers.push(("scratch", gpu.empty("scratch", plan.scratch_bytes())?));
@@ -51,10 +69,20 @@ fn run(gpu: &Gpu, plan: &Plan<QuantizeDesc>, inputs: &Tensors) -> Result<Tensors
     let mut outputs = Tensors::new();
     for (spec, (name, buffer)) in plan.tensors().iter().zip(&buffers) {
         if spec.role != Role::Input {
-            let mut words = gpu.download(buffer)?;
-            words.truncate((spec.gpu_bytes().unwrap_or(0) / 4) as usize);
+            let words = download(gpu, buffer, (spec.gpu_bytes().unwrap_or(0) / 4) as usize)?;
             outputs.insert(*name, Tensor::from_words(spec.dtype, &spec.shape, &words)?);
         }
     }
     Ok(outputs)
+}
+
+pub(crate) fn upload(gpu: &Gpu, name: &str, tensor: &Tensor) -> Result<wgpu::Buffer, QuantizationError> {
+    Ok(gpu.upload(name, &tensor.to_words(0))?)
+}
+
+/// The first words of a buffer, which is never empty.
+pub(crate) fn download(gpu: &Gpu, buffer: &wgpu::Buffer, words: usize) -> Result<Vec<u32>, QuantizationError> {
+    let mut all = gpu.download(buffer)?;
+    all.truncate(words);
+    Ok(all)
 }

@@ -34,6 +34,14 @@ pub enum QuantizationError {
         /// The tensor.
         name: String,
     },
+    /// A calibration, or a scale of one, is not what it must be.
+    #[error("calibration of `{tensor}`: expected {what}")]
+    Calibration {
+        /// The tensor.
+        tensor: String,
+        /// What was expected.
+        what: &'static str,
+    },
     /// Reading or writing failed.
     #[error("{0}")]
     Io(#[from] std::io::Error),

@@ -45,6 +45,38 @@ impl Histogram {
         self.exact &= other.exact;
     }
 
+    /// Those counts, by the upper halves of f32, and the range that was seen beside them.
+    pub(crate) fn from_parts(counts: &[u32], (low, high): (f32, f32), exact: bool) -> Self {
+        let counts = counts.iter().map(|&count| u64::from(count)).collect();
+        Self { counts, low, high, exact }
+    }
+
+    /// The same of some bins only.
+    pub(crate) fn from_bins(
+        bins: impl Iterator<Item = (u16, u64)>,
+        (low, high): (f32, f32),
+        exact: bool,
+    ) -> Self {
+        let mut histogram = Self { low, high, exact, ..Self::default() };
+        bins.for_each(|(bin, count)| histogram.counts[usize::from(bin)] += count);
+        histogram
+    }
+
+    /// The counts, by the upper halves of f32.
+    pub(crate) fn counts(&self) -> &[u64] {
+        &self.counts
+    }
+
+    /// The bins that are not empty.
+    pub(crate) fn occupied(&self) -> Vec<u16> {
+        (0..=u16::MAX).filter(|&bin| self.counts[usize::from(bin)] > 0).collect()
+    }
+
+    /// Whether a bin holds one number only.
+    pub(crate) fn is_exact(&self) -> bool {
+        self.exact
+    }
+
     /// How many finite numbers were seen.
     pub fn elements(&self) -> u64 {
         self.bins().iter().map(|(_, count)| count).sum()

@@ -27,6 +27,8 @@
 //! # Ok::<(), langevin_diffusion::quantization::QuantizationError>(())
 //! ```
 
+mod calibration;
+mod calibrator;
 mod chunk;
 mod engine;
 mod error;
@@ -40,6 +42,8 @@ mod scheme;
 mod search;
 mod source;
 
+pub use calibration::{Calibration, StaticScale, StaticScales};
+pub use calibrator::Calibrator;
 pub use error::QuantizationError;
 pub use histogram::Histogram;
 pub use measure::Measure;

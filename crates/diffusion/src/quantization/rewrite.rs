@@ -4,7 +4,7 @@ use super::scales::{Scales, widen};
 use super::search;
 use super::source::{Entry, Sink, Source};
 use super::{
-    Histogram, METADATA_KEY, Measure, Policy, QuantizationError, Rule, ScaleChoice, Scheme, Schemes, Target,
+    Calibrator, METADATA_KEY, Measure, Policy, QuantizationError, Rule, ScaleChoice, Scheme, Schemes, Target,
     matrix, scale_name, zero_point_name,
 };
 use langevin::gpu::Gpu;
@@ -224,20 +224,20 @@ impl<R: Read + Seek, W: Write + Seek> Job<'_, R, W> {
         chunks: &[Chunk],
     ) -> Result<Scales, QuantizationError> {
         let shape = scheme.scale_shape(&entry.shape);
-        let mut histogram = Histogram::default();
+        let mut calibrator = Calibrator::new(self.engine.gpu())?;
         let mut ranges = vec![(0.0_f32, 0.0_f32); shape.iter().product()];
         for chunk in chunks {
-            let values = self.read(entry, format, chunk)?.to_f32();
+            let x = self.read(entry, format, chunk)?;
             match choice {
-                ScaleChoice::Max => widen(&mut ranges, &values),
-                _ => histogram.observe(&values),
+                ScaleChoice::Max => widen(&mut ranges, &x.to_f32()),
+                _ => calibrator.observe_by(&mut self.engine, &x)?,
             }
         }
         let affines = match choice {
             ScaleChoice::Max => {
                 ranges.into_iter().map(|range| search::affine(&[], range, scheme, choice)).collect()
             }
-            _ => vec![histogram.scale(scheme, choice)],
+            _ => vec![calibrator.read(self.engine.gpu())?.scale(scheme, choice)],
         };
         Scales::new(affines, scheme, &shape)
     }
