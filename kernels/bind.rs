@@ -2,6 +2,7 @@ use crate::BindError;
 use crate::recipe::{SCRATCH, Stage};
 use langevin_gpu::ComputeStage;
 use langevin_reference::{Role, TensorSpec};
+use std::ops::Range;
 
 /// A plan bound to buffers, ready to be recorded any number of times, in any pass of its device.
 #[derive(Clone, Debug)]
@@ -182,14 +183,32 @@ fn exact_range<'a>(
     Ok(wgpu::BufferBinding { size: wgpu::BufferSize::new(bytes), ..binding.clone() })
 }
 
+/// Some bytes of a tensor of which `whole` is bound; with what lies behind the tensor, if that is bound, where they end it.
+fn part<'a>(
+    whole: &wgpu::BufferBinding<'a>,
+    bytes: &Range<u64>,
+    tensor_bytes: u64,
+) -> wgpu::BufferBinding<'a> {
+    let end = match whole.size {
+        Some(size) if bytes.end == tensor_bytes => size.get(),
+        _ => bytes.end,
+    };
+    let (offset, size) = (whole.offset + bytes.start, wgpu::BufferSize::new(end - bytes.start));
+    wgpu::BufferBinding { buffer: whole.buffer, offset, size }
+}
+
 /// Makes the bind groups; call inside error scopes.
 pub(crate) fn bind_stages<'s>(
     device: &wgpu::Device,
     stages: impl Iterator<Item = (&'s Stage, &'s ComputeStage, [u32; 3])>,
     bound: &[(&'static str, wgpu::BufferBinding<'_>)],
+    memory: &Memory,
 ) -> Call {
     let dispatches = stages.map(|(stage, compiled, workgroups)| {
-        let binding = |name: &str| bound.iter().find(|(tensor, _)| *tensor == name).map(|(_, b)| b.clone());
+        let binding = |name: &str| {
+            let (_, whole) = bound.iter().find(|(tensor, _)| *tensor == name)?;
+            Some(stage.window(name).map_or(whole.clone(), |bytes| part(whole, bytes, memory.bytes(name))))
+        };
         let buffers: Vec<_> = stage.shader.bindings.iter().filter_map(|b| binding(b.name)).collect();
         debug_assert_eq!(buffers.len(), stage.shader.bindings.len(), "{}: an unknown binding", stage.label);
         let bind_group = compiled.bind(device, stage.label, &buffers);

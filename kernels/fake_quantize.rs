@@ -38,8 +38,7 @@ impl Kernel for FakeQuantizeDesc {
     }
 
     fn recipe(&self, variant: Variant, capabilities: &Capabilities) -> Recipe {
-        let (numbers, out) = (Numbers::Stored, Some(self.out));
-        let job = Job { desc: &self.codes, specs: self.tensors(), numbers, out };
-        job.recipe(variant, capabilities)
+        let job = Job::new(&self.codes, self.tensors(), Numbers::Stored);
+        Job { out: Some(self.out), ..job }.recipe(variant, capabilities)
     }
 }

@@ -103,7 +103,9 @@ impl<D: Kernel> Plan<D> {
         let mut stages = Vec::new();
         for stage in recipe.stages {
             let grid = fold::<D>(&stage, &capabilities)?;
-            let bytes: Vec<u64> = stage.shader.bindings.iter().map(|b| memory.bytes(b.name)).collect();
+            let bytes =
+                |name| stage.window(name).map_or(memory.bytes(name), |window| window.end - window.start);
+            let bytes: Vec<u64> = stage.shader.bindings.iter().map(|b| bytes(b.name)).collect();
             check_bindings::<D>(&stage, &bytes, &capabilities)?;
             let compiled = ComputeStage::new(
                 device,
@@ -149,7 +151,7 @@ impl<D: Kernel> Plan<D> {
     ) -> Result<Call, BindError> {
         let bound = self.memory.check(D::NAME, device, buffers, extent)?;
         let stages = self.stages.iter().map(|(stage, compiled, grid)| (stage, compiled, *grid));
-        Ok(with_scopes(device, D::NAME, || bind_stages(device, stages, &bound))?)
+        Ok(with_scopes(device, D::NAME, || bind_stages(device, stages, &bound, &self.memory))?)
     }
 
     /// What it computes.

@@ -1,18 +1,20 @@
 mod blocks;
 mod columns;
 mod layout;
+mod windows;
 
 use crate::kernel::{Kernel, Variant, buffers, sealed};
 use crate::matmul::activation_code;
 use crate::recipe::{Recipe, SCRATCH, Stage, StageBuilder};
 use crate::{
-    ActivationDesc, Capabilities, Format, NormDesc, Overflow, Plan, QuantizeDesc, Rounding, ScaleSource, Tier,
-    norm, norm_quantize,
+    ActivationDesc, Capabilities, Format, NormDesc, Overflow, Plan, QuantizeDesc, Rounding, ScaleSource,
+    Tier, norm, norm_quantize,
 };
 use columns::Strips;
 use langevin_gpu::Access;
 use langevin_reference::{Dtype, Op, TensorSpec};
 use layout::{Layout, MAX_GROUPS, UNROLL, Workers};
+use std::ops::Range;
 
 /// Quantization to E4M3, E5M2 or I8, with scales given or found on the GPU: see [`QuantizeDesc`].
 ///
@@ -21,7 +23,8 @@ use layout::{Layout, MAX_GROUPS, UNROLL, Workers};
 /// | `teams` | portable | every GPU: neighbouring invocations share a row and merge its extremes by a tree |
 /// | `lanes` | software | adapters that are CPUs: a vector works on a row and merges by subgroup, or has a region for each lane; no barriers |
 ///
-/// One dispatch, and two for a dynamic scale of a whole tensor, which borrows scratch.
+/// One dispatch, and two for a dynamic scale of a whole tensor, which borrows scratch. Tensors above the device's limit of a
+/// binding take as many of both as they need, except with scales that columns find, and with random numbers.
 pub type Quantize = Plan<QuantizeDesc>;
 
 buffers! {
@@ -62,8 +65,11 @@ impl Kernel for QuantizeDesc {
     }
 
     fn recipe(&self, variant: Variant, capabilities: &Capabilities) -> Recipe {
-        let job = Job { desc: self, specs: self.tensors(), numbers: Numbers::Stored, out: None };
-        job.recipe(variant, capabilities)
+        let windows = windows::windows(self, capabilities.limits.max_storage_buffer_binding_size.into());
+        if !windows.is_empty() {
+            return windows::recipe(&windows, variant, capabilities);
+        }
+        Job::new(self, self.tensors(), Numbers::Stored).recipe(variant, capabilities)
     }
 }
 
@@ -115,9 +121,16 @@ pub(crate) struct Job<'a> {
     pub(crate) numbers: Numbers<'a>,
     /// The format of the numbers, where those are wanted.
     pub(crate) out: Option<Format>,
+    /// Which of a tensor's partial extremes are written and read, where not all of them and no others.
+    pub(crate) partials: Option<Range<usize>>,
 }
 
-impl Job<'_> {
+impl<'a> Job<'a> {
+    /// Codes of these numbers.
+    pub(crate) fn new(desc: &'a QuantizeDesc, specs: Vec<TensorSpec>, numbers: Numbers<'a>) -> Self {
+        Self { desc, specs, numbers, out: None, partials: None }
+    }
+
     pub(crate) fn recipe(&self, variant: Variant, capabilities: &Capabilities) -> Recipe {
         let desc = self.desc;
         if desc.scale_rounding.is_some() {
@@ -142,10 +155,16 @@ impl Job<'_> {
             .flag("BY_ROW", matches!(self.numbers, Numbers::Normed(_)))
             .size("width", width)
             .size("row_units", width.div_ceil(4))
-            .size("partials_start", self.numbers.scratch_words());
+            .size("partials_start", self.partials_start());
         self.numbers
             .add_to(builder, desc)
             .part("float_bits", include_str!("../shaders/shared/float_bits.wgsl"))
+    }
+
+    /// The word of the scratch at which partial extremes begin.
+    fn partials_start(&self) -> usize {
+        let first = self.partials.as_ref().map_or(0, |partials| partials.start);
+        self.numbers.scratch_words() + first * (PARTIAL_BYTES / 4) as usize
     }
 
     /// From a number to its code, and where that goes.
@@ -202,7 +221,7 @@ impl Stages<'_> {
             .size("region_rows", layout.regions.rows)
             .size("matrix_rows", layout.regions.matrix_rows)
             .size("group_units", layout.group_units(MAX_GROUPS))
-            .size("partials", layout.partials() as usize);
+            .size("partials", self.partials());
         let builder = match dynamic {
             true => self.with_own_scale(builder),
             false => builder
@@ -217,12 +236,17 @@ impl Stages<'_> {
             .groups(layout.groups(dynamic))
     }
 
+    /// How many partial extremes a scale is made of.
+    fn partials(&self) -> usize {
+        self.job.partials.as_ref().map_or(self.layout.partials() as usize, Range::len)
+    }
+
     /// One pass over the units, two more for a region's extremes or one over a tensor's partial ones; then the merging.
     fn code_iterations(&self) -> usize {
         let layout = &self.layout;
         let own_scale = self.desc.scale == ScaleSource::Dynamic;
         let passes = if !layout.flat && own_scale { 3 } else { 1 };
-        let partials = if layout.flat && own_scale { layout.partials() as usize } else { 0 };
+        let partials = if layout.flat && own_scale { self.partials() } else { 0 };
         passes * layout.units_of_one(MAX_GROUPS) + partials.div_ceil(layout.workers.team as usize) + 6
     }
 

@@ -1,5 +1,6 @@
 use langevin_gpu::{Access, Binding, Element, ParamValue, Shader, ShaderPart};
 use langevin_reference::{Dtype, Format, Op, TensorSpec};
+use std::ops::Range;
 
 /// The name under which a stage binds the memory that the caller lends.
 pub(crate) const SCRATCH: &str = "scratch";
@@ -33,6 +34,20 @@ pub struct Stage {
     /// At most how many iterations the loops of one invocation run together; constant small ones, which drivers unroll,
     /// do not count. See [`langevin_gpu::Capabilities::max_loop_iterations`].
     pub loop_iterations: u64,
+    /// The bytes of those tensors of which it binds a part; others it binds whole.
+    pub windows: Vec<(&'static str, Range<u64>)>,
+}
+
+impl Stage {
+    /// The same on parts of some tensors.
+    pub(crate) fn within(self, windows: &[(&'static str, Range<u64>)]) -> Self {
+        Self { windows: windows.to_vec(), ..self }
+    }
+
+    /// The bytes of a tensor that it binds, if not all.
+    pub(crate) fn window(&self, tensor: &str) -> Option<&Range<u64>> {
+        self.windows.iter().find(|(name, _)| *name == tensor).map(|(_, bytes)| bytes)
+    }
 }
 
 /// Builds a stage's shader from a descriptor's tensors, so that names, formats and bindings cannot disagree.
@@ -210,7 +225,7 @@ impl StageBuilder {
     pub(crate) fn groups(self, groups: u64) -> Stage {
         let (label, loop_iterations) = (self.label, self.loop_iterations as u64);
         let builder = self.param("groups", ParamValue::U32(u32::try_from(groups).unwrap_or(u32::MAX)));
-        Stage { label, shader: builder.shader, groups, loop_iterations }
+        Stage { label, shader: builder.shader, groups, loop_iterations, windows: Vec::new() }
     }
 
     fn dtype(&self, name: &str) -> Option<Dtype> {

@@ -11,6 +11,11 @@ struct Params { width: u32, row_units: u32, units: u32, group_units: u32, x_pitc
 fn load4_x(i: u32) -> vec4<f32> { return vec4<f32>(f32(i)); }
 fn unfold(group: vec3<u32>, groups: vec3<u32>) -> u32 { return group.x; }
 // @stand-in end
+// The bin of a number by its bits: their upper half; of NaN the quiet one's of its sign.
+fn bin(bits: u32) -> u32 {
+  return select(bits >> 16u, ((bits >> 16u) & 0x8000u) | 0x7fc0u, (bits & MAGNITUDE) > INFINITY);
+}
+
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
         @builtin(local_invocation_index) local: u32) {
@@ -28,10 +33,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
     let column = (unit - row * p.row_units) * 4u;
     let bits = bitcast<vec4<u32>>(load4_x(row * p.x_pitch + column));
     let exists = vec4<u32>(column) + vec4<u32>(0u, 1u, 2u, 3u) < vec4<u32>(p.width);
-    atomicAdd(&counts[bits.x >> 16u], 1u);
-    if (exists.y) { atomicAdd(&counts[bits.y >> 16u], 1u); }
-    if (exists.z) { atomicAdd(&counts[bits.z >> 16u], 1u); }
-    if (exists.w) { atomicAdd(&counts[bits.w >> 16u], 1u); }
+    atomicAdd(&counts[bin(bits.x)], 1u);
+    if (exists.y) { atomicAdd(&counts[bin(bits.y)], 1u); }
+    if (exists.z) { atomicAdd(&counts[bin(bits.z)], 1u); }
+    if (exists.w) { atomicAdd(&counts[bin(bits.w)], 1u); }
     let magnitude = bits & vec4<u32>(MAGNITUDE);
     let usable = exists & (magnitude >= vec4<u32>(MIN_NORMAL)) & (magnitude < vec4<u32>(INFINITY));
     positive = max(positive, select(vec4<u32>(0u), magnitude, usable & (bits == magnitude)));

@@ -56,9 +56,23 @@ fn every_pair_of_formats() {
 #[test]
 fn shapes() {
     let Some(gpu) = gpu() else { return };
-    let shapes = [&[][..], &[1], &[2], &[3], &[257], &[3, 1], &[5, 2], &[7, 3], &[2, 3, 5], &[2, 0], &[0, 3], &[601, 67]];
+    let shapes = [
+        &[][..],
+        &[1],
+        &[2],
+        &[3],
+        &[257],
+        &[3, 1],
+        &[5, 2],
+        &[7, 3],
+        &[2, 3, 5],
+        &[2, 0],
+        &[0, 3],
+        &[601, 67],
+    ];
     for shape in shapes {
-        for (x, out) in [(Format::F32, Format::E4m3), (Format::F16, Format::BF16), (Format::I8, Format::F32)] {
+        for (x, out) in [(Format::F32, Format::E4m3), (Format::F16, Format::BF16), (Format::I8, Format::F32)]
+        {
             let desc = CastDesc { shape: shape.to_vec(), x, out, ..Default::default() };
             conform_on(&gpu, &desc, &generate::inputs(&desc, 5));
         }
@@ -90,7 +104,8 @@ fn it_is_dequantize_by_one() {
 fn wrong_references_are_rejected() {
     let Some(gpu) = gpu() else { return };
     let x = every(Format::F16);
-    let desc = CastDesc { shape: x.shape().to_vec(), x: Format::F16, out: Format::E5m2, ..Default::default() };
+    let desc =
+        CastDesc { shape: x.shape().to_vec(), x: Format::F16, out: Format::E5m2, ..Default::default() };
     let inputs = inputs(x);
     let outputs = verify::run(&gpu, &desc, &inputs, &RunOptions::default()).unwrap();
     let passes = |other: &CastDesc| {
@@ -111,7 +126,8 @@ fn errors_name_the_tensor() {
     let plan = Cast::new(gpu.device(), &CastDesc { shape: vec![8], ..Default::default() }).unwrap();
     let [x, out] = [0, 0].map(|_| gpu.empty("buffer", 32).unwrap());
     let small = wgpu::BufferBinding { buffer: &out, offset: 0, size: wgpu::BufferSize::new(16) };
-    let bind = |x: &wgpu::Buffer, out| plan.bind(gpu.device(), CastBuffers::new(x.as_entire_buffer_binding(), out));
+    let bind =
+        |x: &wgpu::Buffer, out| plan.bind(gpu.device(), CastBuffers::new(x.as_entire_buffer_binding(), out));
     let error = bind(&x, small).unwrap_err().to_string();
     assert!(error.contains("`out`"), "{error}");
     let error = bind(&x, x.as_entire_buffer_binding()).unwrap_err().to_string();

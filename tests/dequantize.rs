@@ -282,12 +282,12 @@ fn codes_come_back() {
     }
 }
 
-/// The same of MX blocks: every code under every scale but NaN, in blocks of 32.
+/// The same of MX blocks, in blocks of 32: every code under scales with which all numbers are normal f32s.
 #[test]
 fn codes_of_blocks_come_back() {
     let Some(gpu) = gpu() else { return };
     let granularity = Granularity::PerGroup(32);
-    let scales: Vec<u8> = (8..=240).step_by(29).flat_map(|scale| [scale; 8]).collect();
+    let scales: Vec<u8> = (18..=236).step_by(29).flat_map(|scale| [scale; 8]).collect();
     let shape = vec![scales.len() / 8, 256];
     let scale = Tensor::new(Dtype::E8m0, &[shape[0], 8], scales).unwrap();
     for q in [Format::E4m3, Format::E5m2] {
@@ -295,7 +295,8 @@ fn codes_of_blocks_come_back() {
         let codes = Tensor::new(q, &shape, every.clone()).unwrap();
         let desc = DequantizeDesc { q, granularity, power_scales: true, ..per_row(&shape) };
         let mut back = tensors([("scale", scale.clone())]);
-        let values = run(&gpu, &desc, &tensors([("q", codes), ("scale", scale.clone())])).remove("out").unwrap();
+        let values =
+            run(&gpu, &desc, &tensors([("q", codes), ("scale", scale.clone())])).remove("out").unwrap();
         back.insert("x", values);
         let desc = QuantizeDesc {
             shape: shape.clone(),
@@ -326,7 +327,8 @@ fn every_granularity_loses_at_most_half_a_step() {
     for (i, granularity) in granularities.into_iter().enumerate() {
         for scale_rounding in [None, Some(ScaleRounding::Rceil)] {
             let q = [Format::E4m3, Format::E5m2, Format::I8][i % 3];
-            let desc = QuantizeDesc { shape: shape.clone(), q, granularity, scale_rounding, ..Default::default() };
+            let desc =
+                QuantizeDesc { shape: shape.clone(), q, granularity, scale_rounding, ..Default::default() };
             if desc.validate().is_err() {
                 continue;
             }

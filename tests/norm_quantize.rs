@@ -99,7 +99,8 @@ fn codes_are_those_of_the_two_kernels_where_only_one_is_possible() {
         assert!(open * 50 <= bound.len(), "{desc:?}: {open} of {} codes are not known", bound.len());
         for variant in desc.variants(gpu.capabilities()) {
             let fused = run(&gpu, desc, &inputs, variant);
-            let tier = desc.norm.variants(gpu.capabilities()).into_iter().find(|norm| norm.tier == variant.tier);
+            let tier =
+                desc.norm.variants(gpu.capabilities()).into_iter().find(|norm| norm.tier == variant.tier);
             let of_norm: Vec<_> = desc.norm.tensors().iter().map(|spec| spec.name).collect();
             let (mut normed, mut codes) = (Tensors::new(), Tensors::new());
             for (name, tensor) in inputs.iter() {
@@ -183,7 +184,8 @@ fn wrong_references_are_rejected() {
 fn errors_name_the_field_and_the_tensor() {
     let Some(gpu) = gpu() else { return };
     let desc = NormQuantizeDesc::new(norm(2, 8), per_row(Format::I8));
-    let wrong = NormQuantizeDesc { norm: NormDesc { out: Format::BF16, ..desc.norm.clone() }, ..desc.clone() };
+    let wrong =
+        NormQuantizeDesc { norm: NormDesc { out: Format::BF16, ..desc.norm.clone() }, ..desc.clone() };
     let error = NormQuantize::new(gpu.device(), &wrong).unwrap_err().to_string();
     assert!(error.starts_with("norm_quantize: `out` must be f32"), "{error}");
     let plan = NormQuantize::new(gpu.device(), &desc).unwrap();

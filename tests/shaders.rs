@@ -4,10 +4,11 @@
 use langevin::formats::e8m0::ScaleRounding;
 use langevin::gpu::CoopShape;
 use langevin::{
-    Activation, ActivationDesc, ActivationQuantizeDesc, AttentionDesc, Capabilities, CastDesc, Causal, Columns, ConvDesc, DequantizeDesc,
-    FakeQuantizeDesc, Format, GatedResidualDesc, Granularity, GuidanceDesc, HeatDesc, HistogramDesc, Kernel, LaplacianDesc,
-    MatmulDesc, Modulation, NormDesc, NormKind, NormQuantizeDesc, Operand, Overflow, PatchifyDesc, QuantizeDesc, Rounding,
-    ScaleSource, StageSource, UnpatchifyDesc, View, sources,
+    Activation, ActivationDesc, ActivationQuantizeDesc, AttentionDesc, Capabilities, CastDesc, Causal,
+    Columns, ConvDesc, DequantizeDesc, FakeQuantizeDesc, Format, GatedResidualDesc, Granularity,
+    GuidanceDesc, HeatDesc, HistogramDesc, Kernel, LaplacianDesc, MatmulDesc, Modulation, NormDesc, NormKind,
+    NormQuantizeDesc, Operand, Overflow, PatchifyDesc, QuantizeDesc, Rounding, ScaleSource, StageSource,
+    UnpatchifyDesc, View, sources,
 };
 use naga::{AddressSpace, StorageAccess};
 use std::path::{Path, PathBuf};
@@ -269,7 +270,8 @@ fn producers_with_quantizers() {
         for scale in [ScaleSource::Dynamic, ScaleSource::Static] {
             let codes = QuantizeDesc { granularity, scale, ..Default::default() };
             let modulation = Some(Modulation { width: 11, shift: 0, scale: 6 });
-            let norm = NormDesc { rows: 30, width: 5, weight: true, bias: true, modulation, ..Default::default() };
+            let norm =
+                NormDesc { rows: 30, width: 5, weight: true, bias: true, modulation, ..Default::default() };
             check(&NormQuantizeDesc::new(norm, codes.clone()));
             let activation = ActivationDesc { rows: 30, width: 5, ..Default::default() };
             check(&ActivationQuantizeDesc::new(activation, codes));

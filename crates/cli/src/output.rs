@@ -151,9 +151,15 @@ mod tests {
             Err::<(), _>(CliError::NoCase { what: "half".into() })
         });
         assert!(failed.is_err());
-        assert_eq!((fs::read(&path).unwrap(), fs::read_dir(&directory).unwrap().count()), (b"old".to_vec(), 1));
+        assert_eq!(
+            (fs::read(&path).unwrap(), fs::read_dir(&directory).unwrap().count()),
+            (b"old".to_vec(), 1)
+        );
         assert_eq!(write_by(&path, |file| Ok(file.write_all(b"new").is_ok())).unwrap(), true);
-        assert_eq!((fs::read(&path).unwrap(), fs::read_dir(&directory).unwrap().count()), (b"new".to_vec(), 1));
+        assert_eq!(
+            (fs::read(&path).unwrap(), fs::read_dir(&directory).unwrap().count()),
+            (b"new".to_vec(), 1)
+        );
         fs::remove_dir_all(directory).unwrap();
     }
 

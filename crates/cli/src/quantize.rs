@@ -60,8 +60,8 @@ pub(crate) fn run(args: &QuantizeArgs) -> Result<(), CliError> {
     let policy = read_policy(&args.policy)?;
     output::check_writable(&args.out)?;
     args.json.as_deref().map_or(Ok(()), output::check_writable)?;
-    let file = File::open(&args.model)
-        .map_err(|source| CliError::Read { path: args.model.clone(), source })?;
+    let file =
+        File::open(&args.model).map_err(|source| CliError::Read { path: args.model.clone(), source })?;
     let wrong = |source| CliError::Quantize { path: args.model.clone(), source };
     let mut source = Source::new(BufReader::new(file)).map_err(wrong)?;
     let gpu = args.device.open()?;

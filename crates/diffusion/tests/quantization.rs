@@ -5,7 +5,7 @@ use langevin::reference::generate::Random;
 use langevin::verify::{Answer, Dtype, Op, Tensor, Tensors};
 use langevin::{Format, Granularity, ScaleSource};
 use langevin_diffusion::quantization::{
-    Calibrator, Histogram, Measure, METADATA_KEY, Policy, ScaleChoice, Scheme, Schemes, Source, TensorReport,
+    Calibrator, Histogram, METADATA_KEY, Measure, Policy, ScaleChoice, Scheme, Schemes, Source, TensorReport,
     matrix, quantize_file, scale_name, zero_point_name,
 };
 use langevin_testkit::gpu;
@@ -28,7 +28,8 @@ fn in_file(dtype: Dtype) -> FileDtype {
 }
 
 fn file(tensors: &[(&str, Tensor)]) -> Vec<u8> {
-    let view = |tensor| TensorView::new(in_file(Tensor::dtype(tensor)), tensor.shape().to_vec(), tensor.bytes());
+    let view =
+        |tensor| TensorView::new(in_file(Tensor::dtype(tensor)), tensor.shape().to_vec(), tensor.bytes());
     let views = tensors.iter().map(|(name, tensor)| (*name, view(tensor).unwrap()));
     safetensors::serialize(views, None).unwrap()
 }
@@ -113,7 +114,9 @@ fn measured(scheme: &Scheme, x: &Tensor, file: &SafeTensors<'_>, name: &str) -> 
     for spec in desc.tensors() {
         match spec.name {
             "scale" => drop(inputs.insert("scale", stored(file, &scale_name(name), spec.dtype))),
-            "zero_point" => drop(inputs.insert("zero_point", stored(file, &zero_point_name(name), spec.dtype))),
+            "zero_point" => {
+                drop(inputs.insert("zero_point", stored(file, &zero_point_name(name), spec.dtype)))
+            }
             _ => {}
         }
     }
@@ -162,7 +165,8 @@ fn scales_may_clip() {
     values.iter_mut().for_each(|value| *value = value.clamp(-0.5, 0.5));
     values[7] = 64.0;
     let x = Tensor::from_f32(Format::BF16, &[6, 400], &values).unwrap();
-    let plain = |granularity| Scheme { format: Format::I8, granularity, asymmetric: false, scale_rounding: None };
+    let plain =
+        |granularity| Scheme { format: Format::I8, granularity, asymmetric: false, scale_rounding: None };
     let mut histogram = Histogram::default();
     histogram.observe(&values);
     let mut signal_to_noise = Vec::new();
@@ -172,7 +176,9 @@ fn scales_may_clip() {
         (ScaleChoice::Mse, r#""mse""#),
     ] {
         for granularity in ["per_tensor", "per_row"] {
-            let rule = format!(r#"{{"tensors": "w", "format": "i8", "granularity": "{granularity}", "scale": {json}}}"#);
+            let rule = format!(
+                r#"{{"tensors": "w", "format": "i8", "granularity": "{granularity}", "scale": {json}}}"#
+            );
             let (bytes, reports) = quantized(&gpu, &file(&[("w", x.clone())]), &rule);
             let read = SafeTensors::deserialize(&bytes).unwrap();
             let scales = stored(&read, "w_scale", Format::F32).to_f32();
@@ -188,11 +194,18 @@ fn scales_may_clip() {
                 assert_eq!(scales.len(), 6);
             }
             let clips = matches!(choice, ScaleChoice::Percentile(_)) && granularity == "per_tensor";
-            assert_eq!(measure.clipped > 0, clips || scales[0] < 64.0 / 127.5, "{json} {granularity}: {measure:?}");
+            assert_eq!(
+                measure.clipped > 0,
+                clips || scales[0] < 64.0 / 127.5,
+                "{json} {granularity}: {measure:?}"
+            );
         }
     }
     // The error of a row is the least of those tried, the range among them.
-    assert!(signal_to_noise[2] >= signal_to_noise[0] && signal_to_noise[2] >= signal_to_noise[1], "{signal_to_noise:?}");
+    assert!(
+        signal_to_noise[2] >= signal_to_noise[0] && signal_to_noise[2] >= signal_to_noise[1],
+        "{signal_to_noise:?}"
+    );
 }
 
 /// Batches on a device, in every format, and a call that is recorded by the caller.

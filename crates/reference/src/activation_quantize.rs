@@ -91,7 +91,8 @@ mod tests {
         let x = [-1.0, 3.3, 0.7, 448.0, f32::MIN_POSITIVE];
         let mut inputs = Tensors::new();
         inputs.insert("x", Tensor::from_f32(Format::F32, &[1, 5], &x).unwrap());
-        let activation = ActivationDesc { rows: 1, width: 5, activation: Activation::Relu, ..Default::default() };
+        let activation =
+            ActivationDesc { rows: 1, width: 5, activation: Activation::Relu, ..Default::default() };
         let desc = ActivationQuantizeDesc::new(activation, QuantizeDesc::default());
         let answers = desc.evaluate(&inputs).unwrap();
         let Answer::Bounded { value, bound } = &answers[0].answer else { panic!("bounds are expected") };

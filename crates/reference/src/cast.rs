@@ -163,7 +163,10 @@ mod tests {
             for (code, again) in every.iter().zip(back.chunks_exact(2)) {
                 let again = u16::from_le_bytes([again[0], again[1]]);
                 let value = narrow.decode(u32::from(*code));
-                assert!(again == *code || value.is_nan() && narrow.decode(u32::from(again)).is_nan(), "{code:x}");
+                assert!(
+                    again == *code || value.is_nan() && narrow.decode(u32::from(again)).is_nan(),
+                    "{code:x}"
+                );
             }
         }
         for fp8 in [Format::E4m3, Format::E5m2] {

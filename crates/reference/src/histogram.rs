@@ -12,8 +12,8 @@ use crate::{Cost, DescError, Dtype, Expected, Format, Op, Role, Tensor, TensorSp
 /// | `range`, widened | `[2]` | F32, not negative |
 ///
 /// A bin is the upper half of the number's f32: sign, exponent and seven digits. So no range need be known before, numbers of
-/// a bin differ by less than 2^-7 of their size, and numbers of BF16 have a bin each. NaN and infinities are counted in
-/// bins of theirs.
+/// a bin differ by less than 2^-7 of their size, and numbers of BF16 have a bin each. Infinities are counted in bins of
+/// theirs, and every NaN as `7fc0` or `ffc0`, by its sign.
 ///
 /// `range` becomes the largest number and the least one negated, 0 being among the numbers, of the finite ones that are no
 /// f32 subnormals: what [`scale::range`](crate::formats::scale::range) gives of them all.
@@ -56,6 +56,12 @@ pub struct HistogramDesc {
 impl HistogramDesc {
     /// How many bins there are.
     pub const BINS: usize = 1 << 16;
+
+    /// The bin of a number.
+    pub fn bin(value: f32) -> usize {
+        let upper = (value.to_bits() >> 16) as usize;
+        if value.is_nan() { upper & 0x8000 | 0x7fc0 } else { upper }
+    }
 
     /// How many rows there are: the product of all axes but the last.
     pub fn rows(&self) -> usize {
@@ -106,7 +112,7 @@ impl Op for HistogramDesc {
         }
         let mut range = values("range");
         for value in values("x") {
-            let count = &mut counts[(value.to_bits() >> 16) as usize];
+            let count = &mut counts[Self::bin(value)];
             *count = count.wrapping_add(1);
             if value.is_normal() {
                 let end = &mut range[usize::from(value < 0.0)];
@@ -141,7 +147,8 @@ mod tests {
     fn by_hand() {
         let x = [1.0, -1.0, 0.0, -0.0, f32::NAN, f32::NEG_INFINITY, 1e-40, 300.0];
         let (counts, range) = seen(&x, &[0; HistogramDesc::BINS], [0.0; 2]);
-        let expected = [(0x3f80, 1.0), (0xbf80, 1.0), (0, 2.0), (0x8000, 1.0), (0x7fc0, 1.0), (0xff80, 1.0)];
+        let expected =
+            [(0x3f80, 1.0), (0xbf80, 1.0), (0, 1.0), (1, 1.0), (0x8000, 1.0), (0x7fc0, 1.0), (0xff80, 1.0)];
         assert!(expected.iter().all(|&(bin, count)| counts[bin] == count));
         assert_eq!((counts.iter().sum::<f64>(), range), (8.0, vec![300.0, 1.0]));
     }
@@ -157,6 +164,9 @@ mod tests {
     #[test]
     fn errors_name_what_is_wrong() {
         let wrong = HistogramDesc { x: Format::E4m3, ..Default::default() };
-        assert_eq!(wrong.validate().unwrap_err().to_string(), "histogram: `x` must be f32, f16 or bf16, got e4m3");
+        assert_eq!(
+            wrong.validate().unwrap_err().to_string(),
+            "histogram: `x` must be f32, f16 or bf16, got e4m3"
+        );
     }
 }

@@ -52,7 +52,10 @@ impl NormQuantizeDesc {
     /// A norm and what becomes of its numbers, their shape and format taken from the norm.
     pub fn new(norm: NormDesc, codes: QuantizeDesc) -> Self {
         let shape = vec![norm.batch, norm.rows, norm.width];
-        Self { norm: NormDesc { out: Format::F32, ..norm }, codes: QuantizeDesc { shape, x: Format::F32, ..codes } }
+        Self {
+            norm: NormDesc { out: Format::F32, ..norm },
+            codes: QuantizeDesc { shape, x: Format::F32, ..codes },
+        }
     }
 }
 
@@ -86,7 +89,10 @@ mod tests {
 
     #[test]
     fn errors_name_what_is_wrong() {
-        let desc = NormQuantizeDesc::new(NormDesc { rows: 3, width: 5, ..Default::default() }, QuantizeDesc::default());
+        let desc = NormQuantizeDesc::new(
+            NormDesc { rows: 3, width: 5, ..Default::default() },
+            QuantizeDesc::default(),
+        );
         assert_eq!(desc.validate(), Ok(()));
         let names: Vec<_> = desc.tensors().iter().map(|spec| spec.name).collect();
         assert_eq!(names, ["x", "q", "scale"]);
@@ -107,6 +113,9 @@ mod tests {
             "norm_quantize: `codes` must be made of f32, got bf16"
         );
         let norm = NormDesc { eps: 0.0, ..desc.norm.clone() };
-        assert_eq!(error(NormQuantizeDesc { norm, ..desc }), "norm: `eps` must be a positive normal number, got 0");
+        assert_eq!(
+            error(NormQuantizeDesc { norm, ..desc }),
+            "norm: `eps` must be a positive normal number, got 0"
+        );
     }
 }

@@ -265,9 +265,7 @@ impl QuantizeDesc {
             (Some(random), false) => {
                 formats::quantize_stochastic(value, inverse, self.q, self.overflow, random) as u8
             }
-            (Some(random), true) => {
-                formats::quantize_i8_stochastic(value, inverse, zero, Full, random) as u8
-            }
+            (Some(random), true) => formats::quantize_i8_stochastic(value, inverse, zero, Full, random) as u8,
         }
     }
 

@@ -4,9 +4,10 @@ use super::reduced::Reduced;
 use super::subject::Subject;
 use langevin::Format::{self, BF16, E4m3, E5m2, F16, F32, I8};
 use langevin::{
-    Activation, ActivationDesc, ActivationQuantizeDesc, AttentionDesc, Boundary, Capabilities, CastDesc, Columns, ConvDesc, DequantizeDesc,
-    Edge, GatedResidualDesc, Granularity, GuidanceDesc, HeatDesc, HistogramDesc, LaplacianDesc, MatmulDesc, Modulation,
-    NormDesc, NormQuantizeDesc, Operand, PatchifyDesc, QuantizeDesc, UnpatchifyDesc, wgpu,
+    Activation, ActivationDesc, ActivationQuantizeDesc, AttentionDesc, Boundary, Capabilities, CastDesc,
+    Columns, ConvDesc, DequantizeDesc, Edge, GatedResidualDesc, Granularity, GuidanceDesc, HeatDesc,
+    HistogramDesc, LaplacianDesc, MatmulDesc, Modulation, NormDesc, NormQuantizeDesc, Operand, PatchifyDesc,
+    QuantizeDesc, UnpatchifyDesc, wgpu,
 };
 use serde::{Deserialize, Serialize};
 
@@ -160,6 +161,8 @@ fn codecs() -> Vec<Case> {
         let desc = QuantizeDesc { shape: vec![8192, 4096], x: BF16, q, granularity, ..Default::default() };
         cases.push(Case::bytes(format!("bf16 to {q} by {by}, 8192 x 4096"), desc));
     }
+    let desc = QuantizeDesc { shape: vec![16_384, 4096], ..Default::default() };
+    cases.push(Case::bytes("f32 to e4m3 by tensor, 64 M", desc));
     for q in [E4m3, I8] {
         let granularity = Granularity::PerRow;
         let desc =
@@ -188,7 +191,10 @@ fn transformer() -> Vec<Case> {
     let (channels, height, wide, patch) = (4, 32, 32, 2);
     vec![
         Case::bytes("DiT-XL/2 adaLN 256 x 1152", NormDesc { modulation, ..norm.clone() }),
-        Case::bytes("DiT-XL/2 adaLN to e4m3 256 x 1152", NormQuantizeDesc::new(NormDesc { modulation, ..norm }, codes.clone())),
+        Case::bytes(
+            "DiT-XL/2 adaLN to e4m3 256 x 1152",
+            NormQuantizeDesc::new(NormDesc { modulation, ..norm }, codes.clone()),
+        ),
         Case::bytes("LLM RMS 4096 x 4096", rms.clone()),
         Case::bytes("LLM RMS to e4m3 4096 x 4096", NormQuantizeDesc::new(rms, codes.clone())),
         Case::bytes("DiT-XL/2 gelu 256 x 4608", gelu.clone()),

@@ -5,9 +5,9 @@ use super::pick::{Axis, all, pick, spread_out};
 use langevin::reference::Op;
 use langevin::verify::{Tensor, Tensors};
 use langevin::{
-    ActivationDesc, ActivationQuantizeDesc, AttentionDesc, CastDesc, Causal, ConvDesc, DequantizeDesc, GatedResidualDesc, Granularity,
-    GuidanceDesc, HeatDesc, HistogramDesc, Kernel, LaplacianDesc, MatmulDesc, NormDesc, NormQuantizeDesc, PatchifyDesc, QuantizeDesc,
-    UnpatchifyDesc,
+    ActivationDesc, ActivationQuantizeDesc, AttentionDesc, CastDesc, Causal, ConvDesc, DequantizeDesc,
+    GatedResidualDesc, Granularity, GuidanceDesc, HeatDesc, HistogramDesc, Kernel, LaplacianDesc, MatmulDesc,
+    NormDesc, NormQuantizeDesc, PatchifyDesc, QuantizeDesc, UnpatchifyDesc,
 };
 
 /// A kernel that can be benchmarked.

@@ -7,9 +7,10 @@ use super::Group;
 use langevin::formats::e8m0::ScaleRounding;
 use langevin::reference::{Boundary, Edge, ScaleSource};
 use langevin::{
-    Activation, ActivationDesc, ActivationQuantizeDesc, AttentionDesc, CastDesc, Causal, Columns, ConvDesc, DequantizeDesc, FakeQuantizeDesc,
-    Format, GatedResidualDesc, Granularity, GuidanceDesc, HeatDesc, HistogramDesc, LaplacianDesc, MatmulDesc, Modulation,
-    NormDesc, NormKind, NormQuantizeDesc, Operand, Overflow, Pair, PatchifyDesc, QuantizeDesc, UnpatchifyDesc,
+    Activation, ActivationDesc, ActivationQuantizeDesc, AttentionDesc, CastDesc, Causal, Columns, ConvDesc,
+    DequantizeDesc, FakeQuantizeDesc, Format, GatedResidualDesc, Granularity, GuidanceDesc, HeatDesc,
+    HistogramDesc, LaplacianDesc, MatmulDesc, Modulation, NormDesc, NormKind, NormQuantizeDesc, Operand,
+    Overflow, Pair, PatchifyDesc, QuantizeDesc, UnpatchifyDesc,
 };
 
 /// The formats that results of arithmetic are stored in.
@@ -210,7 +211,8 @@ fn cast() -> Vec<CastDesc> {
     let case = |(x, out, _)| CastDesc { shape: vec![3, 2, 35], x, out, ..Default::default() };
     let overflow = Some(Overflow::Saturate);
     let halves = [(Format::F32, Format::F16), (Format::F16, Format::BF16), (Format::E5m2, Format::E4m3)];
-    let saturating = halves.map(|(x, out)| CastDesc { x, out, overflow, shape: vec![67], ..Default::default() });
+    let saturating =
+        halves.map(|(x, out)| CastDesc { x, out, overflow, shape: vec![67], ..Default::default() });
     formats().map(case).chain(saturating).collect()
 }
 
@@ -255,7 +257,11 @@ fn norm() -> Vec<NormDesc> {
 /// How activations are quantized: by token, by tensor, in MX blocks, by a given scale.
 fn quantizers() -> [QuantizeDesc; 4] {
     let per_row = QuantizeDesc { granularity: Granularity::PerRow, ..Default::default() };
-    let mx = QuantizeDesc { granularity: Granularity::PerGroup(32), scale_rounding: Some(ScaleRounding::Rceil), ..Default::default() };
+    let mx = QuantizeDesc {
+        granularity: Granularity::PerGroup(32),
+        scale_rounding: Some(ScaleRounding::Rceil),
+        ..Default::default()
+    };
     [
         per_row.clone(),
         QuantizeDesc { q: Format::I8, asymmetric: true, ..Default::default() },
@@ -266,12 +272,19 @@ fn quantizers() -> [QuantizeDesc; 4] {
 
 fn norm_quantize() -> Vec<NormQuantizeDesc> {
     let norms = norm().into_iter().skip(1);
-    norms.zip(quantizers().into_iter().cycle()).map(|(norm, codes)| NormQuantizeDesc::new(norm, codes)).collect()
+    norms
+        .zip(quantizers().into_iter().cycle())
+        .map(|(norm, codes)| NormQuantizeDesc::new(norm, codes))
+        .collect()
 }
 
 fn activation_quantize() -> Vec<ActivationQuantizeDesc> {
     let quantizers = quantizers().into_iter().cycle();
-    activation().into_iter().zip(quantizers).map(|(function, codes)| ActivationQuantizeDesc::new(function, codes)).collect()
+    activation()
+        .into_iter()
+        .zip(quantizers)
+        .map(|(function, codes)| ActivationQuantizeDesc::new(function, codes))
+        .collect()
 }
 
 fn activation() -> Vec<ActivationDesc> {

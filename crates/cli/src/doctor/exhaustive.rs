@@ -35,7 +35,9 @@ pub(super) fn check(gpu: &Gpu, parts: u32, report: &mut Report) {
     let words = vec![0; NUMBERS];
     let x = match gpu.upload("x", &words) {
         Ok(x) => x,
-        Err(error) => return report.add(&casts()[0], casts()[0].variants(gpu.capabilities())[0], Err(error.into())),
+        Err(error) => {
+            return report.add(&casts()[0], casts()[0].variants(gpu.capabilities())[0], Err(error.into()));
+        }
     };
     let mut encoders: Vec<Box<dyn Encoder + '_>> = Vec::new();
     for desc in casts() {
@@ -47,8 +49,7 @@ pub(super) fn check(gpu: &Gpu, parts: u32, report: &mut Report) {
     let bar = progress::bar(u64::from(parts) * encoders.len() as u64, "every f32");
     for first in (0..parts).map(|i| part(i) << 24) {
         let words: Vec<u32> = (first..=first | 0xff_ffff).collect();
-        let bytes = words.iter().flat_map(|word| word.to_le_bytes()).collect();
-        let numbers = Tensor::new(Format::F32, &[NUMBERS], bytes);
+        let numbers = Tensor::from_words(Format::F32, &[NUMBERS], &words);
         let (Ok(()), Ok(numbers)) = (gpu.write(&x, &words), numbers) else { break };
         for encoder in &mut encoders {
             bar.set_message(encoder.name());
@@ -189,8 +190,8 @@ impl<D: Kernel> Encoder for Running<D> {
             worst: None,
             mismatch: None,
         };
-        let outcome = self.bound.map(|_| vec![self.wrong.unwrap_or(right)]);
-        report.add(&self.desc, variant, outcome);
+        let Self { desc, bound, wrong, .. } = *self;
+        report.add(&desc, variant, bound.map(|_| vec![wrong.unwrap_or(right)]));
     }
 }
 

@@ -5,8 +5,8 @@ use crate::tensors::{self, FLOATS, I32, Input, NUMBERS, SCALES};
 use langevin::reference::ScaleSource;
 use langevin::verify::{Dtype, Tensor, Tensors};
 use langevin::{
-    ActivationQuantizeDesc, CastDesc, DequantizeDesc, DescError, FakeQuantizeDesc, Format, Granularity, HistogramDesc, NormQuantizeDesc,
-    QuantizeDesc, Rounding,
+    ActivationQuantizeDesc, CastDesc, DequantizeDesc, DescError, FakeQuantizeDesc, Format, Granularity,
+    HistogramDesc, NormQuantizeDesc, QuantizeDesc, Rounding,
 };
 
 impl FromFile for QuantizeDesc {
@@ -58,7 +58,8 @@ impl FromFile for NormQuantizeDesc {
         Input::optional("zero_point", I32),
         Input::optional("seed", I32),
     ];
-    const OUTPUTS: &'static str = "q as x; scales and zero points as of quantize, for x as [batch, rows, width]";
+    const OUTPUTS: &'static str =
+        "q as x; scales and zero points as of quantize, for x as [batch, rows, width]";
     const FIELDS: &'static str = "norm: the fields of norm but out; codes: the fields of quantize";
 
     fn describe(self, tensors: Tensors) -> Result<Described<Self>, CliError> {
@@ -77,7 +78,8 @@ impl FromFile for ActivationQuantizeDesc {
         Input::optional("seed", I32),
     ];
     const OUTPUTS: &'static str = "q as x; scales and zero points as of quantize, for x as [rows, width]";
-    const FIELDS: &'static str = "activation: the fields of activation but out; codes: the fields of quantize";
+    const FIELDS: &'static str =
+        "activation: the fields of activation but out; codes: the fields of quantize";
 
     fn describe(self, tensors: Tensors) -> Result<Described<Self>, CliError> {
         let Described { desc: activation, mut tensors, output_shapes } = self.activation.describe(tensors)?;

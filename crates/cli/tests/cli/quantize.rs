@@ -93,13 +93,15 @@ fn the_model_may_be_replaced_and_a_second_run_changes_nothing() {
     let [path, policy] = ["model.safetensors", "policy.toml"].map(|name| directory.path(name));
     model(&path);
     fs::write(&policy, POLICY).unwrap();
-    let run = || langevin(&["quantize", text(&path), "--policy", text(&policy), "--out", text(&path)]).succeeds();
+    let run =
+        || langevin(&["quantize", text(&path), "--policy", text(&policy), "--out", text(&path)]).succeeds();
     run();
     let first = fs::read(&path).unwrap();
     assert!(run().contains("0 of 8 tensors changed"));
     let headers = [first, fs::read(&path).unwrap()].map(|bytes| {
         let tensors = SafeTensors::deserialize(&bytes).unwrap();
-        let mut all: Vec<_> = tensors.tensors().into_iter().map(|(name, view)| (name, view.data().to_vec())).collect();
+        let mut all: Vec<_> =
+            tensors.tensors().into_iter().map(|(name, view)| (name, view.data().to_vec())).collect();
         all.sort();
         all
     });

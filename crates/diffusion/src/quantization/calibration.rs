@@ -83,7 +83,8 @@ impl Calibration {
             if counts.shape() != bins.shape() || range.shape() != [2] {
                 return Err(wrong("as many counts as bins, and a range of 2"));
             }
-            let exact = header.metadata().as_ref().and_then(|metadata| metadata.get(&format!("{name}.exact")));
+            let exact =
+                header.metadata().as_ref().and_then(|metadata| metadata.get(&format!("{name}.exact")));
             let bins = words::<2>(bins.data()).map(u16::from_le_bytes);
             let counts = words::<8>(counts.data()).map(u64::from_le_bytes);
             let ends: Vec<f32> = words::<4>(range.data()).map(f32::from_le_bytes).collect();
@@ -91,7 +92,11 @@ impl Calibration {
             if !ordered {
                 return Err(wrong("a range that contains 0"));
             }
-            let histogram = Histogram::from_bins(bins.zip(counts), (ends[0], ends[1]), exact.is_some_and(|e| e == "true"));
+            let histogram = Histogram::from_bins(
+                bins.zip(counts),
+                (ends[0], ends[1]),
+                exact.is_some_and(|e| e == "true"),
+            );
             all.0.insert(name.to_owned(), histogram);
         }
         Ok(all)
@@ -178,7 +183,8 @@ impl StaticScales {
                 view.data().try_into().ok()
             };
             let scale = scalar(&scale_name(name), Dtype::F32).map(f32::from_le_bytes);
-            let scale = scale.filter(|scale| scale.is_finite()).ok_or_else(|| wrong("one finite scale in F32"))?;
+            let scale =
+                scale.filter(|scale| scale.is_finite()).ok_or_else(|| wrong("one finite scale in F32"))?;
             let zero_point = match scheme.asymmetric {
                 true => scalar(&zero_point_name(name), Dtype::I32)
                     .map(i32::from_le_bytes)
@@ -195,10 +201,11 @@ impl StaticScales {
 type Part = (String, Dtype, Vec<usize>, Vec<u8>);
 
 fn serialize(parts: &[Part], metadata: HashMap<String, String>) -> Result<Vec<u8>, QuantizationError> {
-    let view = |(name, dtype, shape, data): &Part| Ok((name.clone(), TensorView::new(*dtype, shape.clone(), data)?));
-    let views = parts.iter().map(view).collect::<Result<Vec<_>, QuantizationError>>();
-    // The views borrow from the parts.
-    Ok(safetensors::serialize(views?, Some(metadata))?)
+    let mut views = Vec::new();
+    for (name, dtype, shape, data) in parts {
+        views.push((name, TensorView::new(*dtype, shape.clone(), data)?));
+    }
+    Ok(safetensors::serialize(views, Some(metadata))?)
 }
 
 fn words<const N: usize>(bytes: &[u8]) -> impl Iterator<Item = [u8; N]> + '_ {

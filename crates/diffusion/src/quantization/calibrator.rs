@@ -39,7 +39,11 @@ impl Calibrator {
         self.observe_by(&mut Engine::new(gpu), batch)
     }
 
-    pub(crate) fn observe_by(&mut self, engine: &mut Engine<'_>, batch: &Tensor) -> Result<(), QuantizationError> {
+    pub(crate) fn observe_by(
+        &mut self,
+        engine: &mut Engine<'_>,
+        batch: &Tensor,
+    ) -> Result<(), QuantizationError> {
         let Dtype::Number(x) = batch.dtype() else { return Ok(()) };
         let gpu = engine.gpu();
         let desc = HistogramDesc { shape: batch.shape().to_vec(), x };

@@ -73,7 +73,11 @@ mod tests {
     use super::*;
     use langevin::Format;
 
-    fn of(granularity: Granularity, matrix: [usize; 2], most: usize) -> Vec<(Vec<usize>, usize, Range<usize>)> {
+    fn of(
+        granularity: Granularity,
+        matrix: [usize; 2],
+        most: usize,
+    ) -> Vec<(Vec<usize>, usize, Range<usize>)> {
         let scheme = Scheme { format: Format::E4m3, granularity, asymmetric: false, scale_rounding: None };
         let chunk = |chunk: Chunk| (chunk.shape, chunk.elements.start, chunk.scales);
         split(&scheme, matrix, most).into_iter().map(chunk).collect()

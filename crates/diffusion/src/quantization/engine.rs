@@ -24,12 +24,19 @@ impl<'a> Engine<'a> {
         self.gpu
     }
 
-    pub(crate) fn histogram(&mut self, desc: &HistogramDesc) -> Result<&Plan<HistogramDesc>, QuantizationError> {
+    pub(crate) fn histogram(
+        &mut self,
+        desc: &HistogramDesc,
+    ) -> Result<&Plan<HistogramDesc>, QuantizationError> {
         plan(self.gpu, &mut self.histograms, desc)
     }
 
     /// The outputs of a quantizer.
-    pub(crate) fn quantize(&mut self, desc: &QuantizeDesc, inputs: &Tensors) -> Result<Tensors, QuantizationError> {
+    pub(crate) fn quantize(
+        &mut self,
+        desc: &QuantizeDesc,
+        inputs: &Tensors,
+    ) -> Result<Tensors, QuantizationError> {
         run(self.gpu, plan(self.gpu, &mut self.quantizers, desc)?, inputs)
     }
 }
@@ -81,7 +88,11 @@ pub(crate) fn upload(gpu: &Gpu, name: &str, tensor: &Tensor) -> Result<wgpu::Buf
 }
 
 /// The first words of a buffer, which is never empty.
-pub(crate) fn download(gpu: &Gpu, buffer: &wgpu::Buffer, words: usize) -> Result<Vec<u32>, QuantizationError> {
+pub(crate) fn download(
+    gpu: &Gpu,
+    buffer: &wgpu::Buffer,
+    words: usize,
+) -> Result<Vec<u32>, QuantizationError> {
     let mut all = gpu.download(buffer)?;
     all.truncate(words);
     Ok(all)

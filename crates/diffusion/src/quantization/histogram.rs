@@ -1,8 +1,6 @@
 use super::search;
-use super::{Scheme, ScaleChoice};
-
-/// Bins: all upper halves of an f32.
-const BINS: usize = 1 << 16;
+use super::{ScaleChoice, Scheme};
+use langevin::HistogramDesc;
 
 /// What a calibrator has seen of a tensor, batch after batch: how many of its numbers have the same upper half of their f32,
 /// and the range of all of them.
@@ -20,7 +18,7 @@ pub struct Histogram {
 
 impl Default for Histogram {
     fn default() -> Self {
-        Self { counts: vec![0; BINS], low: 0.0, high: 0.0, exact: true }
+        Self { counts: vec![0; HistogramDesc::BINS], low: 0.0, high: 0.0, exact: true }
     }
 }
 
@@ -28,7 +26,7 @@ impl Histogram {
     /// Sees some numbers. NaN and infinities count as nothing, subnormals as zeros.
     pub fn observe(&mut self, values: &[f32]) {
         for &value in values {
-            self.counts[(value.to_bits() >> 16) as usize] += 1;
+            self.counts[HistogramDesc::bin(value)] += 1;
             if value.is_normal() {
                 self.low = self.low.min(value);
                 self.high = self.high.max(value);
@@ -165,7 +163,10 @@ mod tests {
                     (Format::BF16, _) | (_, ScaleChoice::Max) => assert_eq!(got, want, "{choice:?}"),
                     // The middle of a bin is within 2^-8 of each of its numbers; scales are rounded.
                     (_, ScaleChoice::Percentile(_)) => {
-                        assert!((got / want - 1.0).abs() <= 2.0_f32.powi(-8) + 2.0 * f32::EPSILON, "{got} {want}");
+                        assert!(
+                            (got / want - 1.0).abs() <= 2.0_f32.powi(-8) + 2.0 * f32::EPSILON,
+                            "{got} {want}"
+                        );
                     }
                     _ => {
                         let all = histogram.scale(&SCHEME, ScaleChoice::Max).0;

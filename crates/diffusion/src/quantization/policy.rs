@@ -135,7 +135,8 @@ impl Rule {
             return Err("`tensors` must name a pattern".into());
         }
         let Some(scheme) = self.scheme() else {
-            let plain = (self.granularity == Granularity::PerRow, self.asymmetric, self.scale_rounding, self.scale);
+            let plain =
+                (self.granularity == Granularity::PerRow, self.asymmetric, self.scale_rounding, self.scale);
             return match plain {
                 (true, false, None, ScaleChoice::Max) => Ok(()),
                 _ => Err("only formats of 8 bits have granularities and scales".into()),

@@ -95,7 +95,8 @@ fn sink<R: Read + Seek, W: Write + Seek>(
     let mut tensors = Vec::new();
     for entry in entries {
         let Entry { name, dtype, shape, .. } = entry;
-        let Some((rule, Target::Stored(format))) = rule_of(policy, entry).map(|(rule, _)| (rule, rule.format))
+        let Some((rule, Target::Stored(format))) =
+            rule_of(policy, entry).map(|(rule, _)| (rule, rule.format))
         else {
             tensors.push((name.clone(), *dtype, shape.clone()));
             continue;
@@ -139,7 +140,11 @@ struct Job<'a, R, W> {
 }
 
 impl<R: Read + Seek, W: Write + Seek> Job<'_, R, W> {
-    fn copy(&mut self, entry: &Entry, read: &mut dyn FnMut(usize)) -> Result<TensorReport, QuantizationError> {
+    fn copy(
+        &mut self,
+        entry: &Entry,
+        read: &mut dyn FnMut(usize),
+    ) -> Result<TensorReport, QuantizationError> {
         const PIECE: u64 = 4 << 20;
         for start in (0..entry.bytes).step_by(PIECE as usize) {
             let bytes = self.source.read(entry, start, PIECE.min(entry.bytes - start) as usize)?;
@@ -270,7 +275,12 @@ impl<R: Read + Seek, W: Write + Seek> Job<'_, R, W> {
     }
 
     /// Writes scales and zero points from a position among those of the tensor on.
-    fn write_scales(&mut self, entry: &Entry, start: usize, scales: &Scales) -> Result<(), QuantizationError> {
+    fn write_scales(
+        &mut self,
+        entry: &Entry,
+        start: usize,
+        scales: &Scales,
+    ) -> Result<(), QuantizationError> {
         let start = start as u64;
         let width = scales.scale.dtype().bytes() as u64;
         self.sink.write(&scale_name(&entry.name), start * width, scales.scale.bytes())?;

@@ -180,7 +180,8 @@ mod tests {
     #[test]
     fn scales_have_the_shapes_of_the_matrix() {
         let of = |granularity| {
-            let scheme = Scheme { format: Format::E4m3, granularity, asymmetric: false, scale_rounding: None };
+            let scheme =
+                Scheme { format: Format::E4m3, granularity, asymmetric: false, scale_rounding: None };
             scheme.scale_shape(&[6, 2, 9])
         };
         assert!(of(Granularity::PerTensor).is_empty());

@@ -1,6 +1,6 @@
 //! From numbers to the scale that clips some of them.
 
-use super::{Scheme, ScaleChoice};
+use super::{ScaleChoice, Scheme};
 use langevin::formats::{i8, quantize, scale};
 use langevin::{Format, Overflow};
 
@@ -13,7 +13,12 @@ const STEPS: u32 = 100;
 const LEAST_STEP: u32 = 20;
 
 /// The scale and the zero point that a choice makes of finite numbers; `range` is that of all of them, 0 included.
-pub(crate) fn affine(values: &Counted, range: (f32, f32), scheme: &Scheme, choice: ScaleChoice) -> (f32, i32) {
+pub(crate) fn affine(
+    values: &Counted,
+    range: (f32, f32),
+    scheme: &Scheme,
+    choice: ScaleChoice,
+) -> (f32, i32) {
     match choice {
         ScaleChoice::Max => affine_of(range, scheme),
         ScaleChoice::Percentile(percent) => affine_of(percentile(values, range, scheme, percent), scheme),

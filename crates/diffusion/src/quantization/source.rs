@@ -84,7 +84,12 @@ impl<R: Read + Seek> Source<R> {
     }
 
     /// Some bytes of a tensor.
-    pub(crate) fn read(&mut self, entry: &Entry, offset: u64, bytes: usize) -> Result<Vec<u8>, QuantizationError> {
+    pub(crate) fn read(
+        &mut self,
+        entry: &Entry,
+        offset: u64,
+        bytes: usize,
+    ) -> Result<Vec<u8>, QuantizationError> {
         let mut buffer = vec![0; bytes];
         self.reader.seek(SeekFrom::Start(self.data_start + entry.start + offset))?;
         self.reader.read_exact(&mut buffer)?;
