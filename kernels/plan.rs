@@ -5,6 +5,7 @@ use crate::{BindError, PlanError};
 use langevin_gpu::{Capabilities, ComputeStage, StageDesc, Tier, with_scopes};
 use langevin_reference::{Cost, TensorSpec};
 use std::fmt;
+use std::ops::Range;
 
 /// Which of a kernel's variants a plan takes. One that the device cannot run is an error, never replaced in silence.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -67,6 +68,8 @@ pub struct StageSource {
     pub params: Vec<u32>,
     /// The tensors (or `scratch`) at the storage bindings from 1 on.
     pub bindings: Vec<&'static str>,
+    /// The bytes of those of them of which only a part is bound; others are bound whole.
+    pub windows: Vec<(&'static str, Range<u64>)>,
     /// The workgroups to dispatch.
     pub workgroups: [u32; 3],
 }
@@ -205,6 +208,13 @@ pub fn sources<D: Kernel>(
 ) -> Result<Vec<StageSource>, PlanError> {
     desc.validate()?;
     let (_, recipe) = choose(desc, capabilities, pick)?;
+    stage_sources::<D>(&recipe, capabilities)
+}
+
+pub(crate) fn stage_sources<D: Kernel>(
+    recipe: &Recipe,
+    capabilities: &Capabilities,
+) -> Result<Vec<StageSource>, PlanError> {
     recipe.stages.iter().map(|stage| Ok(StageSource::of(stage, fold::<D>(stage, capabilities)?))).collect()
 }
 
@@ -215,13 +225,14 @@ impl StageSource {
             wgsl: stage.shader.compose(),
             params: stage.shader.param_words(),
             bindings: stage.shader.bindings.iter().map(|binding| binding.name).collect(),
+            windows: stage.windows.clone(),
             workgroups,
         }
     }
 }
 
 /// The first variant of those asked for whose loops the driver runs to their end.
-fn choose<D: Kernel>(
+pub(crate) fn choose<D: Kernel>(
     desc: &D,
     capabilities: &Capabilities,
     pick: &Pick,
