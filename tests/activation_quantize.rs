@@ -83,7 +83,8 @@ fn run<D: Kernel>(gpu: &Gpu, desc: &D, inputs: &Tensors) -> Tensors {
 #[test]
 fn codes_are_those_of_the_two_kernels_where_only_one_is_possible() {
     let Some(gpu) = gpu() else { return };
-    for (i, desc) in cases().iter().enumerate() {
+    // Each is three kernels to compile.
+    for (i, desc) in cases().iter().enumerate().step_by(3) {
         let inputs = generate::inputs(desc, i as u64);
         let expected = &desc.evaluate(&inputs).unwrap()[0];
         let Answer::Bounded { bound, .. } = &expected.answer else { panic!("a bound") };

@@ -91,7 +91,8 @@ fn run<D: Kernel>(gpu: &Gpu, desc: &D, inputs: &Tensors, variant: Variant) -> Te
 #[test]
 fn codes_are_those_of_the_two_kernels_where_only_one_is_possible() {
     let Some(gpu) = gpu() else { return };
-    for (i, desc) in cases().iter().enumerate() {
+    // Each is three kernels to compile.
+    for (i, desc) in cases().iter().enumerate().step_by(4) {
         let inputs = generate::inputs(desc, i as u64);
         let expected = &desc.evaluate(&inputs).unwrap()[0];
         let langevin::reference::Answer::Bounded { bound, .. } = &expected.answer else { panic!("a bound") };
@@ -175,7 +176,7 @@ fn wrong_references_are_rejected() {
     let rms = NormDesc { kind: NormKind::Rms, ..desc.norm.clone() };
     assert_eq!(passes(&NormQuantizeDesc { norm: rms, ..desc.clone() }), [false, false]);
     let eps = NormDesc { eps: 1e-2, ..desc.norm.clone() };
-    assert_eq!(passes(&NormQuantizeDesc { norm: eps, ..desc.clone() })[1], false);
+    assert!(!passes(&NormQuantizeDesc { norm: eps, ..desc.clone() })[1]);
     let other = QuantizeDesc { q: Format::E5m2, ..desc.codes.clone() };
     assert_eq!(passes(&NormQuantizeDesc { codes: other, ..desc }), [false, false]);
 }

@@ -155,7 +155,7 @@ mod tests {
             (fs::read(&path).unwrap(), fs::read_dir(&directory).unwrap().count()),
             (b"old".to_vec(), 1)
         );
-        assert_eq!(write_by(&path, |file| Ok(file.write_all(b"new").is_ok())).unwrap(), true);
+        assert!(write_by(&path, |file| Ok(file.write_all(b"new").is_ok())).unwrap());
         assert_eq!(
             (fs::read(&path).unwrap(), fs::read_dir(&directory).unwrap().count()),
             (b"new".to_vec(), 1)
