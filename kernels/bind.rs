@@ -1,8 +1,8 @@
 use crate::BindError;
-use crate::recipe::{SCRATCH, Stage};
+use crate::Capabilities;
+use crate::recipe::{Recipe, SCRATCH, Stage, Window};
 use langevin_gpu::ComputeStage;
-use langevin_reference::{Role, TensorSpec};
-use std::ops::Range;
+use langevin_reference::{Op, Role, TensorSpec};
 
 /// A plan bound to buffers, ready to be recorded any number of times, in any pass of its device.
 #[derive(Clone, Debug)]
@@ -46,7 +46,7 @@ pub(crate) const STAND_IN_BYTES: u64 = 16;
 pub(crate) enum Extent {
     /// The tensor's own bytes, so that the driver's bounds checks are the tensor's.
     Exact,
-    /// All of it: a write past the tensor's end is done, and can be noticed.
+    /// All of it, where the device can bind as much: a write past the tensor's end is done, and can be noticed.
     Given,
 }
 
@@ -62,7 +62,9 @@ pub(crate) struct Memory {
 }
 
 impl Memory {
-    pub(crate) fn new(specs: Vec<TensorSpec>, scratch_bytes: u64, alignment: u32) -> Self {
+    pub(crate) fn of<D: Op>(desc: &D, recipe: &Recipe, capabilities: &Capabilities) -> Self {
+        let alignment = capabilities.limits.min_storage_buffer_offset_alignment;
+        let (specs, scratch_bytes) = (desc.tensors(), recipe.scratch_bytes);
         Self { specs, scratch_bytes, alignment, stand_ins: Vec::new() }
     }
 
@@ -124,7 +126,10 @@ impl Memory {
                 (Some(stand_in), _) => stand_in.as_entire_buffer_binding(),
                 (None, Some(binding)) => {
                     let exact = exact_range(op, name, bytes, alignment, binding)?;
-                    if extent == Extent::Exact { exact } else { binding.clone() }
+                    let given =
+                        binding.size.map_or(binding.buffer.size() - binding.offset, |size| size.get());
+                    let allowed = device.limits().max_storage_buffer_binding_size;
+                    if extent == Extent::Given && given <= allowed { binding.clone() } else { exact }
                 }
                 (None, None) => return Err(BindError::Missing { op, tensor: name.to_owned() }),
             };
@@ -183,31 +188,23 @@ fn exact_range<'a>(
     Ok(wgpu::BufferBinding { size: wgpu::BufferSize::new(bytes), ..binding.clone() })
 }
 
-/// Some bytes of a tensor of which `whole` is bound; with what lies behind the tensor, if that is bound, where they end it.
-fn part<'a>(
-    whole: &wgpu::BufferBinding<'a>,
-    bytes: &Range<u64>,
-    tensor_bytes: u64,
-) -> wgpu::BufferBinding<'a> {
-    let end = match whole.size {
-        Some(size) if bytes.end == tensor_bytes => size.get(),
-        _ => bytes.end,
-    };
-    let (offset, size) = (whole.offset + bytes.start, wgpu::BufferSize::new(end - bytes.start));
-    wgpu::BufferBinding { buffer: whole.buffer, offset, size }
-}
-
 /// Makes the bind groups; call inside error scopes.
 pub(crate) fn bind_stages<'s>(
     device: &wgpu::Device,
     stages: impl Iterator<Item = (&'s Stage, &'s ComputeStage, [u32; 3])>,
     bound: &[(&'static str, wgpu::BufferBinding<'_>)],
-    memory: &Memory,
 ) -> Call {
     let dispatches = stages.map(|(stage, compiled, workgroups)| {
         let binding = |name: &str| {
             let (_, whole) = bound.iter().find(|(tensor, _)| *tensor == name)?;
-            Some(stage.window(name).map_or(whole.clone(), |bytes| part(whole, bytes, memory.bytes(name))))
+            Some(match stage.window(name) {
+                None => whole.clone(),
+                Some(Window { offset, bytes }) => wgpu::BufferBinding {
+                    buffer: whole.buffer,
+                    offset: whole.offset + offset,
+                    size: wgpu::BufferSize::new(bytes),
+                },
+            })
         };
         let buffers: Vec<_> = stage.shader.bindings.iter().filter_map(|b| binding(b.name)).collect();
         debug_assert_eq!(buffers.len(), stage.shader.bindings.len(), "{}: an unknown binding", stage.label);

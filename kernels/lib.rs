@@ -63,7 +63,7 @@ pub use guidance::{Guidance, GuidanceBuffers};
 pub use heat::{Heat, HeatBuffers};
 pub use histogram::{Histogram, HistogramBuffers};
 pub use kernel::{Buffers, Kernel, Variant};
-pub use langevin_gpu::{self as gpu, Capabilities, Gpu, Tier};
+pub use langevin_gpu::{self as gpu, Capabilities, Distrusted, Gpu, Tier};
 pub use langevin_reference::formats::{self, Format, Overflow, Rounding};
 pub use langevin_reference::{
     self as reference, Activation, ActivationDesc, ActivationQuantizeDesc, AttentionDesc, Boundary, CastDesc,

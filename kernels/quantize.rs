@@ -65,9 +65,9 @@ impl Kernel for QuantizeDesc {
     }
 
     fn recipe(&self, variant: Variant, capabilities: &Capabilities) -> Recipe {
-        let windows = windows::windows(self, capabilities.limits.max_storage_buffer_binding_size.into());
-        if !windows.is_empty() {
-            return windows::recipe(&windows, variant, capabilities);
+        let parts = windows::parts(self, capabilities.limits.max_storage_buffer_binding_size.into());
+        if !parts.is_empty() {
+            return windows::recipe(&parts, variant, capabilities);
         }
         Job::new(self, self.tensors(), Numbers::Stored).recipe(variant, capabilities)
     }

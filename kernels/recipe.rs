@@ -34,20 +34,29 @@ pub struct Stage {
     /// At most how many iterations the loops of one invocation run together; constant small ones, which drivers unroll,
     /// do not count. See [`langevin_gpu::Capabilities::max_loop_iterations`].
     pub loop_iterations: u64,
-    /// The bytes of those tensors of which it binds a part; others it binds whole.
-    pub windows: Vec<(&'static str, Range<u64>)>,
+    /// The tensors of which it binds a range only; of the others it binds all.
+    pub windows: Vec<(&'static str, Window)>,
 }
 
 impl Stage {
-    /// The same on parts of some tensors.
-    pub(crate) fn within(self, windows: &[(&'static str, Range<u64>)]) -> Self {
+    /// The same on ranges of some tensors.
+    pub(crate) fn within(self, windows: &[(&'static str, Window)]) -> Self {
         Self { windows: windows.to_vec(), ..self }
     }
 
-    /// The bytes of a tensor that it binds, if not all.
-    pub(crate) fn window(&self, tensor: &str) -> Option<&Range<u64>> {
-        self.windows.iter().find(|(name, _)| *name == tensor).map(|(_, bytes)| bytes)
+    /// The range that it binds of a tensor, where that is not all of it.
+    pub(crate) fn window(&self, name: &str) -> Option<Window> {
+        self.windows.iter().find(|(tensor, _)| *tensor == name).map(|(_, window)| *window)
     }
+}
+
+/// A range of a tensor, in bytes. It starts at a multiple of the device's `min_storage_buffer_offset_alignment`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// From the tensor's first byte to the range's.
+    pub offset: u64,
+    /// Its length.
+    pub bytes: u64,
 }
 
 /// Builds a stage's shader from a descriptor's tensors, so that names, formats and bindings cannot disagree.

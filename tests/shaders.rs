@@ -404,7 +404,7 @@ fn a_broken_shader_is_rejected() {
             .into(),
         params: vec![0; 4],
         bindings: vec!["other"],
-        windows: vec![],
+        ranges: vec![],
         workgroups: [1; 3],
     };
     assert!(

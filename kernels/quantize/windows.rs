@@ -3,25 +3,24 @@
 use super::layout::{Layout, Workers};
 use super::{Job, Numbers, PARTIAL_BYTES, Stages};
 use crate::kernel::Variant;
-use crate::recipe::Recipe;
+use crate::recipe::{Recipe, Window};
 use crate::{Capabilities, Granularity, QuantizeDesc, Rounding, ScaleSource};
 use langevin_reference::{Op, TensorSpec};
-use std::ops::Range;
 
 /// Rows, and units of four elements, whose number is a multiple of this start at a multiple of 256 bytes in every tensor:
 /// the largest alignment that a device asks for.
 const ALIGNED: usize = 64;
 
-/// A part of a problem that is a problem of its own, and the bytes of its tensors.
+/// A part of a problem that is a problem of its own, and where its tensors are in the whole ones.
 #[derive(Debug, PartialEq)]
-pub(super) struct Window {
+pub(super) struct Part {
     pub(super) desc: QuantizeDesc,
-    pub(super) bytes: Vec<(&'static str, Range<u64>)>,
+    pub(super) windows: Vec<(&'static str, Window)>,
 }
 
-/// The windows of a problem with a tensor above the limit; none where all fit, or where windows cannot be made: random
-/// numbers are counted through the tensor, and columns that find a scale need all rows.
-pub(super) fn windows(desc: &QuantizeDesc, limit: u64) -> Vec<Window> {
+/// The parts of a problem with a tensor above the limit; none where all fit, or where it cannot be split: random numbers are
+/// counted through the tensor, and columns that find a scale need all rows.
+pub(super) fn parts(desc: &QuantizeDesc, limit: u64) -> Vec<Part> {
     let fits = |spec: &TensorSpec| spec.gpu_bytes().is_some_and(|bytes| bytes <= limit);
     let by_column = desc.granularity == Granularity::PerColumn && desc.scale == ScaleSource::Dynamic;
     if desc.tensors().iter().all(fits) || desc.rounding == Rounding::Stochastic || by_column {
@@ -35,29 +34,31 @@ pub(super) fn windows(desc: &QuantizeDesc, limit: u64) -> Vec<Window> {
     of_rows(desc, limit)
 }
 
-/// Windows of neighbouring elements: rows of whole words have no gaps between them.
-fn of_elements(desc: &QuantizeDesc, elements: usize, limit: u64) -> Vec<Window> {
+/// Parts of neighbouring elements: rows of whole words have no gaps between them.
+fn of_elements(desc: &QuantizeDesc, elements: usize, limit: u64) -> Vec<Part> {
     let x_bytes = desc.x.bytes();
     let length = limit as usize / x_bytes / (4 * ALIGNED) * (4 * ALIGNED);
-    let window = |start: usize| {
+    if length == 0 {
+        return Vec::new();
+    }
+    let part = |start: usize| {
         let shape = vec![length.min(elements - start)];
-        let part = QuantizeDesc { shape, ..desc.clone() };
-        let bytes_of = |spec: TensorSpec| match spec.name {
-            "x" => Some(("x", range(start * x_bytes, &spec))),
-            "q" => Some(("q", range(start, &spec))),
+        let desc = QuantizeDesc { shape, ..desc.clone() };
+        let window_of = |spec: TensorSpec| match spec.name {
+            "x" => Some(("x", window(start * x_bytes, &spec))),
+            "q" => Some(("q", window(start, &spec))),
             _ => None,
         };
-        let bytes = part.tensors().into_iter().filter_map(bytes_of).collect();
-        Window { bytes, desc: part }
+        Part { windows: desc.tensors().into_iter().filter_map(window_of).collect(), desc }
     };
-    (0..elements).step_by(length.max(1)).map(window).collect()
+    (0..elements).step_by(length).map(part).collect()
 }
 
-/// Windows of rows: whole rows of blocks where those share a scale.
-fn of_rows(desc: &QuantizeDesc, limit: u64) -> Vec<Window> {
+/// Parts of rows: whole rows of blocks where those share a scale.
+fn of_rows(desc: &QuantizeDesc, limit: u64) -> Vec<Part> {
     let rows = desc.rows();
     let unit = match desc.granularity {
-        // Blocks of one matrix only: with more, a window might end within one.
+        // Blocks of one matrix only: with more, a part might end within one.
         Granularity::PerBlock { .. } if desc.matrix_rows() != rows => return Vec::new(),
         Granularity::PerBlock { rows: height, .. } => height,
         _ => 1,
@@ -65,59 +66,57 @@ fn of_rows(desc: &QuantizeDesc, limit: u64) -> Vec<Window> {
     let shared = matches!(desc.granularity, Granularity::PerTensor | Granularity::PerColumn);
     let split = |spec: &TensorSpec| spec.name == "x" || spec.name == "q" || !shared;
     let of = |height: usize| QuantizeDesc { shape: vec![height, desc.width()], ..desc.clone() };
-    let bytes_of = |height: usize| -> Vec<TensorSpec> { of(height).tensors() };
     let aligned = unit * ALIGNED;
     // What so many rows, aligned in every tensor, take of the largest of them.
-    let most = bytes_of(aligned).iter().filter(|spec| split(spec)).filter_map(TensorSpec::gpu_bytes).max();
+    let most =
+        of(aligned).tensors().iter().filter(|spec| split(spec)).filter_map(TensorSpec::gpu_bytes).max();
     let height = (limit / most.unwrap_or(u64::MAX).max(1)) as usize * aligned;
     if height == 0 {
         return Vec::new();
     }
-    let window = |start: usize| {
-        let part = of(height.min(rows - start));
-        let before = bytes_of(start);
+    let part = |start: usize| {
+        let desc = of(height.min(rows - start));
+        let before = of(start).tensors();
         let starts = before.iter().map(|spec| spec.gpu_bytes().unwrap_or(0) as usize);
-        let bytes = part.tensors().into_iter().zip(starts).filter(|(spec, _)| split(spec));
-        Window { bytes: bytes.map(|(spec, start)| (spec.name, range(start, &spec))).collect(), desc: part }
+        let tensors = desc.tensors().into_iter().zip(starts).filter(|(spec, _)| split(spec));
+        Part { windows: tensors.map(|(spec, start)| (spec.name, window(start, &spec))).collect(), desc }
     };
-    (0..rows).step_by(height).map(window).collect()
+    (0..rows).step_by(height).map(part).collect()
 }
 
-/// The bytes of a part of a tensor.
-fn range(start: usize, part: &TensorSpec) -> Range<u64> {
-    start as u64..start as u64 + part.gpu_bytes().unwrap_or(0)
+/// Where a part of a tensor is.
+fn window(start: usize, part: &TensorSpec) -> Window {
+    Window { offset: start as u64, bytes: part.gpu_bytes().unwrap_or(0) }
 }
 
 fn job(desc: &QuantizeDesc) -> Job<'_> {
     Job::new(desc, desc.tensors(), Numbers::Stored)
 }
 
-/// The dispatches of all windows; a scale for all of them is made of the extremes of all.
-pub(super) fn recipe(windows: &[Window], variant: Variant, capabilities: &Capabilities) -> Recipe {
-    let first = &windows[0].desc;
+/// The dispatches of all parts; a scale for all of them is made of the extremes of all.
+pub(super) fn recipe(parts: &[Part], variant: Variant, capabilities: &Capabilities) -> Recipe {
+    let first = &parts[0].desc;
     let merged = first.granularity == Granularity::PerTensor && first.scale == ScaleSource::Dynamic;
     let mut recipe = Recipe::default();
     if !merged {
-        for window in windows {
-            let part = job(&window.desc).recipe(variant, capabilities);
-            recipe.scratch_bytes = recipe.scratch_bytes.max(part.scratch_bytes);
-            recipe.stages.extend(part.stages.into_iter().map(|stage| stage.within(&window.bytes)));
+        for Part { desc, windows } in parts {
+            let own = job(desc).recipe(variant, capabilities);
+            recipe.scratch_bytes = recipe.scratch_bytes.max(own.scratch_bytes);
+            recipe.stages.extend(own.stages.into_iter().map(|stage| stage.within(windows)));
         }
         return recipe;
     }
     let layout = |desc| Layout::of(desc, Workers::of(variant, capabilities));
-    let counts: Vec<usize> = windows.iter().map(|window| layout(&window.desc).partials() as usize).collect();
-    let total = counts.iter().sum();
-    let mut before = 0;
-    let mut codes = Vec::new();
-    for (window, count) in windows.iter().zip(counts) {
-        let desc = &window.desc;
-        let own = Job { partials: Some(before..before + count), ..job(desc) };
+    let total = parts.iter().map(|part| layout(&part.desc).partials() as usize).sum();
+    let (mut before, mut codes) = (0, Vec::new());
+    for Part { desc, windows } in parts {
+        let end = before + layout(desc).partials() as usize;
+        let own = Job { partials: Some(before..end), ..job(desc) };
         let extremes = Stages { job: &own, desc, layout: layout(desc) }.extremes();
-        recipe.stages.push(extremes.within(&window.bytes));
+        recipe.stages.push(extremes.within(windows));
         let all = Job { partials: Some(0..total), ..job(desc) };
-        codes.push(Stages { job: &all, desc, layout: layout(desc) }.codes().within(&window.bytes));
-        before += count;
+        codes.push(Stages { job: &all, desc, layout: layout(desc) }.codes().within(windows));
+        before = end;
     }
     recipe.stages.extend(codes);
     recipe.scratch_bytes = total as u64 * PARTIAL_BYTES;
@@ -129,10 +128,12 @@ mod tests {
     use super::*;
     use crate::Format;
 
+    use std::ops::Range;
+
     fn of(desc: &QuantizeDesc, limit: u64) -> Vec<(Vec<usize>, Vec<Range<u64>>)> {
-        let parts =
-            |window: Window| (window.desc.shape, window.bytes.into_iter().map(|(_, bytes)| bytes).collect());
-        windows(desc, limit).into_iter().map(parts).collect()
+        let range = |(_, window): (&str, Window)| window.offset..window.offset + window.bytes;
+        let shape = |part: Part| (part.desc.shape, part.windows.into_iter().map(range).collect());
+        parts(desc, limit).into_iter().map(shape).collect()
     }
 
     #[test]
@@ -175,7 +176,7 @@ mod tests {
         let columns = QuantizeDesc { granularity: Granularity::PerColumn, ..desc.clone() };
         let long = QuantizeDesc { granularity: Granularity::PerRow, shape: vec![2, 5000], ..desc };
         for desc in [random, columns, long] {
-            assert!(windows(&desc, 5000).is_empty(), "{desc:?}");
+            assert!(parts(&desc, 5000).is_empty(), "{desc:?}");
         }
     }
 }
