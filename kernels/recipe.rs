@@ -1,5 +1,6 @@
 use langevin_gpu::{Access, Binding, Element, ParamValue, Shader, ShaderPart};
 use langevin_reference::{Dtype, Format, Op, TensorSpec};
+use std::ops::Range;
 
 /// The name under which a stage binds the memory that the caller lends.
 pub(crate) const SCRATCH: &str = "scratch";
@@ -38,6 +39,11 @@ pub struct Stage {
 }
 
 impl Stage {
+    /// The same on ranges of some tensors.
+    pub(crate) fn within(self, windows: &[(&'static str, Window)]) -> Self {
+        Self { windows: windows.to_vec(), ..self }
+    }
+
     /// The range that it binds of a tensor, where that is not all of it.
     pub(crate) fn window(&self, name: &str) -> Option<Window> {
         self.windows.iter().find(|(tensor, _)| *tensor == name).map(|(_, window)| *window)
@@ -178,7 +184,18 @@ impl StageBuilder {
         } else if name != SCRATCH {
             return self;
         }
-        self.shader.bindings.push(Binding { name, element: Element::Word, access });
+        match self.shader.bindings.iter_mut().find(|binding| binding.name == name) {
+            // Two parts of a stage may use the scratch, and one of them write it.
+            Some(bound) if access == Access::ReadWrite => bound.access = access,
+            Some(_) => {}
+            None => self.shader.bindings.push(Binding { name, element: Element::Word, access }),
+        }
+        self
+    }
+
+    /// Binds a tensor of 32-bit elements as words that many invocations add to.
+    pub(crate) fn counts(mut self, name: &'static str) -> Self {
+        self.shader.bindings.push(Binding { name, element: Element::Atomic, access: Access::ReadWrite });
         self
     }
 

@@ -4,10 +4,11 @@
 use langevin::formats::e8m0::ScaleRounding;
 use langevin::gpu::CoopShape;
 use langevin::{
-    Activation, ActivationDesc, AttentionDesc, Capabilities, Causal, Columns, ConvDesc, DequantizeDesc,
-    FakeQuantizeDesc, Format, GatedResidualDesc, Granularity, GuidanceDesc, HeatDesc, Kernel, LaplacianDesc,
-    MatmulDesc, Modulation, NormDesc, NormKind, Operand, Overflow, PatchifyDesc, QuantizeDesc, Rounding,
-    ScaleSource, StageSource, UnpatchifyDesc, View, sources,
+    Activation, ActivationDesc, ActivationQuantizeDesc, AttentionDesc, Capabilities, CastDesc, Causal,
+    Columns, ConvDesc, DequantizeDesc, FakeQuantizeDesc, Format, GatedResidualDesc, Granularity,
+    GuidanceDesc, HeatDesc, HistogramDesc, Kernel, LaplacianDesc, MatmulDesc, Modulation, NormDesc, NormKind,
+    NormQuantizeDesc, Operand, Overflow, PatchifyDesc, QuantizeDesc, Rounding, ScaleSource, StageSource,
+    UnpatchifyDesc, View, sources,
 };
 use naga::{AddressSpace, StorageAccess};
 use std::path::{Path, PathBuf};
@@ -227,6 +228,22 @@ fn fake_quantize() {
 }
 
 #[test]
+fn cast() {
+    for x in Format::ALL {
+        for out in Format::ALL {
+            check(&CastDesc { shape: vec![3, 5], x, out, ..Default::default() });
+        }
+    }
+}
+
+#[test]
+fn histogram() {
+    for x in [Format::F32, Format::F16, Format::BF16] {
+        check(&HistogramDesc { shape: vec![3, 5], x });
+    }
+}
+
+#[test]
 fn dequantize() {
     for q in Format::ALL {
         for out in [Format::F32, Format::F16, Format::BF16] {
@@ -258,6 +275,25 @@ fn norm() {
             check(&desc);
         }
     }
+}
+
+#[test]
+fn producers_with_quantizers() {
+    let block = Granularity::PerBlock { rows: 2, columns: 1 };
+    for granularity in [Granularity::PerTensor, Granularity::PerRow, Granularity::PerColumn, block] {
+        for scale in [ScaleSource::Dynamic, ScaleSource::Static] {
+            let codes = QuantizeDesc { granularity, scale, ..Default::default() };
+            let modulation = Some(Modulation { width: 11, shift: 0, scale: 6 });
+            let norm =
+                NormDesc { rows: 30, width: 5, weight: true, bias: true, modulation, ..Default::default() };
+            check(&NormQuantizeDesc::new(norm, codes.clone()));
+            let activation = ActivationDesc { rows: 30, width: 5, ..Default::default() };
+            check(&ActivationQuantizeDesc::new(activation, codes));
+        }
+    }
+    let granularity = Granularity::PerGroup(32);
+    let mx = QuantizeDesc { granularity, scale_rounding: Some(ScaleRounding::Even), ..Default::default() };
+    check(&NormQuantizeDesc::new(NormDesc { width: 70, ..Default::default() }, mx));
 }
 
 #[test]

@@ -84,6 +84,12 @@ pub(crate) enum CliError {
     /// A diffusion failed.
     #[error(transparent)]
     Diffusion(#[from] langevin_diffusion::DiffusionError),
+    /// A file is no policy of quantization.
+    #[error("{} is no policy: {what}", path.display())]
+    Policy { path: PathBuf, what: String },
+    /// A model could not be quantized.
+    #[error("{}: {source}", path.display())]
+    Quantize { path: PathBuf, source: langevin_diffusion::quantization::QuantizationError },
     /// Standard output is gone for another reason than a closed pipe.
     #[error("cannot write to standard output: {0}")]
     Stdout(io::Error),

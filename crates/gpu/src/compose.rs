@@ -43,6 +43,8 @@ pub enum Element {
     Vec4Word,
     /// `vec2<f16>`; needs the feature.
     Vec2F16,
+    /// `atomic<u32>`: words that many invocations add to; the binding is written.
+    Atomic,
 }
 
 impl Element {
@@ -52,6 +54,7 @@ impl Element {
             Self::Vec2Word => "vec2<u32>",
             Self::Vec4Word => "vec4<u32>",
             Self::Vec2F16 => "vec2<f16>",
+            Self::Atomic => "atomic<u32>",
         }
     }
 }

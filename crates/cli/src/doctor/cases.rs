@@ -7,9 +7,10 @@ use super::Group;
 use langevin::formats::e8m0::ScaleRounding;
 use langevin::reference::{Boundary, Edge, ScaleSource};
 use langevin::{
-    Activation, ActivationDesc, AttentionDesc, Causal, Columns, ConvDesc, DequantizeDesc, FakeQuantizeDesc,
-    Format, GatedResidualDesc, Granularity, GuidanceDesc, HeatDesc, LaplacianDesc, MatmulDesc, Modulation,
-    NormDesc, NormKind, Operand, Overflow, Pair, PatchifyDesc, QuantizeDesc, UnpatchifyDesc,
+    Activation, ActivationDesc, ActivationQuantizeDesc, AttentionDesc, CastDesc, Causal, Columns, ConvDesc,
+    DequantizeDesc, FakeQuantizeDesc, Format, GatedResidualDesc, Granularity, GuidanceDesc, HeatDesc,
+    HistogramDesc, LaplacianDesc, MatmulDesc, Modulation, NormDesc, NormKind, NormQuantizeDesc, Operand,
+    Overflow, Pair, PatchifyDesc, QuantizeDesc, UnpatchifyDesc,
 };
 
 /// The formats that results of arithmetic are stored in.
@@ -26,6 +27,10 @@ pub(super) fn groups() -> Vec<Box<dyn Group>> {
         Box::new(quantize()),
         Box::new(dequantize()),
         Box::new(fake_quantize()),
+        Box::new(cast()),
+        Box::new(histogram()),
+        Box::new(norm_quantize()),
+        Box::new(activation_quantize()),
         Box::new(norm()),
         Box::new(activation()),
         Box::new(gated_residual()),
@@ -202,6 +207,19 @@ fn fake_quantize() -> Vec<FakeQuantizeDesc> {
     codes.zip(FLOATS.into_iter().cycle()).map(|(codes, out)| FakeQuantizeDesc { codes, out }).collect()
 }
 
+fn cast() -> Vec<CastDesc> {
+    let case = |(x, out, _)| CastDesc { shape: vec![3, 2, 35], x, out, ..Default::default() };
+    let overflow = Some(Overflow::Saturate);
+    let halves = [(Format::F32, Format::F16), (Format::F16, Format::BF16), (Format::E5m2, Format::E4m3)];
+    let saturating =
+        halves.map(|(x, out)| CastDesc { x, out, overflow, shape: vec![67], ..Default::default() });
+    formats().map(case).chain(saturating).collect()
+}
+
+fn histogram() -> Vec<HistogramDesc> {
+    FLOATS.into_iter().map(|x| HistogramDesc { shape: vec![3, 7, 35], x }).collect()
+}
+
 /// Granularities finer than a row, or across rows.
 fn parts() -> [Granularity; 4] {
     let block = |rows, columns| Granularity::PerBlock { rows, columns };
@@ -234,6 +252,39 @@ fn norm() -> Vec<NormDesc> {
         cases.push(NormDesc { modulation: modulation.filter(|_| i % 3 == 0), ..desc });
     }
     cases
+}
+
+/// How activations are quantized: by token, by tensor, in MX blocks, by a given scale.
+fn quantizers() -> [QuantizeDesc; 4] {
+    let per_row = QuantizeDesc { granularity: Granularity::PerRow, ..Default::default() };
+    let mx = QuantizeDesc {
+        granularity: Granularity::PerGroup(32),
+        scale_rounding: Some(ScaleRounding::Rceil),
+        ..Default::default()
+    };
+    [
+        per_row.clone(),
+        QuantizeDesc { q: Format::I8, asymmetric: true, ..Default::default() },
+        mx,
+        QuantizeDesc { q: Format::E5m2, scale: ScaleSource::Static, ..per_row },
+    ]
+}
+
+fn norm_quantize() -> Vec<NormQuantizeDesc> {
+    let norms = norm().into_iter().skip(1);
+    norms
+        .zip(quantizers().into_iter().cycle())
+        .map(|(norm, codes)| NormQuantizeDesc::new(norm, codes))
+        .collect()
+}
+
+fn activation_quantize() -> Vec<ActivationQuantizeDesc> {
+    let quantizers = quantizers().into_iter().cycle();
+    activation()
+        .into_iter()
+        .zip(quantizers)
+        .map(|(function, codes)| ActivationQuantizeDesc::new(function, codes))
+        .collect()
 }
 
 fn activation() -> Vec<ActivationDesc> {
@@ -284,6 +335,10 @@ mod tests {
         all_are_valid(quantize());
         all_are_valid(dequantize());
         all_are_valid(fake_quantize());
+        all_are_valid(cast());
+        all_are_valid(histogram());
+        all_are_valid(norm_quantize());
+        all_are_valid(activation_quantize());
         all_are_valid(norm());
         all_are_valid(activation());
         all_are_valid(gated_residual());

@@ -1,6 +1,7 @@
 //! Proves every kernel on an adapter against the CPU reference.
 
 mod cases;
+mod exhaustive;
 mod jobs;
 mod page;
 mod report;
@@ -29,6 +30,11 @@ pub(crate) struct DoctorArgs {
     /// A few cases per variant, done in seconds on a GPU; this is the default.
     #[arg(long)]
     quick: bool,
+    /// Instead, all 2^32 numbers of F32 through every encoder and quantizer, bit by bit against the CPU: minutes. Of the 256
+    /// parts, only that many if a number is given.
+    #[arg(long, value_name = "PARTS", num_args = 0..=1, require_equals = true, default_missing_value = "256",
+          conflicts_with_all = ["quick", "export", "judge"], value_parser = clap::value_parser!(u32).range(1..=256))]
+    exhaustive: Option<u32>,
     /// Write the result, with the adapter's identity, as JSON.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -144,6 +150,12 @@ pub(crate) fn run(args: &DoctorArgs) -> Result<(), CliError> {
         output::check_writable(path)?;
     }
     let gpu = args.device.open()?;
+    if let Some(parts) = args.exhaustive {
+        let capabilities = gpu.capabilities().clone();
+        let (mut report, bar) = (Report::new(&capabilities), ProgressBar::hidden());
+        exhaustive::check(&gpu, parts, &mut report);
+        return finish(args, &Round { capabilities, runner: Runner::Here(&gpu), report, bar });
+    }
     let mut capabilities = gpu.capabilities().clone();
     let runner = match (&args.export, &args.judge) {
         (Some(folder), _) => Runner::Export(Jobs::new(folder)?),

@@ -16,6 +16,8 @@ pub(super) struct Report {
     pub(super) tiers: Vec<&'static str>,
     passed: bool,
     pub(super) rows: Vec<Row>,
+    #[serde(skip)]
+    capabilities: Capabilities,
 }
 
 /// One kernel's variant.
@@ -47,7 +49,13 @@ impl Report {
             tiers: capabilities.tiers().into_iter().map(langevin::Tier::name).collect(),
             passed: true,
             rows: Vec::new(),
+            capabilities: capabilities.clone(),
         }
+    }
+
+    /// Of the device that is checked.
+    pub(super) fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
     }
 
     /// Adds the outcome of one case.

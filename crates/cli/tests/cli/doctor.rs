@@ -53,6 +53,19 @@ fn a_variant_that_failed_is_not_taken(directory: &Directory, kept: &str) {
     assert!(error.contains("line 1") && error.contains("got \"no verdicts\""), "{error}");
 }
 
+/// One of the 256 parts, that of the numbers around 1.
+#[test]
+fn a_part_of_all_numbers_goes_through_every_encoder() {
+    if !has_gpu() {
+        return;
+    }
+    let table = langevin(&["doctor", "--exhaustive=1"]).succeeds();
+    assert!(table.contains("13 cases, all within their bounds"), "{table}");
+    assert!(table.contains("cast ") && table.contains("quantize "), "{table}");
+    langevin(&["doctor", "--exhaustive=0"]).fails_as_usage();
+    langevin(&["doctor", "--exhaustive", "--quick"]).fails_as_usage();
+}
+
 /// The names that `run` lists.
 fn kernels() -> Vec<String> {
     let usage = langevin(&["run", "no such kernel", "--input", "a", "--output", "b"]).fails_as_usage();
