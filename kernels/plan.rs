@@ -104,6 +104,9 @@ impl<D: Kernel> Plan<D> {
         let memory = memory(device, desc, &recipe, &capabilities)?;
         let grids = check_limits::<D>(&recipe, &memory, &capabilities)?;
         let compiled = compile(device, &recipe.stages, &memory, options.checked)?;
+        if std::env::var("MMTIME").is_ok() {
+            println!("MMTIME {} {} {:?}", variant.name, recipe.stages.len(), t0.elapsed());
+        }
         let stages = recipe.stages.into_iter().zip(compiled).zip(grids);
         let stages = stages.map(|((stage, compiled), grid)| (stage, compiled, grid)).collect();
         Ok(Self { desc: desc.clone(), variant, stages, memory })
