@@ -104,9 +104,6 @@ impl<D: Kernel> Plan<D> {
         let memory = memory(device, desc, &recipe, &capabilities)?;
         let grids = check_limits::<D>(&recipe, &memory, &capabilities)?;
         let compiled = compile(device, &recipe.stages, &memory, options.checked)?;
-        if std::env::var("MMTIME").is_ok() {
-            println!("MMTIME {} {} {:?}", variant.name, recipe.stages.len(), t0.elapsed());
-        }
         let stages = recipe.stages.into_iter().zip(compiled).zip(grids);
         let stages = stages.map(|((stage, compiled), grid)| (stage, compiled, grid)).collect();
         Ok(Self { desc: desc.clone(), variant, stages, memory })
@@ -196,8 +193,16 @@ pub fn sources<D: Kernel>(
 ) -> Result<Vec<StageSource>, PlanError> {
     desc.validate()?;
     let (_, recipe) = choose(desc, capabilities, pick)?;
-    let memory = Memory::of(desc, &recipe, capabilities);
-    let grids = check_limits::<D>(&recipe, &memory, capabilities)?;
+    stage_sources(desc, &recipe, capabilities)
+}
+
+pub(crate) fn stage_sources<D: Kernel>(
+    desc: &D,
+    recipe: &Recipe,
+    capabilities: &Capabilities,
+) -> Result<Vec<StageSource>, PlanError> {
+    let memory = Memory::of(desc, recipe, capabilities);
+    let grids = check_limits::<D>(recipe, &memory, capabilities)?;
     Ok(recipe.stages.iter().zip(grids).map(|(stage, grid)| StageSource::of(stage, grid)).collect())
 }
 
@@ -215,7 +220,7 @@ impl StageSource {
 }
 
 /// The first variant of those asked for whose loops the driver runs to their end.
-fn choose<D: Kernel>(
+pub(crate) fn choose<D: Kernel>(
     desc: &D,
     capabilities: &Capabilities,
     pick: &Pick,
