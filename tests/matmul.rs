@@ -16,7 +16,7 @@ use langevin::verify::{self, RunOptions, Tensors};
 use langevin::{
     Activation, Columns, Format, Granularity, Kernel, MatmulDesc, Operand, Pair, PlanOptions, Variant,
 };
-use langevin_testkit::{compare_with, conform, gpu};
+use langevin_testkit::{compare_with, conform, conform_in_turns, gpu};
 
 fn product(m: usize, k: usize, n: usize) -> MatmulDesc {
     MatmulDesc { m, k, n, ..Default::default() }
@@ -96,7 +96,7 @@ fn layouts() {
                     shared: seed % 4 == 1,
                     ..b_format.into()
                 };
-                conform(&gpu, &MatmulDesc { a, b, batch: 2, ..product(m, k, n) }, seed);
+                conform_in_turns(&gpu, &MatmulDesc { a, b, batch: 2, ..product(m, k, n) }, seed + seed / 3);
             }
         }
     }
@@ -136,10 +136,10 @@ fn scales() {
             };
             let a = operand(a_format, a_scale, seed % 4 == 3);
             let b = operand(b_format, b_scale, seed % 4 >= 2);
-            conform(
+            conform_in_turns(
                 &gpu,
                 &MatmulDesc { a, b, batch: 2, ..product(if seed == 8 { 17 } else { 5 }, 101, 35) },
-                seed,
+                seed + seed / 3,
             );
         }
     }
@@ -166,7 +166,7 @@ fn epilogues() {
             out_scale: out.bits() == 8,
             ..product(if seed == 3 { 33 } else { 7 }, 20, 36)
         };
-        conform(&gpu, &desc, seed);
+        conform_in_turns(&gpu, &desc, seed + seed / 3);
     }
     for (pair, b) in [(Pair::GateFirst, Format::I8), (Pair::GateLast, Format::F16)] {
         // A pair of quantized halves, over a sum that is cut into slices.

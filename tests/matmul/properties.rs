@@ -5,7 +5,7 @@ use langevin::reference::generate;
 use langevin::reference::{Op, Rounded};
 use langevin::verify::{Tensor, Tensors};
 use langevin::{Activation, Format, Gpu, Granularity, Kernel, MatmulDesc, Operand, Pair};
-use langevin_testkit::{conform, conform_on, gpu};
+use langevin_testkit::{conform_in_turns, conform_on, gpu};
 use proptest::prelude::*;
 
 fn matrix(rows: usize, columns: usize, values: &[f32]) -> Tensor {
@@ -62,7 +62,7 @@ proptest! {
             batch_invariant: bit(14),
             ..product(m, k, 4 * n)
         };
-        conform(&gpu, &desc, seed);
+        conform_in_turns(&gpu, &desc, seed);
     }
 
     /// `P A` has the rows of `A` permuted, so the product's rows are permuted, bit for bit; by every variant.
