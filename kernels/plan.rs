@@ -2,7 +2,7 @@ use crate::bind::{Call, Extent, Memory, STAND_IN_BYTES, bind_stages};
 use crate::kernel::{Buffers, Kernel, Variant};
 use crate::recipe::{Recipe, SCRATCH, Stage};
 use crate::{BindError, PlanError};
-use langevin_gpu::{Capabilities, ComputeStage, StageDesc, Tier, with_scopes};
+use langevin_gpu::{Capabilities, ComputeStage, Distrusted, StageDesc, Tier, with_scopes};
 use langevin_reference::{Cost, TensorSpec};
 use std::fmt;
 
@@ -82,6 +82,7 @@ pub struct Plan<D: Kernel> {
     variant: Variant,
     stages: Vec<(Stage, ComputeStage, [u32; 3])>,
     memory: Memory,
+    avoided: Vec<Distrusted>,
 }
 
 impl<D: Kernel> Plan<D> {
@@ -106,7 +107,8 @@ impl<D: Kernel> Plan<D> {
         let compiled = compile(device, &recipe.stages, &memory, options.checked)?;
         let stages = recipe.stages.into_iter().zip(compiled).zip(grids);
         let stages = stages.map(|((stage, compiled), grid)| (stage, compiled, grid)).collect();
-        Ok(Self { desc: desc.clone(), variant, stages, memory })
+        let avoided = avoided(desc, &capabilities, &options.pick);
+        Ok(Self { desc: desc.clone(), variant, stages, memory, avoided })
     }
 
     /// Binds buffers. Offsets must be multiples of the device's `min_storage_buffer_offset_alignment`; larger buffers
@@ -150,6 +152,11 @@ impl<D: Kernel> Plan<D> {
     /// Which shader was chosen, and why.
     pub fn variant(&self) -> Variant {
         self.variant
+    }
+
+    /// The variants that would have been considered, had they not failed a check: see [`Capabilities::distrusted`].
+    pub fn avoided(&self) -> &[Distrusted] {
+        &self.avoided
     }
 
     /// FLOPs and bytes, from the formula.
@@ -219,21 +226,33 @@ impl StageSource {
     }
 }
 
-/// The first variant of those asked for whose loops the driver runs to their end.
+/// The distrusted ones of the variants asked for.
+fn avoided<D: Kernel>(desc: &D, capabilities: &Capabilities, pick: &Pick) -> Vec<Distrusted> {
+    let variants = desc.variants(capabilities);
+    let asked = variants.iter().filter(|variant| pick.takes(variant));
+    asked.filter_map(|variant| capabilities.distrusts(D::NAME, variant.name)).cloned().collect()
+}
+
+/// The first trusted variant of those asked for whose loops the driver runs to their end.
 pub(crate) fn choose<D: Kernel>(
     desc: &D,
     capabilities: &Capabilities,
     pick: &Pick,
 ) -> Result<(Variant, Recipe), PlanError> {
     let variants = desc.variants(capabilities);
-    let mut too_long = None;
+    let mut refused = None;
     for &variant in variants.iter().filter(|variant| pick.takes(variant)) {
+        if let Some(Distrusted { finding, .. }) = capabilities.distrusts(D::NAME, variant.name) {
+            let finding = finding.clone();
+            refused.get_or_insert(PlanError::Distrusted { op: D::NAME, variant: variant.name, finding });
+            continue;
+        }
         let recipe = desc.recipe(variant, capabilities);
         let longest = recipe.stages.iter().max_by_key(|stage| stage.loop_iterations);
         match longest.filter(|stage| stage.loop_iterations > capabilities.max_loop_iterations) {
             None => return Ok((variant, recipe)),
             Some(stage) => {
-                too_long = Some(PlanError::Limit {
+                refused.get_or_insert(PlanError::Limit {
                     op: D::NAME,
                     what: format!("a loop of {} ({})", stage.label, variant.name),
                     limit: "max_loop_iterations",
@@ -244,7 +263,7 @@ pub(crate) fn choose<D: Kernel>(
         }
     }
     let name = |variant: &Variant| format!("{} ({})", variant.name, variant.tier);
-    Err(too_long.unwrap_or_else(|| PlanError::Variant {
+    Err(refused.unwrap_or_else(|| PlanError::Variant {
         op: D::NAME,
         asked: pick.to_string(),
         available: variants.iter().map(name).collect::<Vec<_>>().join(", "),

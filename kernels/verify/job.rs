@@ -10,7 +10,8 @@ use std::ops::Range;
 /// A kernel's dispatches on given inputs, as data.
 ///
 /// A host makes the buffers of one run, dispatches the stages in order (binding 0 is a uniform buffer with the
-/// [`params`](StageSource::params), the others are ranges of the buffers), and hands back what the written buffers hold;
+/// [`params`](StageSource::params), the others are the buffers' [`bind`](JobBuffer::bind), or of that the
+/// [`ranges`](StageSource::ranges)), and hands back what the written buffers hold;
 /// the same with those of the other run, which differ in the garbage around the tensors and in the outputs.
 ///
 /// ```

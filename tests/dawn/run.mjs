@@ -71,9 +71,8 @@ function record(device, encoder, job, stages, words) {
     const uniform = buffer(device, Uint32Array.from(params), GPUBufferUsage.UNIFORM);
     const entries = bindings.map((name, i) => {
       const { made, bind } = buffers.get(name);
-      // Of a tensor larger than a binding may be, a dispatch binds a range.
-      const range = ranges.find(([tensor]) => tensor === name)?.[1] ?? { start: 0, end: bind.end - bind.start };
-      return { binding: i + 1, resource: { buffer: made, offset: bind.start + range.start, size: range.end - range.start } };
+      const [, { start, end }] = ranges.find(([tensor]) => tensor === name) ?? [name, { start: 0, end: bind.end - bind.start }];
+      return { binding: i + 1, resource: { buffer: made, offset: bind.start + start, size: end - start } };
     });
     entries.push({ binding: 0, resource: { buffer: uniform } });
     const pass = encoder.beginComputePass();
