@@ -130,6 +130,10 @@ impl StageBuilder {
             (2, Load::Native) if dtype == Format::F16.into() => {
                 ("load16_native", include_str!("../shaders/shared/load16_native.wgsl"), Element::Vec2F16)
             }
+            (2, Load::NativeWide) if dtype == Format::F16.into() => {
+                let text = include_str!("../shaders/shared/load16_native_wide.wgsl");
+                ("load16_native_wide", text, Element::Vec4F16)
+            }
             (2, Load::Wide) => {
                 ("load16_wide", include_str!("../shaders/shared/load16_wide.wgsl"), Element::Vec2Word)
             }
@@ -140,6 +144,14 @@ impl StageBuilder {
             (1, Load::Together) => {
                 self.shader.parts.push(together(dtype));
                 ("load8_quads", include_str!("../shaders/shared/load8_quads.wgsl"), Element::Word)
+            }
+            (2, Load::Eights) => {
+                self.shader.parts.push(together(dtype));
+                ("load16_eights", include_str!("../shaders/shared/load16_eights.wgsl"), Element::Vec4Word)
+            }
+            (1, Load::Eights) => {
+                self.shader.parts.push(together(dtype));
+                ("load8_eights", include_str!("../shaders/shared/load8_eights.wgsl"), Element::Vec2Word)
             }
             (2, _) => ("load16", include_str!("../shaders/shared/load16.wgsl"), Element::Word),
             _ => ("load8", include_str!("../shaders/shared/load8.wgsl"), Element::Word),
@@ -275,8 +287,12 @@ pub(crate) enum Load {
     Wide,
     /// F16 by the adapter's own type, others word by word.
     Native,
+    /// The same, four elements at once, where every row and every offset is a multiple of four elements.
+    NativeWide,
     /// The elements of a word decoded together, by the adapter's conversion of F16 where that helps.
     Together,
+    /// The same, eight elements at once, where every row and every offset is a multiple of eight.
+    Eights,
 }
 
 fn codec_name(dtype: Dtype) -> &'static str {

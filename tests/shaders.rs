@@ -7,15 +7,15 @@ use langevin::{
     Activation, ActivationDesc, ActivationQuantizeDesc, AttentionDesc, Capabilities, CastDesc, Causal,
     Columns, ConvDesc, DequantizeDesc, FakeQuantizeDesc, Format, GatedResidualDesc, Granularity,
     GuidanceDesc, HeatDesc, HistogramDesc, Kernel, LaplacianDesc, MatmulDesc, Modulation, NormDesc, NormKind,
-    NormQuantizeDesc, Operand, Overflow, PatchifyDesc, QuantizeDesc, Rounding, ScaleSource, StageSource,
-    UnpatchifyDesc, View, sources,
+    NormQuantizeDesc, Operand, Overflow, Pair, PatchifyDesc, QuantizeDesc, Rounding, ScaleSource,
+    StageSource, UnpatchifyDesc, View, sources,
 };
 use naga::{AddressSpace, StorageAccess};
 use std::path::{Path, PathBuf};
 
 /// A software adapter has every variant that no optional feature gates, another the features of Mesa's lavapipe; the others have the
 /// rest, with cooperative matrices of both sizes and subgroups of 8 and 32.
-fn capabilities() -> [Capabilities; 5] {
+fn capabilities() -> [Capabilities; 6] {
     let minimal = Capabilities::minimal();
     let software = Capabilities { device_type: wgpu::DeviceType::Cpu, ..minimal.clone() };
     let with = |size, subgroup, kib: u32| {
@@ -30,7 +30,7 @@ fn capabilities() -> [Capabilities; 5] {
         }
     };
     let lavapipe = Capabilities { device_type: wgpu::DeviceType::Cpu, coop: vec![], ..with(8, 8, 16) };
-    [minimal.clone(), software, lavapipe, with(16, 32, 48), with(8, 8, 16)]
+    [minimal.clone(), software, lavapipe, with(16, 32, 48), with(8, 8, 16), with(8, 32, 32)]
 }
 
 /// Checks every variant of a descriptor.
@@ -140,12 +140,20 @@ fn write_everywhere(what: &str, wgsl: &str) -> naga::Module {
 
 #[test]
 fn matmul() {
-    for a in Format::ALL {
-        for b in Format::ALL {
-            for out in Format::ALL {
-                check(&MatmulDesc { m: 3, k: 5, n: 7, a: a.into(), b: b.into(), out, ..Default::default() });
-            }
+    // Operands and results are coded apart: the results take turns. Layouts, too: rows that are whole vectors and not.
+    for (i, a) in Format::ALL.into_iter().enumerate() {
+        for (j, b) in Format::ALL.into_iter().enumerate() {
+            let (out, k) = (Format::ALL[(i + 2 * j) % 6], if (i + j) % 2 == 0 { 5 } else { 16 });
+            let [a, b] = [a, b].map(Operand::from);
+            let b = Operand { transposed: i % 3 == 1, ..b };
+            check(&MatmulDesc { m: 3, k, n: 8, a, b, out, ..Default::default() });
         }
+    }
+    let wide = MatmulDesc { m: 1500, k: 64, n: 1500, ..Default::default() };
+    for format in [Format::F32, Format::F16, Format::I8] {
+        let [a, b] = [Operand::from(format), Operand { transposed: true, ..format.into() }];
+        check(&MatmulDesc { a, b, ..wide.clone() });
+        check(&MatmulDesc { a, b, pair: Some(Pair::GateFirst), m: 70, n: 40, ..wide.clone() });
     }
     for activation in Activation::ALL {
         check(&MatmulDesc {

@@ -54,10 +54,10 @@ impl Shape {
                 let rows = if pair { 8 } else { 16 };
                 (Kind::Broadcast { rows }, rows as usize, if pair { 64 } else { 32 }, 0)
             }
-            choice::COOPERATIVE => match Cooperative::of(capabilities) {
-                Some(cooperative) => {
-                    let edge = cooperative.edge() as usize;
-                    (Kind::Cooperative(cooperative), edge, edge, edge / 2 / Cooperative::SUBGROUPS as usize)
+            choice::COOPERATIVE => match Cooperative::of(desc, capabilities) {
+                Some(tile) => {
+                    let [rows, columns, half] = [tile.rows(), tile.columns(), tile.block() / 2];
+                    (Kind::Cooperative(tile), rows as usize, columns as usize, half as usize)
                 }
                 None => return Self::of(desc, choice::TILED, capabilities),
             },

@@ -131,7 +131,7 @@ impl Product<'_> {
         };
         let builder = StageBuilder::new(label, desc);
         // Conversions of F16 are part of the extension.
-        let converts = matches!(self.variant, choice::SHUFFLE | choice::VECTOR_LANES);
+        let converts = matches!(self.variant, choice::SHUFFLE | choice::VECTOR_LANES | choice::COOPERATIVE);
         let builder = if converts { builder.enable("f16") } else { builder };
         builder
             .constant("a_PER", per(desc.a.scale))
@@ -206,12 +206,16 @@ impl Product<'_> {
             };
             return builder.words(names.name, Access::Read).part_for(names.name, name, text);
         }
-        let aligned = pitch.is_multiple_of(4) && columns.start.is_multiple_of(4);
+        // Of a pair by rows, the second half starts n further.
+        let halves = if self.desc.pair.is_some() && which == 1 && !by_depth { self.desc.n } else { 0 };
+        let aligned = |to| [pitch, self.start(names.name), halves].iter().all(|at| at.is_multiple_of(to));
         let load = match self.variant {
+            choice::TILED_F16 if aligned(4) => Load::NativeWide,
             choice::TILED_F16 => Load::Native,
-            choice::SHUFFLE | choice::VECTOR_LANES => Load::Together,
+            choice::COOPERATIVE if aligned(8) => Load::Eights,
+            choice::SHUFFLE | choice::VECTOR_LANES | choice::COOPERATIVE => Load::Together,
             choice::BROADCAST => Load::Words,
-            _ if aligned => Load::Wide,
+            _ if aligned(4) => Load::Wide,
             _ => Load::Words,
         };
         let (name, text) = if by_depth {
@@ -219,7 +223,12 @@ impl Product<'_> {
         } else {
             ("by_row", include_str!("../../shaders/shared/matmul_by_row.wgsl"))
         };
-        builder.reads_by(names.name, load).part_for(names.name, name, text)
+        let builder = builder.reads_by(names.name, load).part_for(names.name, name, text);
+        if self.variant == choice::COOPERATIVE {
+            let eights = include_str!("../../shaders/shared/matmul_eights.wgsl");
+            return builder.part_for(names.name, "matmul_eights", eights);
+        }
+        builder
     }
 
     /// Adds what finishes a sum.
@@ -309,22 +318,27 @@ impl Product<'_> {
             .constant("COLUMNS", tile.columns)
             .constant("ROW_LANES", tile.row_lanes)
             .constant("COLUMN_LANES", tile.column_lanes);
-        match self.variant {
-            choice::DOT4 => {
-                let text = include_str!("../../shaders/matmul_dot4.wgsl");
-                (builder.part("matmul_dot4", text), depth.div_ceil(32))
-            }
-            variant => {
-                let builder = if variant == choice::TILED_F16 {
-                    let tile = include_str!("../../shaders/shared/tile_f16.wgsl");
-                    builder.enable("f16").part("tile_f16", tile)
-                } else {
-                    builder.part("tile_f32", include_str!("../../shaders/shared/tile_f32.wgsl"))
-                };
-                let text = include_str!("../../shaders/matmul_tiled.wgsl");
-                (builder.part("matmul_tiled", text), depth.div_ceil(16))
-            }
+        let builder = builder.part("matmul_raster", RASTER);
+        // Depths of a tile: F16 takes half the memory of F32, and large tiles bring few blocks to an invocation.
+        let large = tile.row_lanes * tile.column_lanes >= 256;
+        let tile_k =
+            if self.variant == choice::DOT4 || large && self.variant == choice::TILED_F16 { 32 } else { 16 };
+        let blocks = tile.row_lanes * tile.rows + tile.column_lanes * tile.columns;
+        let fetches = tile_k / 4 * blocks / (tile.row_lanes * tile.column_lanes);
+        let builder = builder.constant("FETCHES", fetches);
+        let iterations = depth.div_ceil(tile_k as usize);
+        if self.variant == choice::DOT4 {
+            let text = include_str!("../../shaders/matmul_dot4.wgsl");
+            return (builder.part("matmul_dot4", text), iterations);
         }
+        let builder = if self.variant == choice::TILED_F16 {
+            let text = include_str!("../../shaders/shared/tile_f16.wgsl");
+            builder.enable("f16").part("tile_f16", text)
+        } else {
+            builder.part("tile_f32", include_str!("../../shaders/shared/tile_f32.wgsl"))
+        };
+        let text = include_str!("../../shaders/matmul_tiled.wgsl");
+        (builder.constant("TILE_K", tile_k).part("matmul_tiled", text), iterations)
     }
 
     fn shuffle(&self, builder: StageBuilder, rows: u32, halves: u32) -> StageBuilder {
@@ -362,18 +376,22 @@ impl Product<'_> {
             ("coop16", include_str!("../../shaders/shared/coop16.wgsl"))
         };
         builder
-            .enable("f16")
             .enable("wgpu_cooperative_matrix")
             .constant("SUBGROUP", cooperative.subgroup)
-            .constant("SUBGROUPS_M", Cooperative::SUBGROUPS)
-            .constant("SUBGROUPS_N", Cooperative::SUBGROUPS)
-            .constant("TILES_M", cooperative.tiles)
-            .constant("TILES_N", cooperative.tiles)
+            .constant("SUBGROUPS_M", cooperative.subgroups[0])
+            .constant("SUBGROUPS_N", cooperative.subgroups[1])
+            .constant("TILES", cooperative.tiles)
+            .constant("HALF_TILES", cooperative.tiles / 2)
             .constant("SHARE", cooperative.share())
+            .constant("A_FETCHES", cooperative.fetches(cooperative.rows()))
+            .constant("B_FETCHES", cooperative.fetches(cooperative.columns()))
             .part(name, text)
+            .part("matmul_raster", RASTER)
             .part("matmul_cooperative", include_str!("../../shaders/matmul_cooperative.wgsl"))
     }
 }
+
+const RASTER: &str = include_str!("../../shaders/shared/matmul_raster.wgsl");
 
 /// The names that belong to an operand.
 #[derive(Clone, Copy, Debug)]

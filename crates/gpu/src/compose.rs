@@ -45,6 +45,8 @@ pub enum Element {
     Vec2F16,
     /// `atomic<u32>`: words that many invocations add to; the binding is written.
     Atomic,
+    /// `vec4<f16>`; needs the feature, and the binding's size is a multiple of 8 bytes.
+    Vec4F16,
 }
 
 impl Element {
@@ -55,6 +57,7 @@ impl Element {
             Self::Vec4Word => "vec4<u32>",
             Self::Vec2F16 => "vec2<f16>",
             Self::Atomic => "atomic<u32>",
+            Self::Vec4F16 => "vec4<f16>",
         }
     }
 }
