@@ -59,10 +59,10 @@ pub use kernel::{Buffers, Kernel, Variant};
 pub use langevin_gpu::{self as gpu, Capabilities, Gpu, Tier};
 pub use langevin_reference::formats::{self, Format, Overflow, Rounding};
 pub use langevin_reference::{
-    self as reference, Activation, ActivationDesc, AttentionDesc, Boundary, Causal, Columns, ConvDesc, Cost,
-    DequantizeDesc, DescError, Edge, FakeQuantizeDesc, GatedResidualDesc, Granularity, GuidanceDesc,
-    HeatDesc, LaplacianDesc, MatmulDesc, Modulation, NormDesc, NormKind, Operand, Pair, PatchifyDesc,
-    QuantizeDesc, ScaleSource, UnpatchifyDesc, View,
+    self as reference, Activation, ActivationDesc, Align, AttentionDesc, Band, Boundary, Columns, ConvDesc,
+    Cost, DequantizeDesc, DescError, Edge, FakeQuantizeDesc, GatedResidualDesc, Granularity, GuidanceDesc,
+    Heads, HeatDesc, LaplacianDesc, MatmulDesc, Modulation, NormDesc, NormKind, Operand, Pair, PatchifyDesc,
+    QuantizeDesc, ScaleSource, UnpatchifyDesc, View, Window,
 };
 pub use laplacian::{Laplacian, LaplacianBuffers};
 pub use matmul::{Matmul, MatmulBuffers};

@@ -40,13 +40,14 @@ mod op;
 mod patchify;
 mod per_axis;
 mod quantize;
+mod softmax;
 mod stencil;
 mod tensor;
 mod timestep;
 mod unpatchify;
 
 pub use activation::{Activation, ActivationDesc};
-pub use attention::{AttentionDesc, Causal, View, attention};
+pub use attention::{Align, AttentionDesc, Band, Heads, View, Window, attention};
 pub use bound::{EXP_ULP_BASE, EXP_ULP_SLOPE, Rounded, TINY, U_ACC};
 pub use boundary::Boundary;
 pub use compare::{Comparison, Worst, compare};

@@ -5,9 +5,8 @@ use super::pick::{Axis, all, pick, spread_out};
 use langevin::reference::Op;
 use langevin::verify::{Tensor, Tensors};
 use langevin::{
-    ActivationDesc, AttentionDesc, Causal, ConvDesc, DequantizeDesc, GatedResidualDesc, Granularity,
-    GuidanceDesc, HeatDesc, Kernel, LaplacianDesc, MatmulDesc, NormDesc, PatchifyDesc, QuantizeDesc,
-    UnpatchifyDesc,
+    ActivationDesc, AttentionDesc, ConvDesc, DequantizeDesc, GatedResidualDesc, Granularity, GuidanceDesc,
+    HeatDesc, Kernel, LaplacianDesc, MatmulDesc, NormDesc, PatchifyDesc, QuantizeDesc, UnpatchifyDesc,
 };
 
 /// A kernel that can be benchmarked.
@@ -98,7 +97,7 @@ impl Reduced for AttentionDesc {
     fn sample(&self, inputs: &Tensors) -> Option<Sample<Self>> {
         let tensor = |name| inputs.get(name);
         let shape = |name| tensor(name).map(Tensor::shape);
-        let plain = self.tensors().len() == 4 && self.causal == Causal::None && self.heads == self.kv_heads;
+        let plain = self.tensors().len() == 4 && self.band().is_everything() && self.heads == self.kv_heads;
         if !plain || shape("q")? != [self.batch, self.heads, self.seq_q, self.head_dim] {
             return None;
         }
