@@ -14,7 +14,7 @@ mod splits;
 mod views;
 
 use langevin::reference::generate;
-use langevin::verify::{self, RunOptions};
+use langevin::verify::{self, Op, RunOptions};
 use langevin::{
     Align, Attention, AttentionDesc, Format, Heads, Kernel, Pick, PlanError, PlanOptions, Tier, View, Window,
 };
