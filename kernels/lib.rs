@@ -56,7 +56,7 @@ pub use gated_residual::{GatedResidual, GatedResidualBuffers};
 pub use guidance::{Guidance, GuidanceBuffers};
 pub use heat::{Heat, HeatBuffers};
 pub use kernel::{Buffers, Kernel, Variant};
-pub use langevin_gpu::{self as gpu, Capabilities, Gpu, Tier};
+pub use langevin_gpu::{self as gpu, Capabilities, Distrusted, Gpu, Tier};
 pub use langevin_reference::formats::{self, Format, Overflow, Rounding};
 pub use langevin_reference::{
     self as reference, Activation, ActivationDesc, Align, AttentionDesc, Band, Boundary, Columns, ConvDesc,

@@ -1,4 +1,6 @@
 mod choice;
+mod parts;
+mod shape;
 mod stages;
 
 use crate::kernel::{Kernel, Variant, buffers, sealed};

@@ -33,6 +33,24 @@ pub struct Stage {
     /// At most how many iterations the loops of one invocation run together; constant small ones, which drivers unroll,
     /// do not count. See [`langevin_gpu::Capabilities::max_loop_iterations`].
     pub loop_iterations: u64,
+    /// The tensors of which it binds a range only; of the others it binds all.
+    pub windows: Vec<(&'static str, Window)>,
+}
+
+impl Stage {
+    /// The range that it binds of a tensor, where that is not all of it.
+    pub(crate) fn window(&self, name: &str) -> Option<Window> {
+        self.windows.iter().find(|(tensor, _)| *tensor == name).map(|(_, window)| *window)
+    }
+}
+
+/// A range of a tensor, in bytes. It starts at a multiple of the device's `min_storage_buffer_offset_alignment`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// From the tensor's first byte to the range's.
+    pub offset: u64,
+    /// Its length.
+    pub bytes: u64,
 }
 
 /// Builds a stage's shader from a descriptor's tensors, so that names, formats and bindings cannot disagree.
@@ -199,7 +217,7 @@ impl StageBuilder {
     pub(crate) fn groups(self, groups: u64) -> Stage {
         let (label, loop_iterations) = (self.label, self.loop_iterations as u64);
         let builder = self.param("groups", ParamValue::U32(u32::try_from(groups).unwrap_or(u32::MAX)));
-        Stage { label, shader: builder.shader, groups, loop_iterations }
+        Stage { label, shader: builder.shader, groups, loop_iterations, windows: Vec::new() }
     }
 
     fn dtype(&self, name: &str) -> Option<Dtype> {

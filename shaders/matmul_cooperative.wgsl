@@ -97,7 +97,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
   let row0 = tile / p.tiles_n % p.tiles_m * A_ROWS;
   let column0 = tile % p.tiles_n * p.tile_columns;
   let begin = slice_of_k * p.slice_depth;
-  let end = min(begin + p.slice_depth, p.k);
+  let end = begin + min(p.slice_depth, p.k - begin);
   let subgroup = local / SUBGROUP;
   let lane = local % SUBGROUP;
   let block_m = subgroup / SUBGROUPS_N;
@@ -123,7 +123,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
     var sum_M_N = Sum();
     // @end
     // @end
-    let segment_end = min(segment + p.segment, end);
+    let segment_end = segment + min(p.segment, end - segment);
     for (var depth0 = segment; depth0 < segment_end; depth0 += TILE_K) {
       // Publishes nothing: waits until the previous tiles have been read.
       workgroupBarrier();

@@ -85,7 +85,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
   let row0 = tile / p.tiles_n % p.tiles_m * (4u * A_BLOCKS);
   let column0 = tile % p.tiles_n * p.tile_columns;
   let begin = slice_of_k * p.slice_depth;
-  let end = min(begin + p.slice_depth, p.k);
+  let end = begin + min(p.slice_depth, p.k - begin);
   let row_lane = local / COLUMN_LANES;
   let column_lane = local % COLUMN_LANES;
   // @repeat R ROWS
@@ -113,7 +113,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
     // @repeat C COLUMNS
     var b_sum_C = vec4<i32>(0);
     // @end
-    let segment_end = min(segment + p.segment, end);
+    let segment_end = segment + min(p.segment, end - segment);
     for (var depth0 = segment; depth0 < segment_end; depth0 += TILE_WORDS * 4u) {
       // Publishes nothing: waits until the previous tiles have been read.
       workgroupBarrier();

@@ -4,6 +4,8 @@
 mod errors;
 #[path = "matmul/integers.rs"]
 mod integers;
+#[path = "matmul/limits.rs"]
+mod limits;
 #[path = "matmul/properties.rs"]
 mod properties;
 

@@ -387,6 +387,7 @@ fn a_broken_shader_is_rejected() {
             .into(),
         params: vec![0; 4],
         bindings: vec!["other"],
+        ranges: vec![],
         workgroups: [1; 3],
     };
     assert!(

@@ -39,6 +39,9 @@ pub(crate) enum CliError {
     /// The doctor found kernels that are wrong on this adapter.
     #[error("{failures} of {cases} cases failed on {adapter}")]
     DoctorFailed { adapter: String, cases: usize, failures: usize },
+    /// A file is not what the doctor keeps.
+    #[error("{} holds no verdicts that this version can use: {source}", path.display())]
+    NoVerdicts { path: PathBuf, source: langevin::verify::NoVerdicts },
     /// The benchmark was asked for cases that there are not.
     #[error("{what}; `langevin bench --list` prints the cases")]
     NoCase { what: String },

@@ -10,6 +10,7 @@ mod doctor;
 mod error;
 mod generate;
 mod heat;
+mod html;
 mod info;
 mod output;
 mod progress;

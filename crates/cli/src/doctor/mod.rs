@@ -2,6 +2,7 @@
 
 mod cases;
 mod jobs;
+mod page;
 mod report;
 
 use crate::device::DeviceArgs;
@@ -31,6 +32,12 @@ pub(crate) struct DoctorArgs {
     /// Write the result, with the adapter's identity, as JSON.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Write the result, with the adapter's identity, as a page for a report.
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+    /// Keep which variants failed, for the other commands' `--verdicts`.
+    #[arg(long, value_name = "FILE")]
+    keep: Option<PathBuf>,
     /// Run nothing: write the first cases of every variant into a folder, with WGSL, bindings and bytes, for another
     /// WebGPU implementation.
     ///
@@ -133,7 +140,7 @@ impl Round<'_> {
 }
 
 pub(crate) fn run(args: &DoctorArgs) -> Result<(), CliError> {
-    if let Some(path) = &args.json {
+    for path in [&args.json, &args.html, &args.keep].into_iter().flatten() {
         output::check_writable(path)?;
     }
     let gpu = args.device.open()?;
@@ -170,6 +177,12 @@ fn finish(args: &DoctorArgs, round: &Round<'_>) -> Result<(), CliError> {
     output::print(&report.text())?;
     if let Some(path) = &args.json {
         output::write_file(path, &report.json()?)?;
+    }
+    if let Some(path) = &args.html {
+        output::write_file(path, page::html(report).as_bytes())?;
+    }
+    if let Some(path) = &args.keep {
+        output::write_file(path, report.verdicts(capabilities).to_string().as_bytes())?;
     }
     if !report.passed() {
         return Err(CliError::DoctorFailed { adapter: capabilities.adapter.clone(), cases, failures });
