@@ -66,10 +66,11 @@ pub use kernel::{Buffers, Kernel, Variant};
 pub use langevin_gpu::{self as gpu, Capabilities, Distrusted, Gpu, Tier};
 pub use langevin_reference::formats::{self, Format, Overflow, Rounding};
 pub use langevin_reference::{
-    self as reference, Activation, ActivationDesc, ActivationQuantizeDesc, AttentionDesc, Boundary, CastDesc,
-    Causal, Columns, ConvDesc, Cost, DequantizeDesc, DescError, Edge, FakeQuantizeDesc, GatedResidualDesc,
-    Granularity, GuidanceDesc, HeatDesc, HistogramDesc, LaplacianDesc, MatmulDesc, Modulation, NormDesc,
-    NormKind, NormQuantizeDesc, Operand, Pair, PatchifyDesc, QuantizeDesc, ScaleSource, UnpatchifyDesc, View,
+    self as reference, Activation, ActivationDesc, ActivationQuantizeDesc, Align, AttentionDesc, Band,
+    Boundary, CastDesc, Causal, Columns, ConvDesc, Cost, DequantizeDesc, DescError, Edge, FakeQuantizeDesc,
+    GatedResidualDesc, Granularity, GuidanceDesc, Heads, HeatDesc, HistogramDesc, LaplacianDesc, MatmulDesc,
+    Modulation, NormDesc, NormKind, NormQuantizeDesc, Operand, Pair, PatchifyDesc, QuantizeDesc, ScaleSource,
+    UnpatchifyDesc, View, Window,
 };
 pub use laplacian::{Laplacian, LaplacianBuffers};
 pub use matmul::{Matmul, MatmulBuffers};

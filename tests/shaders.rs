@@ -4,11 +4,11 @@
 use langevin::formats::e8m0::ScaleRounding;
 use langevin::gpu::CoopShape;
 use langevin::{
-    Activation, ActivationDesc, ActivationQuantizeDesc, AttentionDesc, Capabilities, CastDesc, Causal,
+    Activation, ActivationDesc, ActivationQuantizeDesc, Align, AttentionDesc, Capabilities, CastDesc,
     Columns, ConvDesc, DequantizeDesc, FakeQuantizeDesc, Format, GatedResidualDesc, Granularity,
-    GuidanceDesc, HeatDesc, HistogramDesc, Kernel, LaplacianDesc, MatmulDesc, Modulation, NormDesc, NormKind,
-    NormQuantizeDesc, Operand, Overflow, Pair, PatchifyDesc, QuantizeDesc, Rounding, ScaleSource,
-    StageSource, UnpatchifyDesc, View, sources,
+    GuidanceDesc, Heads, HeatDesc, HistogramDesc, Kernel, LaplacianDesc, MatmulDesc, Modulation, NormDesc,
+    NormKind, NormQuantizeDesc, Operand, Overflow, Pair, PatchifyDesc, QuantizeDesc, Rounding, ScaleSource,
+    StageSource, UnpatchifyDesc, View, Window, sources,
 };
 use naga::{AddressSpace, StorageAccess};
 use std::path::{Path, PathBuf};
@@ -356,23 +356,42 @@ fn attention() {
     for (i, q) in Format::ALL.into_iter().enumerate() {
         for (j, k) in Format::ALL.into_iter().enumerate() {
             let out = [Format::F32, Format::F16, Format::BF16][(i + 2 * j) % 3];
-            check(&AttentionDesc { q, k, v: Format::ALL[(i + j) % 6], out, ..sizes.clone() });
+            let (v, seq_q) = (Format::ALL[(i + j) % 6], if j % 2 == 0 { 3 } else { 100 });
+            check(&AttentionDesc { q: q.into(), k: k.into(), v: v.into(), out, seq_q, ..sizes.clone() });
         }
     }
-    for bits in 0..256 {
+    // Odd, so that every pair of bits takes all its values.
+    for bits in (0..256).step_by(11) {
         let bit = |i: u32| bits >> i & 1 == 1;
+        let align = if bit(0) { Align::BottomRight } else { Align::Offset(1) };
+        let scaled = |shape| Heads { scale: bit(2).then_some(shape), ..Format::F16.into() };
+        let k_view = bit(7).then_some(View { offset: 1, batch: 0, head: 0, seq: 7 });
         check(&AttentionDesc {
             mask: bit(0).then_some([1, 1, 3, 5]),
             bias: bit(1).then_some([1, 2, 1, 5]),
-            scales: bit(2).then_some(Granularity::PerTensor),
+            q: scaled([1, 2, 1]),
+            k: Heads { view: k_view, ..scaled([1, 1, 5]) },
+            v: if bit(1) { scaled([1, 1, 5]) } else { scaled([1, 1, 1]) },
             sinks: bit(3),
             lse: bit(4),
-            causal: if bit(5) { Causal::BottomRight } else { Causal::None },
+            causal: bit(5).then_some(align),
+            window: bit(6).then_some(Window { left: Some(1), right: Some(1), align }),
             softcap: bit(6).then_some(2.0),
-            k_view: bit(7).then_some(View { offset: 1, batch: 0, head: 0, seq: 7 }),
-            k: Format::F16,
+            sequences: bit(7).then_some(2),
             ..sizes.clone()
         });
+        // Split, and with more columns than one slice.
+        let (seq_kv, v_dim) = (3000, 150);
+        if bits < 64 {
+            check(&AttentionDesc {
+                seq_kv,
+                v_dim,
+                sinks: bit(3),
+                lse: bit(4),
+                v: scaled([1, 1, 3000]),
+                ..sizes.clone()
+            });
+        }
     }
 }
 

@@ -45,6 +45,7 @@ mod op;
 mod patchify;
 mod per_axis;
 mod quantize;
+mod softmax;
 mod stencil;
 mod tensor;
 mod timestep;
@@ -52,7 +53,7 @@ mod unpatchify;
 
 pub use activation::{Activation, ActivationDesc};
 pub use activation_quantize::ActivationQuantizeDesc;
-pub use attention::{AttentionDesc, Causal, View, attention};
+pub use attention::{Align, AttentionDesc, Band, Heads, View, Window, attention};
 pub use bound::{EXP_ULP_BASE, EXP_ULP_SLOPE, Rounded, TINY, U_ACC};
 pub use boundary::Boundary;
 pub use cast::CastDesc;

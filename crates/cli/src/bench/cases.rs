@@ -113,7 +113,7 @@ fn heads(heads: usize, seq: usize, head_dim: usize, format: Format) -> Attention
     let (seq_q, seq_kv, v_dim) = (seq, seq, head_dim);
     let sizes =
         AttentionDesc { heads, kv_heads: heads, seq_q, seq_kv, head_dim, v_dim, ..Default::default() };
-    AttentionDesc { q: format, k: format, v: format, out: format, ..sizes }
+    AttentionDesc { q: format.into(), k: format.into(), v: format.into(), out: format, ..sizes }
 }
 
 fn stencils() -> Vec<Case> {

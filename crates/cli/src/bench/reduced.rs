@@ -5,7 +5,7 @@ use super::pick::{Axis, all, pick, spread_out};
 use langevin::reference::Op;
 use langevin::verify::{Tensor, Tensors};
 use langevin::{
-    ActivationDesc, ActivationQuantizeDesc, AttentionDesc, CastDesc, Causal, ConvDesc, DequantizeDesc,
+    ActivationDesc, ActivationQuantizeDesc, AttentionDesc, CastDesc, ConvDesc, DequantizeDesc,
     GatedResidualDesc, Granularity, GuidanceDesc, HeatDesc, HistogramDesc, Kernel, LaplacianDesc, MatmulDesc,
     NormDesc, NormQuantizeDesc, PatchifyDesc, QuantizeDesc, UnpatchifyDesc,
 };
@@ -98,7 +98,7 @@ impl Reduced for AttentionDesc {
     fn sample(&self, inputs: &Tensors) -> Option<Sample<Self>> {
         let tensor = |name| inputs.get(name);
         let shape = |name| tensor(name).map(Tensor::shape);
-        let plain = self.tensors().len() == 4 && self.causal == Causal::None && self.heads == self.kv_heads;
+        let plain = self.tensors().len() == 4 && self.band().is_everything() && self.heads == self.kv_heads;
         if !plain || shape("q")? != [self.batch, self.heads, self.seq_q, self.head_dim] {
             return None;
         }

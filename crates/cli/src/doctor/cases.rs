@@ -7,10 +7,10 @@ use super::Group;
 use langevin::formats::e8m0::ScaleRounding;
 use langevin::reference::{Boundary, Edge, ScaleSource};
 use langevin::{
-    Activation, ActivationDesc, ActivationQuantizeDesc, AttentionDesc, CastDesc, Causal, Columns, ConvDesc,
-    DequantizeDesc, FakeQuantizeDesc, Format, GatedResidualDesc, Granularity, GuidanceDesc, HeatDesc,
+    Activation, ActivationDesc, ActivationQuantizeDesc, Align, AttentionDesc, CastDesc, Columns, ConvDesc,
+    DequantizeDesc, FakeQuantizeDesc, Format, GatedResidualDesc, Granularity, GuidanceDesc, Heads, HeatDesc,
     HistogramDesc, LaplacianDesc, MatmulDesc, Modulation, NormDesc, NormKind, NormQuantizeDesc, Operand,
-    Overflow, Pair, PatchifyDesc, QuantizeDesc, UnpatchifyDesc,
+    Overflow, Pair, PatchifyDesc, QuantizeDesc, UnpatchifyDesc, Window,
 };
 
 /// The formats that results of arithmetic are stored in.
@@ -114,14 +114,29 @@ fn attention() -> Vec<AttentionDesc> {
         ..Default::default()
     };
     let mut cases = vec![heads(1, 1, 1, 1), heads(33, 65, 32, 32), heads(5, 131, 17, 67), heads(3, 0, 4, 4)];
-    cases.extend(formats().map(|(q, k, out)| AttentionDesc { q, k, v: q, out, ..heads(7, 19, 24, 10) }));
+    cases.extend(formats().map(|(q, k, out)| AttentionDesc {
+        q: q.into(),
+        k: k.into(),
+        v: q.into(),
+        out,
+        ..heads(7, 19, 24, 10)
+    }));
     let grouped = AttentionDesc { batch: 2, heads: 6, kv_heads: 2, lse: true, ..heads(35, 37, 16, 12) };
-    for causal in [Causal::TopLeft, Causal::BottomRight, Causal::Offset(-3)] {
-        cases.push(AttentionDesc { causal, ..grouped.clone() });
+    for causal in [Align::TopLeft, Align::BottomRight, Align::Offset(-3)] {
+        cases.push(AttentionDesc { causal: Some(causal), ..grouped.clone() });
     }
+    let window = |left, right, align| Some(Window { left: Some(left), right, align });
+    cases.push(AttentionDesc { window: window(5, Some(2), Align::BottomRight), ..grouped.clone() });
+    // Three sequences, and few queries against many keys.
+    let sequences = AttentionDesc { batch: 1, sequences: Some(3), ..grouped.clone() };
+    cases.push(AttentionDesc { window: window(9, None, Align::TopLeft), ..sequences });
+    cases.push(AttentionDesc { seq_q: 1, seq_kv: 1100, lse: true, ..heads(1, 1100, 20, 20) });
     let masked = AttentionDesc { mask: Some([1, 6, 35, 37]), bias: Some([2, 1, 1, 37]), ..grouped.clone() };
-    let (scale, softcap, scales) = (Some(0.7), Some(3.0), Some(Granularity::PerTensor));
-    cases.extend([masked, AttentionDesc { scale, softcap, scales, sinks: true, ..grouped }]);
+    let scaled = |shape| Heads::from(Format::I8).scaled(shape);
+    let (q, k, v) = (scaled([2, 1, 35]), scaled([1, 2, 1]), scaled([2, 2, 37]));
+    let (scale, softcap) = (Some(0.02), Some(3.0));
+    cases.extend([masked.clone(), AttentionDesc { q, k, v, scale, softcap, sinks: true, ..grouped }]);
+    cases.push(AttentionDesc { q, k, v, scale, sinks: true, ..masked });
     cases
 }
 
