@@ -4,11 +4,11 @@
 use langevin::formats::e8m0::ScaleRounding;
 use langevin::gpu::CoopShape;
 use langevin::{
-    Activation, ActivationDesc, ActivationQuantizeDesc, Align, AttentionDesc, Capabilities, CastDesc,
-    Columns, ConvDesc, DequantizeDesc, FakeQuantizeDesc, Format, GatedResidualDesc, Granularity,
-    GuidanceDesc, Heads, HeatDesc, HistogramDesc, Kernel, LaplacianDesc, MatmulDesc, Modulation, NormDesc,
-    NormKind, NormQuantizeDesc, Operand, Overflow, Pair, PatchifyDesc, QuantizeDesc, Rounding, ScaleSource,
-    StageSource, UnpatchifyDesc, View, Window, sources,
+    Activation, ActivationDesc, ActivationQuantizeDesc, Align, AttentionDesc, Boundary, Capabilities,
+    CastDesc, Columns, ConvDesc, ConvLayout, DequantizeDesc, FakeQuantizeDesc, Format, GatedResidualDesc,
+    Granularity, GuidanceDesc, Heads, HeatDesc, HistogramDesc, Kernel, LaplacianDesc, MatmulDesc, Modulation,
+    NormDesc, NormKind, NormQuantizeDesc, Operand, Overflow, Pair, PatchifyDesc, QuantizeDesc, Rounding,
+    ScaleSource, StageSource, UnpatchifyDesc, View, Window, sources,
 };
 use naga::{AddressSpace, StorageAccess};
 use std::path::{Path, PathBuf};
@@ -325,17 +325,38 @@ fn guidance_and_patches() {
     check(&UnpatchifyDesc { batch: 1, channels: 2, height: 4, width: 6, patch: 2 });
 }
 
+/// Formats in pairs, each with an output, a layout, few and many channels; then every option.
 #[test]
 fn conv() {
+    let plane = ConvDesc { spatial: vec![4, 5], kernel: vec![3, 3], in_channels: 8, ..Default::default() };
     for (i, x) in Format::ALL.into_iter().enumerate() {
         for (j, w) in Format::ALL.into_iter().enumerate() {
-            let desc =
-                ConvDesc { spatial: vec![4, 5], kernel: vec![3, 3], bias: j % 2 == 0, ..Default::default() };
             let out = [Format::F32, Format::F16, Format::BF16][(i + j) % 3];
-            // One output channel to a group, and several.
-            check(&ConvDesc { x, w, out, ..desc.clone() });
-            check(&ConvDesc { x, w, out, out_channels: 5, ..desc });
+            let layout = ConvLayout::ALL[(i + j) % 2];
+            let out_channels = [1, 5, 40][(i + 2 * j) % 3];
+            check(&ConvDesc { x, w, out, layout, out_channels, bias: j % 2 == 0, ..plane.clone() });
         }
+    }
+    for bits in 0..64 {
+        let bit = |i: u32| bits >> i & 1 == 1;
+        let transposed = bit(0);
+        check(&ConvDesc {
+            layout: ConvLayout::ALL[usize::from(bit(1))],
+            groups: if bit(2) { 2 } else { 1 },
+            transposed,
+            stride: vec![2],
+            upsample: vec![if bit(3) && !transposed { 2 } else { 1 }],
+            padding: vec![[1, 1]],
+            boundary: vec![if bit(4) && !transposed { Boundary::Circular } else { Boundary::Zero }],
+            x_scale: bit(5),
+            w_scale: [None, Some(Granularity::PerTensor), Some(Granularity::PerRow)][bits as usize % 3],
+            activation: Activation::ALL[bits as usize % 5],
+            residual: bit(3),
+            out_channels: 6,
+            x: if bit(5) { Format::I8 } else { Format::F32 },
+            w: Format::I8,
+            ..plane.clone()
+        });
     }
 }
 

@@ -19,3 +19,8 @@ fn total_bits(total: Total) -> vec4<u32> {
 fn total_of(bits: vec4<u32>) -> Total {
   return bitcast<vec4<f32>>(bits);
 }
+
+// One more product for each sum.
+fn accumulate(total: Total, a: vec4<f32>, b: vec4<f32>) -> Total {
+  return fma(a, b, total);
+}

@@ -1,11 +1,15 @@
 /// What a convolution reads outside its input.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+///
+/// As JSON: `"zero"`, `{"constant": 0.5}`, `"circular"`, `"reflect"`, `"replicate"`.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum Boundary {
     /// Zeros.
     #[default]
     Zero,
+    /// This value, one of those that the format of the input holds, in its units.
+    Constant(f32),
     /// The input repeated: index modulo extent. As JSON also `"periodic"`.
     #[cfg_attr(feature = "serde", serde(alias = "periodic"))]
     Circular,
@@ -17,10 +21,21 @@ pub enum Boundary {
 }
 
 impl Boundary {
-    /// Every kind of boundary.
-    pub const ALL: [Self; 4] = [Self::Zero, Self::Circular, Self::Reflect, Self::Replicate];
+    /// Every kind of boundary; the constant is 1.
+    pub const ALL: [Self; 5] =
+        [Self::Zero, Self::Constant(1.0), Self::Circular, Self::Reflect, Self::Replicate];
 
-    /// Where the value at `position` of an axis comes from; `None` for a zero.
+    /// The value where [`Boundary::source`] has none.
+    pub fn outside(self) -> f64 {
+        if let Self::Constant(value) = self { f64::from(value) } else { 0.0 }
+    }
+
+    /// Whether what is outside is a part of the input again.
+    pub fn repeats(self) -> bool {
+        matches!(self, Self::Circular | Self::Reflect | Self::Replicate)
+    }
+
+    /// Where the value at `position` of an axis comes from; `None` for one that is [outside](Boundary::outside).
     ///
     /// A position further outside than [`Boundary::Reflect`] reaches gives `None` too.
     pub fn source(self, position: i64, extent: usize) -> Option<usize> {
@@ -29,7 +44,7 @@ impl Boundary {
             return usize::try_from(position).ok();
         }
         let inside = match self {
-            Self::Zero => return None,
+            Self::Zero | Self::Constant(_) => return None,
             Self::Circular => position.rem_euclid(last + 1),
             Self::Reflect if position < 0 => -position,
             Self::Reflect => 2 * last - position,
@@ -55,6 +70,7 @@ mod tests {
         };
         let cases = [
             (Boundary::Zero, around([None; 2], [None; 2])),
+            (Boundary::Constant(2.5), around([None; 2], [None; 2])),
             (Boundary::Circular, around([Some(1), Some(2)], [Some(0), Some(1)])),
             (Boundary::Reflect, around([Some(2), Some(1)], [Some(1), Some(0)])),
             (Boundary::Replicate, around([Some(0); 2], [Some(2); 2])),
@@ -62,6 +78,12 @@ mod tests {
         for (boundary, expected) in cases {
             assert_eq!(extended(boundary, 3, -2..5), expected, "{boundary:?}");
         }
+    }
+
+    #[test]
+    fn only_a_constant_is_something_outside() {
+        assert_eq!(Boundary::ALL.map(Boundary::outside), [0.0, 1.0, 0.0, 0.0, 0.0]);
+        assert_eq!(Boundary::ALL.map(Boundary::repeats), [false, false, true, true, true]);
     }
 
     #[test]

@@ -1,46 +1,68 @@
-//! Convolution along one, two or three axes, with the boundary as part of it.
+//! Convolution along one, two or three axes, with the boundary as part of it, and its transpose.
 
-use crate::bound::Rounded;
-use crate::per_axis::{MAX_AXES, along, check_axes, check_list};
-use crate::{Boundary, ConvAxis, Cost, DescError, Expected, Format, Op, TensorSpec, Tensors};
-use ndarray::{ArrayD, ArrayViewD, IxDyn};
-use rayon::prelude::*;
+mod answer;
+mod axis;
+mod layout;
+mod rules;
 
-/// `out[n, o, i..] = bias[o] + sum over c, k.. of w[o, c, k..] x[n, c', i * stride + k * dilation - before..]`
+use crate::per_axis::{MAX_AXES, along};
+use crate::{Activation, Boundary, Cost, DescError, Expected, Format, Granularity, Op, TensorSpec, Tensors};
+pub use axis::{ConvAxis, ConvSource};
+pub use layout::ConvLayout;
+use ndarray::{ArrayD, ArrayViewD};
+
+/// `out[n, o, i..] = residual + activation(x_scale w_scale[o] sum over c, k.. of w[o, c, k..] x[n, c', j..] + bias[o])`
+/// with `j = i * stride + k * dilation - before`
 ///
 /// A cross-correlation, as in every neural network: the kernel is not flipped. `c` counts the input channels of the
 /// group of `o`: `c' = o / (out_channels / groups) * (in_channels / groups) + c`. Outside of `x` the [`Boundary`] of
-/// the axis says what is read, so that no padded copy is needed.
+/// the axis says what is read, so that no padded copy is needed; where a position is outside along several axes and
+/// nothing is repeated there, the last of these axes says it. With [`ConvDesc::upsample`] the input is `x` with every
+/// element repeated (nearest-neighbour upsampling), and paddings and boundaries are those of the repeated input.
 ///
 /// | tensor | shape | type |
 /// |---|---|---|
 /// | `x` | `[batch, in_channels, spatial..]` | [`ConvDesc::x`] |
 /// | `w` | `[out_channels, in_channels / groups, kernel..]` | [`ConvDesc::w`] |
+/// | `x_scale` | `[]` | F32 |
+/// | `w_scale` | `[]` per tensor, `[out_channels]` per row | F32 |
 /// | `bias` | `[out_channels]` | F32 |
+/// | `residual` | as `out` | as `out` |
 /// | `out` | `[batch, out_channels, out_spatial..]` | [`ConvDesc::out`] |
 ///
-/// All are row-major with every row starting on a 4-byte word. An axis of `out` has
-/// `(spatial + before + after - dilation * (kernel - 1) - 1) / stride + 1` elements, rounded down, and none where the
-/// kernel is longer than the padded input.
+/// With [`ConvLayout::ChannelsLast`] the second axis of each of these is the last: `[batch, spatial.., in_channels]`,
+/// `[out_channels, kernel.., in_channels / groups]`. All are row-major with every row starting on a 4-byte word. An
+/// axis of `out` has `(upsample * spatial + before + after - dilation * (kernel - 1) - 1) / stride + 1` elements,
+/// rounded down, and none where the kernel is longer than the padded input.
 ///
-/// `spatial` and `kernel` have one entry per axis, 1 to 3 of them. The lists `stride`, `dilation`, `padding` and
-/// `boundary` have one entry per axis, or one for every axis, or none for the default. JSON also takes one value in
-/// place of a list, and one number for both sides of a padding: `"padding": 1`, `[1, 2]` (1 on both sides of the first
-/// axis, 2 of the second), `[[0, 1], [2, 2]]` (before, after).
+/// With [`ConvDesc::transposed`] it is the adjoint of that map from `out` to `x`, for the same `w`: PyTorch's
+/// `ConvTranspose`, JAX's `conv_transpose` with `transpose_kernel`. Then `j = (i + before - k * dilation) / stride`,
+/// products without such an integer are left out, `w` is `[in_channels, out_channels / groups, kernel..]`, an axis of
+/// `out` has `(spatial - 1) * stride + dilation * (kernel - 1) + 1 + output_padding - before - after` elements (none
+/// without input), and only zeros are outside.
 ///
-/// Products and sums are f32 on every tier, in any order. Without input channels `out` is the bias. I8 operands count
-/// as the integers they hold. NaN and infinity reach only outputs whose window they stand in, as some non-finite
-/// value or none. An F16 or BF16 output overflows to infinity.
+/// `spatial` and `kernel` have one entry per axis, 1 to 3 of them. The lists `stride`, `dilation`, `padding`,
+/// `boundary`, `upsample` and `output_padding` have one entry per axis, or one for every axis, or none for the default.
+/// JSON also takes one value in place of a list, and one number for both sides of a padding: `"padding": 1`, `[1, 2]`
+/// (1 on both sides of the first axis, 2 of the second), `[[0, 1], [2, 2]]` (before, after).
 ///
-/// Error bound, per element, with `u = 2^-23` and `terms = in_channels / groups * kernel volume`:
-/// `gamma(terms + 1) sum |w||x|`, one `u` of the running magnitude for the bias, and half a unit in the last place of
-/// `out`.
+/// Products and sums are f32 on every tier, in any order; those of I8 by I8 are i32 and exact, up to the 131,071
+/// products to an output that fit. Without input channels the sum is 0. I8 operands without scale count as the
+/// integers they hold, and a constant outside is a value of `x` before its scale. NaN and infinity reach only outputs
+/// whose window they stand in, as some non-finite value or none. An F16 or BF16 output overflows to infinity.
+///
+/// Error bound, per element, with `u = 2^-23`, `terms` the products of an output and `mag` the sum of their magnitudes:
+/// `L gamma(terms + 1) mag` (for I8 by I8 nothing but the conversion of the sum, `u |sum|` beyond 2^24), plus one `u`
+/// of the running magnitude for each scale, the bias and the residual (`L` the activation's slope, plus its own
+/// evaluation error), and half a unit in the last place of `out`.
 ///
 /// # Errors
-/// [`DescError::Field`] for other than 1 to 3 axes, a list of another length, an extent of `kernel`, a stride or a
-/// dilation of 0, groups that do not divide the channels, a reflection that reaches past the far end, a padding by
-/// something other than zeros where there is nothing to repeat, an 8-bit `out`; [`DescError::TooLarge`] where indices
-/// would leave the shaders' integers.
+/// [`DescError::Field`] for other than 1 to 3 axes, a list of another length, an extent of `kernel`, a stride, a
+/// dilation or an upsampling of 0, groups that do not divide the channels, a reflection that reaches past the far end,
+/// a padding by something other than zeros where there is no input, a constant that `x` cannot hold, an
+/// `output_padding` that is not smaller than stride or dilation, sums of I8 that may leave i32, an 8-bit `out`, scales
+/// of other parts; [`DescError::TooLarge`] where indices would leave the shaders' integers; [`DescError::Value`] for a
+/// scale that is negative or not finite.
 ///
 /// # Example
 /// ```
@@ -83,6 +105,8 @@ pub struct ConvDesc {
     /// Extents of `w`.
     #[cfg_attr(feature = "serde", serde(skip))]
     pub kernel: Vec<usize>,
+    /// In which order the axes of `x`, `w`, `residual` and `out` are stored.
+    pub layout: ConvLayout,
     /// How `x` is stored.
     #[cfg_attr(feature = "serde", serde(skip))]
     pub x: Format,
@@ -105,13 +129,34 @@ pub struct ConvDesc {
     /// What the padding holds; zeros.
     #[cfg_attr(feature = "serde", serde(deserialize_with = "crate::per_axis::json::list"))]
     pub boundary: Vec<Boundary>,
+    /// How often each element of `x` is repeated before anything else; 1.
+    #[cfg_attr(feature = "serde", serde(deserialize_with = "crate::per_axis::json::list"))]
+    pub upsample: Vec<usize>,
+    /// It is the adjoint: every input spreads over the outputs. Strides and dilations then count outputs.
+    pub transposed: bool,
+    /// Elements added behind the output of a transposed convolution, to tell apart the extents that its stride merges;
+    /// none.
+    #[cfg_attr(feature = "serde", serde(deserialize_with = "crate::per_axis::json::list"))]
+    pub output_padding: Vec<usize>,
+    /// Multiplies by a scale of `x`.
+    #[cfg_attr(feature = "serde", serde(skip))]
+    pub x_scale: bool,
+    /// Multiplies by the scales of `w`: [`Granularity::PerTensor`], or [`Granularity::PerRow`], where the weights of an
+    /// output channel are a row.
+    #[cfg_attr(feature = "serde", serde(skip))]
+    pub w_scale: Option<Granularity>,
     /// Adds a bias.
     #[cfg_attr(feature = "serde", serde(skip))]
     pub bias: bool,
+    /// Applied after the bias.
+    pub activation: Activation,
+    /// Adds a residual after the activation.
+    #[cfg_attr(feature = "serde", serde(skip))]
+    pub residual: bool,
 }
 
 impl Default for ConvDesc {
-    /// One F32 channel in and out, nothing padded: give `spatial` and `kernel`.
+    /// One F32 channel in and out, nothing padded and nothing fused: give `spatial` and `kernel`.
     fn default() -> Self {
         Self {
             batch: 1,
@@ -119,6 +164,7 @@ impl Default for ConvDesc {
             out_channels: 1,
             spatial: Vec::new(),
             kernel: Vec::new(),
+            layout: ConvLayout::ChannelsFirst,
             x: Format::F32,
             w: Format::F32,
             out: Format::F32,
@@ -127,7 +173,14 @@ impl Default for ConvDesc {
             dilation: Vec::new(),
             padding: Vec::new(),
             boundary: Vec::new(),
+            upsample: Vec::new(),
+            transposed: false,
+            output_padding: Vec::new(),
+            x_scale: false,
+            w_scale: None,
             bias: false,
+            activation: Activation::Identity,
+            residual: false,
         }
     }
 }
@@ -145,6 +198,9 @@ impl ConvDesc {
             dilation: along(&self.dilation, axis, 1),
             padding: along(&self.padding, axis, [0, 0]),
             boundary: along(&self.boundary, axis, Boundary::Zero),
+            upsample: along(&self.upsample, axis, 1),
+            transposed: self.transposed,
+            output_padding: along(&self.output_padding, axis, 0),
         }
     }
 
@@ -164,65 +220,15 @@ impl ConvDesc {
         self.in_channels / self.groups.max(1)
     }
 
-    /// Products that are summed for one output.
+    /// Output channels of a group.
+    pub fn group_outputs(&self) -> usize {
+        self.out_channels / self.groups.max(1)
+    }
+
+    /// The most products that are summed for one output.
     pub fn terms(&self) -> usize {
-        self.kernel.iter().product::<usize>() * self.group_channels()
-    }
-
-    /// The sum of products, and of their magnitudes, for every output.
-    fn sums(&self, x: &[f64], w: &[f64]) -> Vec<[f64; 2]> {
-        let axes = self.three_axes();
-        let [depth, height, width] = axes.map(|axis| axis.out_extent());
-        let volume = depth * height * width;
-        let in_volume: usize = axes.iter().map(|axis| axis.extent).product();
-        let kernel_volume: usize = axes.iter().map(|axis| axis.kernel).product();
-        let channels = self.group_channels();
-        let group_outputs = self.out_channels / self.groups.max(1);
-        let mut sums = vec![[0.0; 2]; self.batch * self.out_channels * volume];
-        if sums.is_empty() {
-            return sums;
-        }
-        let sources = axes.map(|axis| {
-            let windows = 0..axis.out_extent();
-            windows.map(|i| (0..axis.kernel).map(|k| axis.source(i, k)).collect()).collect::<Vec<Vec<_>>>()
-        });
-        sums.par_chunks_mut(volume).enumerate().for_each(|(plane, sums)| {
-            let (item, o) = (plane / self.out_channels, plane % self.out_channels);
-            let first_channel = item * self.in_channels + o / group_outputs * channels;
-            for (position, sum) in sums.iter_mut().enumerate() {
-                let at = [position / (height * width), position / width % height, position % width];
-                for tap in 0..kernel_volume {
-                    let (kernel_height, kernel_width) = (axes[1].kernel, axes[2].kernel);
-                    let k = [
-                        tap / (kernel_height * kernel_width),
-                        tap / kernel_width % kernel_height,
-                        tap % kernel_width,
-                    ];
-                    let source = |axis: usize| sources[axis][at[axis]][k[axis]];
-                    let (Some(z), Some(y), Some(column)) = (source(0), source(1), source(2)) else {
-                        continue;
-                    };
-                    let inside = (z * axes[1].extent + y) * axes[2].extent + column;
-                    for c in 0..channels {
-                        let weight = w[(o * channels + c) * kernel_volume + tap];
-                        let product = weight * x[(first_channel + c) * in_volume + inside];
-                        sum[0] += product;
-                        sum[1] += product.abs();
-                    }
-                }
-            }
-        });
-        sums
-    }
-
-    fn out_shape(&self) -> Vec<usize> {
-        [vec![self.batch, self.out_channels], self.out_spatial()].concat()
-    }
-
-    /// One value per output element, by construction.
-    fn shaped(&self, values: Vec<f64>) -> ArrayD<f64> {
-        let shape = IxDyn(&self.out_shape());
-        ArrayD::from_shape_vec(shape.clone(), values).unwrap_or_else(|_| ArrayD::zeros(shape))
+        let taps = (0..self.spatial.len()).map(|axis| self.axis(axis).taps());
+        taps.fold(self.group_channels(), usize::saturating_mul)
     }
 }
 
@@ -230,66 +236,36 @@ impl Op for ConvDesc {
     const NAME: &'static str = "conv";
 
     fn validate(&self) -> Result<(), DescError> {
-        let axes = self.spatial.len();
-        check_axes::<Self>(axes)?;
-        if self.kernel.len() != axes {
-            let expected = format!("the extents of {axes} axes, as `spatial` has");
-            return Err(Self::field_error("kernel", expected, format!("{:?}", self.kernel)));
-        }
-        for (field, len) in [
-            ("stride", self.stride.len()),
-            ("dilation", self.dilation.len()),
-            ("padding", self.padding.len()),
-            ("boundary", self.boundary.len()),
-        ] {
-            check_list::<Self>(field, len, axes)?;
-        }
-        if !matches!(self.out, Format::F32 | Format::F16 | Format::BF16) {
-            return Err(Self::field_error("out", "f32, f16 or bf16", self.out));
-        }
-        let divides = |channels: usize| self.groups > 0 && channels.is_multiple_of(self.groups);
-        if !divides(self.in_channels) || !divides(self.out_channels) {
-            let expected =
-                format!("a divisor of {} input and {} output channels", self.in_channels, self.out_channels);
-            return Err(Self::field_error("groups", expected, self.groups));
-        }
-        (0..axes).try_for_each(|axis| self.axis(axis).check())?;
-        self.check_index_range()
+        rules::check(self)
     }
 
     fn tensors(&self) -> Vec<TensorSpec> {
-        let x_shape = [&[self.batch, self.in_channels], &self.spatial[..]].concat();
-        let w_shape = [&[self.out_channels, self.group_channels()], &self.kernel[..]].concat();
-        let mut specs =
-            vec![TensorSpec::input("x", self.x, &x_shape), TensorSpec::input("w", self.w, &w_shape)];
-        specs.extend(self.bias.then(|| TensorSpec::input("bias", Format::F32, &[self.out_channels])));
-        specs.push(TensorSpec::output("out", self.out, &self.out_shape()));
-        specs
+        self.specs()
     }
 
     fn cost(&self) -> Cost {
-        let outputs: f64 = self.out_shape().iter().map(|&extent| extent as f64).product();
-        Cost::of(2.0 * outputs * self.terms() as f64, &self.tensors())
+        let product = |extents: &[usize]| extents.iter().map(|&extent| extent as f64).product::<f64>();
+        // Every input of a transposed convolution meets every kernel element, but for those that are cut off.
+        let (spatial, channels) = match self.transposed {
+            false => (self.out_spatial(), [self.batch, self.out_channels, self.group_channels()]),
+            true => (self.spatial.clone(), [self.batch, self.in_channels, self.group_outputs()]),
+        };
+        Cost::of(2.0 * product(&channels) * product(&spatial) * product(&self.kernel), &self.tensors())
     }
 
     fn answer(&self, inputs: &Tensors) -> Vec<Expected> {
-        let values = |name: &str| inputs.values(name).unwrap_or_default().into_raw_vec_and_offset().0;
-        let bias = self.bias.then(|| values("bias"));
-        let sums = self.sums(&values("x"), &values("w"));
-        let volume = self.out_spatial().iter().product::<usize>().max(1);
-        let finish = |(i, [sum, magnitude]): (usize, &[f64; 2])| {
-            let mut y = Rounded::dot(*sum, *magnitude, self.terms());
-            if let Some(bias) = &bias {
-                y = y.add(Rounded::exact(bias[i / volume % self.out_channels]));
-            }
-            y.store(self.out)
-        };
-        let (value, bound) = sums.iter().enumerate().map(finish).map(|y| (y.value, y.error)).unzip();
-        vec![Expected::bounded("out", self.shaped(value), self.shaped(bound))]
+        vec![answer::answer(self, inputs)]
+    }
+
+    fn check_values(&self, inputs: &Tensors) -> Result<(), DescError> {
+        ["x_scale", "w_scale"].into_iter().try_for_each(|name| {
+            let expected = "finite scales that are not negative";
+            inputs.check_values_of(Self::NAME, name, expected, |scale| scale.is_finite() && scale >= 0.0)
+        })
     }
 }
 
-/// The convolution of a descriptor in f64, without bias; formats are not looked at.
+/// The convolution of a descriptor in f64, without scales, bias, activation and residual; formats are not looked at.
 ///
 /// # Errors
 /// Those of [`ConvDesc`], and [`DescError::Shape`] when an array has another shape.
@@ -309,6 +285,5 @@ pub fn conv(
             });
         }
     }
-    let dense = |array: ArrayViewD<'_, f64>| array.iter().copied().collect::<Vec<_>>();
-    Ok(desc.shaped(desc.sums(&dense(x), &dense(w)).iter().map(|[sum, _]| *sum).collect()))
+    Ok(answer::shaped(desc, answer::sums(desc, x, w).iter().map(|[sum, _]| *sum).collect()))
 }

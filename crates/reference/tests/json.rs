@@ -1,7 +1,7 @@
 //! The JSON of the descriptors with lists per axis: short forms, and unknown fields.
 #![cfg(feature = "serde")]
 
-use langevin_reference::{Boundary, ConvDesc, Edge, Format, HeatDesc, LaplacianDesc};
+use langevin_reference::{Activation, Boundary, ConvDesc, ConvLayout, Edge, Format, HeatDesc, LaplacianDesc};
 use serde_json::{from_str, to_string};
 
 #[test]
@@ -26,6 +26,13 @@ fn one_value_stands_for_every_axis() {
     assert!(paddings("[[1, 2, 3]]").is_err() && paddings("-1").is_err() && paddings("\"same\"").is_err());
     let periodic: ConvDesc = from_str(r#"{"boundary": ["periodic", "zero"]}"#).unwrap();
     assert_eq!(periodic.boundary, [Boundary::Circular, Boundary::Zero]);
+    let constant: ConvDesc = from_str(r#"{"boundary": {"constant": 0.5}, "layout": "nhwc"}"#).unwrap();
+    assert_eq!(
+        (constant.boundary, constant.layout),
+        (vec![Boundary::Constant(0.5)], ConvLayout::ChannelsLast)
+    );
+    let mixed: ConvDesc = from_str(r#"{"boundary": ["reflect", {"constant": -1}]}"#).unwrap();
+    assert_eq!(mixed.boundary, [Boundary::Reflect, Boundary::Constant(-1.0)]);
 }
 
 #[test]
@@ -58,7 +65,10 @@ fn what_is_written_reads_back_and_unknown_fields_are_errors() {
     let conv = ConvDesc {
         groups: 2,
         padding: vec![[1, 2]],
-        boundary: vec![Boundary::Circular],
+        boundary: vec![Boundary::Circular, Boundary::Constant(0.25)],
+        upsample: vec![2],
+        activation: Activation::Silu,
+        layout: ConvLayout::ChannelsLast,
         ..Default::default()
     };
     assert_eq!(from_str::<ConvDesc>(&to_string(&conv).unwrap()).unwrap(), conv);

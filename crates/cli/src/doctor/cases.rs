@@ -8,9 +8,9 @@ use langevin::formats::e8m0::ScaleRounding;
 use langevin::reference::{Boundary, Edge, ScaleSource};
 use langevin::{
     Activation, ActivationDesc, ActivationQuantizeDesc, Align, AttentionDesc, CastDesc, Columns, ConvDesc,
-    DequantizeDesc, FakeQuantizeDesc, Format, GatedResidualDesc, Granularity, GuidanceDesc, Heads, HeatDesc,
-    HistogramDesc, LaplacianDesc, MatmulDesc, Modulation, NormDesc, NormKind, NormQuantizeDesc, Operand,
-    Overflow, Pair, PatchifyDesc, QuantizeDesc, UnpatchifyDesc, Window,
+    ConvLayout, DequantizeDesc, FakeQuantizeDesc, Format, GatedResidualDesc, Granularity, GuidanceDesc,
+    Heads, HeatDesc, HistogramDesc, LaplacianDesc, MatmulDesc, Modulation, NormDesc, NormKind,
+    NormQuantizeDesc, Operand, Overflow, Pair, PatchifyDesc, QuantizeDesc, UnpatchifyDesc, Window,
 };
 
 /// The formats that results of arithmetic are stored in.
@@ -157,6 +157,13 @@ fn conv() -> Vec<ConvDesc> {
     let strided =
         ConvDesc { stride: vec![2, 1, 3], dilation: vec![1, 2, 2], ..conv(&[7, 8, 17], &[2, 3, 3]) };
     cases.push(ConvDesc { padding: vec![[1, 1]], ..strided });
+    let last = ConvDesc { layout: ConvLayout::ChannelsLast, padding: vec![[1, 1]], ..channels.clone() };
+    let upsampled = ConvDesc { upsample: vec![2, 3], boundary: vec![Boundary::Reflect], ..last.clone() };
+    let spread = ConvDesc { transposed: true, stride: vec![2, 3], bias: false, groups: 2, ..channels };
+    let (x_scale, w_scale, residual) = (true, Some(Granularity::PerRow), true);
+    let fused = ConvDesc { x_scale, w_scale, residual, activation: Activation::Silu, ..last.clone() };
+    cases.extend([fused, upsampled, ConvDesc { layout: ConvLayout::ChannelsLast, ..spread.clone() }, spread]);
+    cases.push(ConvDesc { x: Format::I8, w: Format::I8, in_channels: 70, out_channels: 36, ..last });
     cases
 }
 

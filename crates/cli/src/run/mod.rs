@@ -1,6 +1,7 @@
 //! Runs any kernel on tensors from a file.
 
 mod attention;
+mod conv;
 mod cpu;
 mod glue;
 mod grid;

@@ -108,6 +108,26 @@ fn a_periodic_convolution() {
     assert_eq!(out, f32s(&[1, 1, 4], &[106.0, 97.0, 94.0, 103.0]));
     let [out] = outputs("conv", &tensors, r#"{"padding": [[1, 0]], "stride": 2}"#, ["out"]);
     assert_eq!(out, f32s(&[1, 1, 2], &[98.0, 94.0]));
+    // Outside are threes: 3 - 2, 1 - 4, 2 - 8, 4 - 3.
+    let [out] = outputs("conv", &tensors, r#"{"padding": 1, "boundary": {"constant": 3}}"#, ["out"]);
+    assert_eq!(out, f32s(&[1, 1, 4], &[101.0, 97.0, 94.0, 101.0]));
+}
+
+#[test]
+fn a_transposed_convolution_with_channels_last_and_everything_after_it() {
+    // Two channels to one: 1 2 | 3 4 spread by the weights 1 2 | 10 20, an output further.
+    let tensors = [
+        ("x", i8s(&[1, 2, 2], &[1, 2, 3, 4])),
+        ("w", i8s(&[2, 2, 1], &[1, 2, 10, 20])),
+        ("x_scale", f32s(&[], &[0.5])),
+        ("w_scale", f32s(&[1], &[2.0])),
+        ("bias", f32s(&[1], &[-50.0])),
+        ("residual", f32s(&[1, 3, 1], &[0.25, 0.5, 0.75])),
+    ];
+    let desc = r#"{"transposed": true, "layout": "channels_last", "activation": "relu"}"#;
+    let [out] = outputs("conv", &tensors, desc, ["out"]);
+    // 1 + 20, 2 + 40 + 3 + 40, 6 + 80; minus 50, and nothing below zero.
+    assert_eq!(out, f32s(&[1, 3, 1], &[0.25, 35.5, 36.75]));
 }
 
 #[test]
