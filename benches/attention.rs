@@ -14,9 +14,9 @@ fn main() {
             seq_kv: seq,
             head_dim: 64,
             v_dim: 64,
-            q: format,
-            k: format,
-            v: format,
+            q: format.into(),
+            k: format.into(),
+            v: format.into(),
             out: format,
             ..Default::default()
         };

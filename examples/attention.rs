@@ -4,7 +4,7 @@
 
 use langevin::reference::generate;
 use langevin::verify::{self, RunOptions};
-use langevin::{AttentionDesc, Causal, Format, Gpu};
+use langevin::{Align, AttentionDesc, Format, Gpu};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let gpu = Gpu::open(&Default::default())?;
@@ -16,10 +16,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         seq_kv: 40,
         head_dim: 32,
         v_dim: 32,
-        k: Format::E4m3,
-        v: Format::E4m3,
+        k: Format::E4m3.into(),
+        v: Format::E4m3.into(),
         // The last query sees all keys, the first of the five all but four.
-        causal: Causal::BottomRight,
+        causal: Some(Align::BottomRight),
         lse: true,
         ..Default::default()
     };

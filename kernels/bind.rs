@@ -1,7 +1,8 @@
 use crate::BindError;
-use crate::recipe::{SCRATCH, Stage};
+use crate::Capabilities;
+use crate::recipe::{Recipe, SCRATCH, Stage, Window};
 use langevin_gpu::ComputeStage;
-use langevin_reference::{Role, TensorSpec};
+use langevin_reference::{Op, Role, TensorSpec};
 
 /// A plan bound to buffers, ready to be recorded any number of times, in any pass of its device.
 #[derive(Clone, Debug)]
@@ -45,7 +46,7 @@ pub(crate) const STAND_IN_BYTES: u64 = 16;
 pub(crate) enum Extent {
     /// The tensor's own bytes, so that the driver's bounds checks are the tensor's.
     Exact,
-    /// All of it: a write past the tensor's end is done, and can be noticed.
+    /// All of it, where the device can bind as much: a write past the tensor's end is done, and can be noticed.
     Given,
 }
 
@@ -61,7 +62,9 @@ pub(crate) struct Memory {
 }
 
 impl Memory {
-    pub(crate) fn new(specs: Vec<TensorSpec>, scratch_bytes: u64, alignment: u32) -> Self {
+    pub(crate) fn of<D: Op>(desc: &D, recipe: &Recipe, capabilities: &Capabilities) -> Self {
+        let alignment = capabilities.limits.min_storage_buffer_offset_alignment;
+        let (specs, scratch_bytes) = (desc.tensors(), recipe.scratch_bytes);
         Self { specs, scratch_bytes, alignment, stand_ins: Vec::new() }
     }
 
@@ -123,7 +126,10 @@ impl Memory {
                 (Some(stand_in), _) => stand_in.as_entire_buffer_binding(),
                 (None, Some(binding)) => {
                     let exact = exact_range(op, name, bytes, alignment, binding)?;
-                    if extent == Extent::Exact { exact } else { binding.clone() }
+                    let given =
+                        binding.size.map_or(binding.buffer.size() - binding.offset, |size| size.get());
+                    let allowed = device.limits().max_storage_buffer_binding_size;
+                    if extent == Extent::Given && given <= allowed { binding.clone() } else { exact }
                 }
                 (None, None) => return Err(BindError::Missing { op, tensor: name.to_owned() }),
             };
@@ -189,7 +195,17 @@ pub(crate) fn bind_stages<'s>(
     bound: &[(&'static str, wgpu::BufferBinding<'_>)],
 ) -> Call {
     let dispatches = stages.map(|(stage, compiled, workgroups)| {
-        let binding = |name: &str| bound.iter().find(|(tensor, _)| *tensor == name).map(|(_, b)| b.clone());
+        let binding = |name: &str| {
+            let (_, whole) = bound.iter().find(|(tensor, _)| *tensor == name)?;
+            Some(match stage.window(name) {
+                None => whole.clone(),
+                Some(Window { offset, bytes }) => wgpu::BufferBinding {
+                    buffer: whole.buffer,
+                    offset: whole.offset + offset,
+                    size: wgpu::BufferSize::new(bytes),
+                },
+            })
+        };
         let buffers: Vec<_> = stage.shader.bindings.iter().filter_map(|b| binding(b.name)).collect();
         debug_assert_eq!(buffers.len(), stage.shader.bindings.len(), "{}: an unknown binding", stage.label);
         let bind_group = compiled.bind(device, stage.label, &buffers);

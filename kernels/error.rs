@@ -32,6 +32,16 @@ pub enum PlanError {
         /// The variants that can run.
         available: String,
     },
+    /// Every variant that could run failed an earlier check of this adapter.
+    #[error("{op}: variant {variant} may not run here, a check of this adapter found: {finding}")]
+    Distrusted {
+        /// The kernel.
+        op: &'static str,
+        /// The preferred one of the variants.
+        variant: &'static str,
+        /// What was found.
+        finding: String,
+    },
     /// wgpu or the driver refused.
     #[error(transparent)]
     Gpu(#[from] GpuError),

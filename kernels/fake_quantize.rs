@@ -1,5 +1,5 @@
 use crate::kernel::{Kernel, Variant, buffers, sealed};
-use crate::quantize::Job;
+use crate::quantize::{Job, Numbers};
 use crate::recipe::Recipe;
 use crate::{Capabilities, FakeQuantizeDesc, Plan};
 use langevin_reference::Op;
@@ -38,7 +38,7 @@ impl Kernel for FakeQuantizeDesc {
     }
 
     fn recipe(&self, variant: Variant, capabilities: &Capabilities) -> Recipe {
-        let job = Job { desc: &self.codes, specs: self.tensors(), out: Some(self.out) };
-        job.recipe(variant, capabilities)
+        let job = Job::new(&self.codes, self.tensors(), Numbers::Stored);
+        Job { out: Some(self.out), ..job }.recipe(variant, capabilities)
     }
 }

@@ -24,8 +24,10 @@
 #![forbid(unsafe_code)]
 
 mod activation;
+mod activation_quantize;
 mod attention;
 mod bind;
+mod cast;
 mod conv;
 mod dequantize;
 mod error;
@@ -33,10 +35,12 @@ mod fake_quantize;
 mod gated_residual;
 mod guidance;
 mod heat;
+mod histogram;
 mod kernel;
 mod laplacian;
 mod matmul;
 mod norm;
+mod norm_quantize;
 mod patchify;
 mod plan;
 mod quantize;
@@ -46,8 +50,10 @@ mod unpatchify;
 pub mod verify;
 
 pub use activation::{Activate, ActivationBuffers};
+pub use activation_quantize::{ActivationQuantize, ActivationQuantizeBuffers};
 pub use attention::{Attention, AttentionBuffers};
 pub use bind::Call;
+pub use cast::{Cast, CastBuffers};
 pub use conv::{Conv, ConvBuffers};
 pub use dequantize::{Dequantize, DequantizeBuffers};
 pub use error::{BindError, PlanError};
@@ -55,18 +61,21 @@ pub use fake_quantize::{FakeQuantize, FakeQuantizeBuffers};
 pub use gated_residual::{GatedResidual, GatedResidualBuffers};
 pub use guidance::{Guidance, GuidanceBuffers};
 pub use heat::{Heat, HeatBuffers};
+pub use histogram::{Histogram, HistogramBuffers};
 pub use kernel::{Buffers, Kernel, Variant};
-pub use langevin_gpu::{self as gpu, Capabilities, Gpu, Tier};
+pub use langevin_gpu::{self as gpu, Capabilities, Distrusted, Gpu, Tier};
 pub use langevin_reference::formats::{self, Format, Overflow, Rounding};
 pub use langevin_reference::{
-    self as reference, Activation, ActivationDesc, AttentionDesc, Boundary, Causal, Columns, ConvDesc,
-    ConvLayout, Cost, DequantizeDesc, DescError, Edge, FakeQuantizeDesc, GatedResidualDesc, Granularity,
-    GuidanceDesc, HeatDesc, LaplacianDesc, MatmulDesc, Modulation, NormDesc, NormKind, Operand, Pair,
-    PatchifyDesc, QuantizeDesc, ScaleSource, UnpatchifyDesc, View,
+    self as reference, Activation, ActivationDesc, ActivationQuantizeDesc, Align, AttentionDesc, Band,
+    Boundary, CastDesc, Columns, ConvDesc, ConvLayout, Cost, DequantizeDesc, DescError, Edge,
+    FakeQuantizeDesc, GatedResidualDesc, Granularity, GuidanceDesc, Heads, HeatDesc, HistogramDesc,
+    LaplacianDesc, MatmulDesc, Modulation, NormDesc, NormKind, NormQuantizeDesc, Operand, Pair, PatchifyDesc,
+    QuantizeDesc, ScaleSource, UnpatchifyDesc, View, Window,
 };
 pub use laplacian::{Laplacian, LaplacianBuffers};
 pub use matmul::{Matmul, MatmulBuffers};
 pub use norm::{Norm, NormBuffers};
+pub use norm_quantize::{NormQuantize, NormQuantizeBuffers};
 pub use patchify::{Patchify, PatchifyBuffers};
 pub use plan::{Pick, Plan, PlanOptions, StageSource, choice, sources};
 pub use quantize::{Quantize, QuantizeBuffers};

@@ -1,4 +1,8 @@
 mod choice;
+mod parts;
+#[cfg(test)]
+mod range_tests;
+mod shape;
 mod stages;
 
 use crate::kernel::{Kernel, Variant, buffers, sealed};
@@ -22,6 +26,20 @@ use crate::{Activation, Capabilities, MatmulDesc, Plan};
 /// Few tiles and a long k are cut into slices along k, which a second dispatch adds up in order: such a plan borrows
 /// scratch ([`Plan::scratch_bytes`]; whether it needs some depends on the device). So does one whose tensors are more
 /// than a stage of the device can bind.
+///
+/// Tensors larger than the device's `max_storage_buffer_binding_size` are bound in ranges, one dispatch for each part of
+/// the product: parts of the batch, of the rows, of the columns where `b` is stored `[n, k]`, and of k where `b` is stored
+/// `[k, n]` or `a` `[k, m]`. Parts of k add up in the scratch, in order; the others change no bit. What stays too large is
+/// [`PlanError::Limit`](crate::PlanError::Limit): a single row or line of an operand, the halves of a pair in a `b`
+/// stored `[n, k]`, and with [`MatmulDesc::batch_invariant`] an `a` stored `[k, m]`, whose cuts would depend on m. To
+/// split such a product by hand, bind ranges of its buffers to plans of smaller products.
+///
+/// All variants obey the descriptor's error bound, which holds for sums in any order: `tiled`, `shuffle` and `broadcast`
+/// add k products one after the other, the others fewer. `cooperative` multiplies f16, whose products f32 holds exactly.
+/// A matrix unit may add a block of products at once, aligned to the largest addend and cut off (Fasi, Higham, Mikaitis
+/// and Pranesh, "Numerical behavior of NVIDIA tensor cores", PeerJ Computer Science 7:e330, 2021): each other addend then
+/// loses less than `u` of the largest, so that the bound holds for units that keep one bit more than f32 while they add.
+/// [`verify`](crate::verify) and the program's `doctor` compare any adapter with it.
 pub type Matmul = Plan<MatmulDesc>;
 
 buffers! {

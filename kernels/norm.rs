@@ -1,5 +1,5 @@
 use crate::kernel::{Kernel, Variant, buffers, sealed};
-use crate::recipe::{Recipe, StageBuilder};
+use crate::recipe::{Recipe, Stage, StageBuilder};
 use crate::{Capabilities, NormDesc, NormKind, Plan, Tier};
 use langevin_gpu::ParamValue;
 use langevin_reference::{Dtype, Modulation};
@@ -49,35 +49,56 @@ impl Kernel for NormDesc {
     }
 
     fn recipe(&self, variant: Variant, _: &Capabilities) -> Recipe {
-        let all_rows = if self.width == 0 { 0 } else { self.batch * self.rows };
-        // Three passes over a row, four columns at a time, by one invocation or by 128.
-        let (text, rows_per_group, iterations) = match variant.tier {
-            Tier::Software => (include_str!("../shaders/norm_serial.wgsl"), 8, 3 * self.width.div_ceil(4)),
-            _ => (include_str!("../shaders/norm_tree.wgsl"), 1, 3 * self.width.div_ceil(512) + 14),
-        };
-        let modulation = self.modulation.unwrap_or(Modulation { width: 0, shift: 0, scale: 0 });
         let builder = StageBuilder::new("norm", self)
-            .flag("CENTRED", self.kind == NormKind::Layer)
-            .flag("HAS_WEIGHT", self.weight)
-            .flag("HAS_BIAS", self.bias)
-            .flag("HAS_MODULATION", self.modulation.is_some())
-            .size("rows", self.rows)
-            .size("all_rows", all_rows)
             .size("width", self.width)
-            .size("x_pitch", Dtype::from(self.x).padded_row_len(self.width))
-            .size("out_pitch", Dtype::from(self.out).padded_row_len(self.width))
-            .size("modulation_width", modulation.width)
-            .size("shift", modulation.shift)
-            .size("scale", modulation.scale)
-            .param("eps", ParamValue::F32(self.eps));
-        let stage = ["x", "weight", "bias", "modulation"]
-            .into_iter()
-            .fold(builder, StageBuilder::reads)
+            .size("out_pitch", Dtype::from(self.out).padded_row_len(self.width));
+        let builder = with_affine(with_rows(builder, self), self)
             .writes("out")
-            .part("norm_row", include_str!("../shaders/shared/norm_row.wgsl"))
-            .part(variant.name, text)
-            .loop_iterations(iterations)
-            .groups(all_rows.div_ceil(rows_per_group) as u64);
-        Recipe::single(stage)
+            .part("norm_store", include_str!("../shaders/norm_store.wgsl"));
+        Recipe::single(with_statistics(builder, self, variant.tier))
     }
+}
+
+/// Reads rows. The builder has their width.
+pub(crate) fn with_rows(builder: StageBuilder, desc: &NormDesc) -> StageBuilder {
+    builder
+        .size("x_pitch", Dtype::from(desc.x).padded_row_len(desc.width))
+        .reads("x")
+        .part("norm_row", include_str!("../shaders/shared/norm_row.wgsl"))
+}
+
+/// Finishes normalised elements.
+pub(crate) fn with_affine(builder: StageBuilder, desc: &NormDesc) -> StageBuilder {
+    let modulation = desc.modulation.unwrap_or(Modulation { width: 0, shift: 0, scale: 0 });
+    let builder = builder
+        .flag("HAS_WEIGHT", desc.weight)
+        .flag("HAS_BIAS", desc.bias)
+        .flag("HAS_MODULATION", desc.modulation.is_some())
+        .size("rows", desc.rows)
+        .size("modulation_width", modulation.width)
+        .size("shift", modulation.shift)
+        .size("scale", modulation.scale);
+    ["weight", "bias", "modulation"]
+        .into_iter()
+        .fold(builder, StageBuilder::reads)
+        .part("norm_affine", include_str!("../shaders/shared/norm_affine.wgsl"))
+}
+
+/// The stage that computes the statistics of every row, and does with them what the builder's parts say.
+pub(crate) fn with_statistics(builder: StageBuilder, desc: &NormDesc, tier: Tier) -> Stage {
+    let all_rows = if desc.width == 0 { 0 } else { desc.batch * desc.rows };
+    // Three passes over a row, four columns at a time, by one invocation or by 128.
+    let (name, text, rows_per_group, iterations) = match tier {
+        Tier::Software => {
+            ("norm_serial", include_str!("../shaders/norm_serial.wgsl"), 8, 3 * desc.width.div_ceil(4))
+        }
+        _ => ("norm_tree", include_str!("../shaders/norm_tree.wgsl"), 1, 3 * desc.width.div_ceil(512) + 14),
+    };
+    builder
+        .flag("CENTRED", desc.kind == NormKind::Layer)
+        .size("all_rows", all_rows)
+        .param("eps", ParamValue::F32(desc.eps))
+        .part(name, text)
+        .loop_iterations(iterations)
+        .groups(all_rows.div_ceil(rows_per_group) as u64)
 }

@@ -2,7 +2,7 @@ use crate::bind::{Call, Extent, Memory, STAND_IN_BYTES, bind_stages};
 use crate::kernel::{Buffers, Kernel, Variant};
 use crate::recipe::{Recipe, SCRATCH, Stage};
 use crate::{BindError, PlanError};
-use langevin_gpu::{Capabilities, ComputeStage, StageDesc, Tier, with_scopes};
+use langevin_gpu::{Capabilities, ComputeStage, Distrusted, StageDesc, Tier, with_scopes};
 use langevin_reference::{Cost, TensorSpec};
 use std::fmt;
 
@@ -67,6 +67,8 @@ pub struct StageSource {
     pub params: Vec<u32>,
     /// The tensors (or `scratch`) at the storage bindings from 1 on.
     pub bindings: Vec<&'static str>,
+    /// Those of which a range of bytes is bound, and not all: where a tensor is larger than a binding may be.
+    pub ranges: Vec<(&'static str, std::ops::Range<u64>)>,
     /// The workgroups to dispatch.
     pub workgroups: [u32; 3],
 }
@@ -80,6 +82,7 @@ pub struct Plan<D: Kernel> {
     variant: Variant,
     stages: Vec<(Stage, ComputeStage, [u32; 3])>,
     memory: Memory,
+    avoided: Vec<Distrusted>,
 }
 
 impl<D: Kernel> Plan<D> {
@@ -100,23 +103,12 @@ impl<D: Kernel> Plan<D> {
         desc.validate()?;
         let (variant, recipe) = choose(desc, &capabilities, &options.pick)?;
         let memory = memory(device, desc, &recipe, &capabilities)?;
-        let mut stages = Vec::new();
-        for stage in recipe.stages {
-            let grid = fold::<D>(&stage, &capabilities)?;
-            let bytes: Vec<u64> = stage.shader.bindings.iter().map(|b| memory.bytes(b.name)).collect();
-            check_bindings::<D>(&stage, &bytes, &capabilities)?;
-            let compiled = ComputeStage::new(
-                device,
-                &StageDesc {
-                    label: stage.label,
-                    shader: &stage.shader,
-                    binding_bytes: &bytes,
-                    checked: options.checked,
-                },
-            )?;
-            stages.push((stage, compiled, grid));
-        }
-        Ok(Self { desc: desc.clone(), variant, stages, memory })
+        let grids = check_limits::<D>(&recipe, &memory, &capabilities)?;
+        let compiled = compile(device, &recipe.stages, &memory, options.checked)?;
+        let stages = recipe.stages.into_iter().zip(compiled).zip(grids);
+        let stages = stages.map(|((stage, compiled), grid)| (stage, compiled, grid)).collect();
+        let avoided = avoided(desc, &capabilities, &options.pick);
+        Ok(Self { desc: desc.clone(), variant, stages, memory, avoided })
     }
 
     /// Binds buffers. Offsets must be multiples of the device's `min_storage_buffer_offset_alignment`; larger buffers
@@ -162,6 +154,11 @@ impl<D: Kernel> Plan<D> {
         self.variant
     }
 
+    /// The variants that would have been considered, had they not failed a check: see [`Capabilities::distrusted`].
+    pub fn avoided(&self) -> &[Distrusted] {
+        &self.avoided
+    }
+
     /// FLOPs and bytes, from the formula.
     pub fn cost(&self) -> Cost {
         self.desc.cost()
@@ -203,14 +200,17 @@ pub fn sources<D: Kernel>(
 ) -> Result<Vec<StageSource>, PlanError> {
     desc.validate()?;
     let (_, recipe) = choose(desc, capabilities, pick)?;
-    stage_sources::<D>(&recipe, capabilities)
+    stage_sources(desc, &recipe, capabilities)
 }
 
 pub(crate) fn stage_sources<D: Kernel>(
+    desc: &D,
     recipe: &Recipe,
     capabilities: &Capabilities,
 ) -> Result<Vec<StageSource>, PlanError> {
-    recipe.stages.iter().map(|stage| Ok(StageSource::of(stage, fold::<D>(stage, capabilities)?))).collect()
+    let memory = Memory::of(desc, recipe, capabilities);
+    let grids = check_limits::<D>(recipe, &memory, capabilities)?;
+    Ok(recipe.stages.iter().zip(grids).map(|(stage, grid)| StageSource::of(stage, grid)).collect())
 }
 
 impl StageSource {
@@ -220,26 +220,39 @@ impl StageSource {
             wgsl: stage.shader.compose(),
             params: stage.shader.param_words(),
             bindings: stage.shader.bindings.iter().map(|binding| binding.name).collect(),
+            ranges: stage.windows.iter().map(|(name, w)| (*name, w.offset..w.offset + w.bytes)).collect(),
             workgroups,
         }
     }
 }
 
-/// The first variant of those asked for whose loops the driver runs to their end.
+/// The distrusted ones of the variants asked for.
+fn avoided<D: Kernel>(desc: &D, capabilities: &Capabilities, pick: &Pick) -> Vec<Distrusted> {
+    let variants = desc.variants(capabilities);
+    let asked = variants.iter().filter(|variant| pick.takes(variant));
+    asked.filter_map(|variant| capabilities.distrusts(D::NAME, variant.name)).cloned().collect()
+}
+
+/// The first trusted variant of those asked for whose loops the driver runs to their end.
 pub(crate) fn choose<D: Kernel>(
     desc: &D,
     capabilities: &Capabilities,
     pick: &Pick,
 ) -> Result<(Variant, Recipe), PlanError> {
     let variants = desc.variants(capabilities);
-    let mut too_long = None;
+    let mut refused = None;
     for &variant in variants.iter().filter(|variant| pick.takes(variant)) {
+        if let Some(Distrusted { finding, .. }) = capabilities.distrusts(D::NAME, variant.name) {
+            let finding = finding.clone();
+            refused.get_or_insert(PlanError::Distrusted { op: D::NAME, variant: variant.name, finding });
+            continue;
+        }
         let recipe = desc.recipe(variant, capabilities);
         let longest = recipe.stages.iter().max_by_key(|stage| stage.loop_iterations);
         match longest.filter(|stage| stage.loop_iterations > capabilities.max_loop_iterations) {
             None => return Ok((variant, recipe)),
             Some(stage) => {
-                too_long = Some(PlanError::Limit {
+                refused.get_or_insert(PlanError::Limit {
                     op: D::NAME,
                     what: format!("a loop of {} ({})", stage.label, variant.name),
                     limit: "max_loop_iterations",
@@ -250,7 +263,7 @@ pub(crate) fn choose<D: Kernel>(
         }
     }
     let name = |variant: &Variant| format!("{} ({})", variant.name, variant.tier);
-    Err(too_long.unwrap_or_else(|| PlanError::Variant {
+    Err(refused.unwrap_or_else(|| PlanError::Variant {
         op: D::NAME,
         asked: pick.to_string(),
         available: variants.iter().map(name).collect::<Vec<_>>().join(", "),
@@ -263,8 +276,7 @@ fn memory<D: Kernel>(
     recipe: &Recipe,
     capabilities: &Capabilities,
 ) -> Result<Memory, PlanError> {
-    let alignment = capabilities.limits.min_storage_buffer_offset_alignment;
-    let memory = Memory::new(desc.tensors(), recipe.scratch_bytes, alignment);
+    let memory = Memory::of(desc, recipe, capabilities);
     let stand_in = |_| {
         device.create_buffer(&wgpu::BufferDescriptor {
             label: Some("stand-in for an empty tensor"),
@@ -277,6 +289,52 @@ fn memory<D: Kernel>(
         (0..memory.empty_tensors()).map(stand_in).collect()
     })?;
     Ok(memory.with_stand_ins(stand_ins))
+}
+
+/// Checks every dispatch against the device's limits; the workgroups of each.
+fn check_limits<D: Kernel>(
+    recipe: &Recipe,
+    memory: &Memory,
+    capabilities: &Capabilities,
+) -> Result<Vec<[u32; 3]>, PlanError> {
+    let grid = |stage: &Stage| {
+        check_bindings::<D>(stage, &binding_bytes(stage, memory), capabilities)?;
+        fold::<D>(stage, capabilities)
+    };
+    recipe.stages.iter().map(grid).collect()
+}
+
+/// Bytes of what a stage binds, in order.
+fn binding_bytes(stage: &Stage, memory: &Memory) -> Vec<u64> {
+    let bytes = |name| stage.window(name).map_or_else(|| memory.bytes(name), |window| window.bytes);
+    stage.shader.bindings.iter().map(|binding| bytes(binding.name)).collect()
+}
+
+/// Compiles the stages; those of one text share a pipeline.
+fn compile(
+    device: &wgpu::Device,
+    stages: &[Stage],
+    memory: &Memory,
+    checked: bool,
+) -> Result<Vec<ComputeStage>, PlanError> {
+    let texts: Vec<String> = stages.iter().map(|stage| stage.shader.compose()).collect();
+    let mut compiled: Vec<ComputeStage> = Vec::with_capacity(stages.len());
+    for (i, Stage { label, shader, .. }) in stages.iter().enumerate() {
+        let alike = |j: &usize| texts[*j] == texts[i];
+        if let Some(first) = (0..i).find(alike) {
+            compiled.push(compiled[first].with_params(device, label, shader)?);
+            continue;
+        }
+        // The layout asks for as many bytes as the least of them binds.
+        let mut bytes = binding_bytes(&stages[i], memory);
+        for other in (i + 1..stages.len()).filter(alike) {
+            let others = binding_bytes(&stages[other], memory);
+            bytes.iter_mut().zip(others).for_each(|(bytes, other)| *bytes = (*bytes).min(other));
+        }
+        compiled
+            .push(ComputeStage::new(device, &StageDesc { label, shader, binding_bytes: &bytes, checked })?);
+    }
+    Ok(compiled)
 }
 
 /// Workgroups in at most two dimensions.

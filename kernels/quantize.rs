@@ -1,14 +1,20 @@
 mod blocks;
 mod columns;
 mod layout;
+mod windows;
 
 use crate::kernel::{Kernel, Variant, buffers, sealed};
+use crate::matmul::activation_code;
 use crate::recipe::{Recipe, SCRATCH, Stage, StageBuilder};
-use crate::{Capabilities, Format, Overflow, Plan, QuantizeDesc, Rounding, ScaleSource, Tier};
+use crate::{
+    ActivationDesc, Capabilities, Format, NormDesc, Overflow, Plan, QuantizeDesc, Rounding, ScaleSource,
+    Tier, norm, norm_quantize,
+};
 use columns::Strips;
 use langevin_gpu::Access;
 use langevin_reference::{Dtype, Op, TensorSpec};
 use layout::{Layout, MAX_GROUPS, UNROLL, Workers};
+use std::ops::Range;
 
 /// Quantization to E4M3, E5M2 or I8, with scales given or found on the GPU: see [`QuantizeDesc`].
 ///
@@ -17,7 +23,8 @@ use layout::{Layout, MAX_GROUPS, UNROLL, Workers};
 /// | `teams` | portable | every GPU: neighbouring invocations share a row and merge its extremes by a tree |
 /// | `lanes` | software | adapters that are CPUs: a vector works on a row and merges by subgroup, or has a region for each lane; no barriers |
 ///
-/// One dispatch, and two for a dynamic scale of a whole tensor, which borrows scratch.
+/// One dispatch, and two for a dynamic scale of a whole tensor, which borrows scratch. Tensors above the device's limit of a
+/// binding take as many of both as they need, except with scales that columns find, and with random numbers.
 pub type Quantize = Plan<QuantizeDesc>;
 
 buffers! {
@@ -58,7 +65,51 @@ impl Kernel for QuantizeDesc {
     }
 
     fn recipe(&self, variant: Variant, capabilities: &Capabilities) -> Recipe {
-        Job { desc: self, specs: self.tensors(), out: None }.recipe(variant, capabilities)
+        let parts = windows::parts(self, capabilities.limits.max_storage_buffer_binding_size.into());
+        if !parts.is_empty() {
+            return windows::recipe(&parts, variant, capabilities);
+        }
+        Job::new(self, self.tensors(), Numbers::Stored).recipe(variant, capabilities)
+    }
+}
+
+/// Where the numbers come from that become codes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Numbers<'a> {
+    /// They are those of `x`.
+    Stored,
+    /// They are a function of those of `x`.
+    Activated(&'a ActivationDesc),
+    /// They are those of `x` normalised, the statistics of rows being in the scratch.
+    Normed(&'a NormDesc),
+}
+
+impl Numbers<'_> {
+    /// Words at the start of the scratch that are theirs.
+    pub(crate) fn scratch_words(&self) -> usize {
+        match self {
+            Self::Normed(norm) => norm_quantize::STATISTICS_WORDS * (norm.batch * norm.rows).max(1),
+            _ => 0,
+        }
+    }
+
+    fn add_to(&self, builder: StageBuilder, desc: &QuantizeDesc) -> StageBuilder {
+        let pitch = |x: Format| Dtype::from(x).padded_row_len(desc.width());
+        match self {
+            Self::Stored => builder
+                .size("x_pitch", pitch(desc.x))
+                .reads("x")
+                .part("quantize_numbers", include_str!("../shaders/quantize_numbers.wgsl")),
+            Self::Activated(activation) => builder
+                .size("x_pitch", pitch(activation.x))
+                .constant("ACTIVATION", activation_code(activation.activation))
+                .reads("x")
+                .part("activate", include_str!("../shaders/shared/activation.wgsl"))
+                .part("activation_quantize", include_str!("../shaders/activation_quantize.wgsl")),
+            Self::Normed(norm) => norm::with_affine(norm::with_rows(builder, norm), norm)
+                .words(SCRATCH, Access::Read)
+                .part("norm_quantize", include_str!("../shaders/norm_quantize.wgsl")),
+        }
     }
 }
 
@@ -67,11 +118,19 @@ impl Kernel for QuantizeDesc {
 pub(crate) struct Job<'a> {
     pub(crate) desc: &'a QuantizeDesc,
     pub(crate) specs: Vec<TensorSpec>,
+    pub(crate) numbers: Numbers<'a>,
     /// The format of the numbers, where those are wanted.
     pub(crate) out: Option<Format>,
+    /// Which of a tensor's partial extremes are written and read, where not all of them and no others.
+    pub(crate) partials: Option<Range<usize>>,
 }
 
-impl Job<'_> {
+impl<'a> Job<'a> {
+    /// Codes of these numbers.
+    pub(crate) fn new(desc: &'a QuantizeDesc, specs: Vec<TensorSpec>, numbers: Numbers<'a>) -> Self {
+        Self { desc, specs, numbers, out: None, partials: None }
+    }
+
     pub(crate) fn recipe(&self, variant: Variant, capabilities: &Capabilities) -> Recipe {
         let desc = self.desc;
         if desc.scale_rounding.is_some() {
@@ -91,13 +150,21 @@ impl Job<'_> {
     /// What every dispatch has.
     fn builder(&self, label: &'static str) -> StageBuilder {
         let (desc, width) = (self.desc, self.desc.width());
-        StageBuilder::over(label, self.specs.clone())
+        let builder = StageBuilder::over(label, self.specs.clone())
             .flag("ASYMMETRIC", desc.asymmetric)
+            .flag("BY_ROW", matches!(self.numbers, Numbers::Normed(_)))
             .size("width", width)
-            .size("x_pitch", Dtype::from(desc.x).padded_row_len(width))
             .size("row_units", width.div_ceil(4))
-            .reads("x")
+            .size("partials_start", self.partials_start());
+        self.numbers
+            .add_to(builder, desc)
             .part("float_bits", include_str!("../shaders/shared/float_bits.wgsl"))
+    }
+
+    /// The word of the scratch at which partial extremes begin.
+    fn partials_start(&self) -> usize {
+        let first = self.partials.as_ref().map_or(0, |partials| partials.start);
+        self.numbers.scratch_words() + first * (PARTIAL_BYTES / 4) as usize
     }
 
     /// From a number to its code, and where that goes.
@@ -154,7 +221,7 @@ impl Stages<'_> {
             .size("region_rows", layout.regions.rows)
             .size("matrix_rows", layout.regions.matrix_rows)
             .size("group_units", layout.group_units(MAX_GROUPS))
-            .size("partials", layout.partials() as usize);
+            .size("partials", self.partials());
         let builder = match dynamic {
             true => self.with_own_scale(builder),
             false => builder
@@ -169,12 +236,17 @@ impl Stages<'_> {
             .groups(layout.groups(dynamic))
     }
 
+    /// How many partial extremes a scale is made of.
+    fn partials(&self) -> usize {
+        self.job.partials.as_ref().map_or(self.layout.partials() as usize, Range::len)
+    }
+
     /// One pass over the units, two more for a region's extremes or one over a tensor's partial ones; then the merging.
     fn code_iterations(&self) -> usize {
         let layout = &self.layout;
         let own_scale = self.desc.scale == ScaleSource::Dynamic;
         let passes = if !layout.flat && own_scale { 3 } else { 1 };
-        let partials = if layout.flat && own_scale { layout.partials() as usize } else { 0 };
+        let partials = if layout.flat && own_scale { self.partials() } else { 0 };
         passes * layout.units_of_one(MAX_GROUPS) + partials.div_ceil(layout.workers.team as usize) + 6
     }
 

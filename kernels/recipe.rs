@@ -1,5 +1,6 @@
 use langevin_gpu::{Access, Binding, Element, ParamValue, Shader, ShaderPart};
 use langevin_reference::{Dtype, Format, Op, TensorSpec};
+use std::ops::Range;
 
 /// The name under which a stage binds the memory that the caller lends.
 pub(crate) const SCRATCH: &str = "scratch";
@@ -33,6 +34,29 @@ pub struct Stage {
     /// At most how many iterations the loops of one invocation run together; constant small ones, which drivers unroll,
     /// do not count. See [`langevin_gpu::Capabilities::max_loop_iterations`].
     pub loop_iterations: u64,
+    /// The tensors of which it binds a range only; of the others it binds all.
+    pub windows: Vec<(&'static str, Window)>,
+}
+
+impl Stage {
+    /// The same on ranges of some tensors.
+    pub(crate) fn within(self, windows: &[(&'static str, Window)]) -> Self {
+        Self { windows: windows.to_vec(), ..self }
+    }
+
+    /// The range that it binds of a tensor, where that is not all of it.
+    pub(crate) fn window(&self, name: &str) -> Option<Window> {
+        self.windows.iter().find(|(tensor, _)| *tensor == name).map(|(_, window)| *window)
+    }
+}
+
+/// A range of a tensor, in bytes. It starts at a multiple of the device's `min_storage_buffer_offset_alignment`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// From the tensor's first byte to the range's.
+    pub offset: u64,
+    /// Its length.
+    pub bytes: u64,
 }
 
 /// Builds a stage's shader from a descriptor's tensors, so that names, formats and bindings cannot disagree.
@@ -106,6 +130,10 @@ impl StageBuilder {
             (2, Load::Native) if dtype == Format::F16.into() => {
                 ("load16_native", include_str!("../shaders/shared/load16_native.wgsl"), Element::Vec2F16)
             }
+            (2, Load::NativeWide) if dtype == Format::F16.into() => {
+                let text = include_str!("../shaders/shared/load16_native_wide.wgsl");
+                ("load16_native_wide", text, Element::Vec4F16)
+            }
             (2, Load::Wide) => {
                 ("load16_wide", include_str!("../shaders/shared/load16_wide.wgsl"), Element::Vec2Word)
             }
@@ -116,6 +144,14 @@ impl StageBuilder {
             (1, Load::Together) => {
                 self.shader.parts.push(together(dtype));
                 ("load8_quads", include_str!("../shaders/shared/load8_quads.wgsl"), Element::Word)
+            }
+            (2, Load::Eights) => {
+                self.shader.parts.push(together(dtype));
+                ("load16_eights", include_str!("../shaders/shared/load16_eights.wgsl"), Element::Vec4Word)
+            }
+            (1, Load::Eights) => {
+                self.shader.parts.push(together(dtype));
+                ("load8_eights", include_str!("../shaders/shared/load8_eights.wgsl"), Element::Vec2Word)
             }
             (2, _) => ("load16", include_str!("../shaders/shared/load16.wgsl"), Element::Word),
             _ => ("load8", include_str!("../shaders/shared/load8.wgsl"), Element::Word),
@@ -160,7 +196,18 @@ impl StageBuilder {
         } else if name != SCRATCH {
             return self;
         }
-        self.shader.bindings.push(Binding { name, element: Element::Word, access });
+        match self.shader.bindings.iter_mut().find(|binding| binding.name == name) {
+            // Two parts of a stage may use the scratch, and one of them write it.
+            Some(bound) if access == Access::ReadWrite => bound.access = access,
+            Some(_) => {}
+            None => self.shader.bindings.push(Binding { name, element: Element::Word, access }),
+        }
+        self
+    }
+
+    /// Binds a tensor of 32-bit elements as words that many invocations add to.
+    pub(crate) fn counts(mut self, name: &'static str) -> Self {
+        self.shader.bindings.push(Binding { name, element: Element::Atomic, access: Access::ReadWrite });
         self
     }
 
@@ -199,7 +246,7 @@ impl StageBuilder {
     pub(crate) fn groups(self, groups: u64) -> Stage {
         let (label, loop_iterations) = (self.label, self.loop_iterations as u64);
         let builder = self.param("groups", ParamValue::U32(u32::try_from(groups).unwrap_or(u32::MAX)));
-        Stage { label, shader: builder.shader, groups, loop_iterations }
+        Stage { label, shader: builder.shader, groups, loop_iterations, windows: Vec::new() }
     }
 
     fn dtype(&self, name: &str) -> Option<Dtype> {
@@ -240,8 +287,12 @@ pub(crate) enum Load {
     Wide,
     /// F16 by the adapter's own type, others word by word.
     Native,
+    /// The same, four elements at once, where every row and every offset is a multiple of four elements.
+    NativeWide,
     /// The elements of a word decoded together, by the adapter's conversion of F16 where that helps.
     Together,
+    /// The same, eight elements at once, where every row and every offset is a multiple of eight.
+    Eights,
 }
 
 fn codec_name(dtype: Dtype) -> &'static str {

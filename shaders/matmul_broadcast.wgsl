@@ -50,7 +50,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
   // @end
   let b_pitch = p.b_pitch;
   let begin = slice_of_k * p.slice_depth;
-  let end = min(begin + p.slice_depth, p.k);
+  let end = begin + min(p.slice_depth, p.k - begin);
   // @repeat R ROWS
   // @repeat H HALVES
   var total_R_H = Total();
@@ -62,7 +62,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
     var part_R_H = vec4<f32>(0.0);
     // @end
     // @end
-    let segment_end = min(segment + p.segment, end);
+    let segment_end = segment + min(p.segment, end - segment);
     // Four depths at a time, so that A is read four elements at once.
     let whole_end = segment + (segment_end - segment) / 4u * 4u;
     for (var depth = segment; depth < whole_end; depth += 4u) {

@@ -9,6 +9,7 @@ const SINGLES = 1u;
 const PAIRS = 0u;
 const ROW_LANES = 8u;
 const COLUMN_LANES = 8u;
+const FETCHES = 2u;
 const a_BY_DEPTH = true;
 const b_BY_DEPTH = false;
 const a_HAS_ZERO = true;
@@ -26,6 +27,7 @@ fn drain_integer(total: Total, part: vec4<i32>, scales: Scales) -> Total { retur
 fn finish(item: u32, row: u32, column: u32, total: Total) { }
 fn finish_pair(item: u32, row: u32, column: u32, first: Total, second: Total) { }
 fn unfold(group: vec3<u32>, groups: vec3<u32>) -> u32 { return group.x; }
+fn tile_at(index: u32) -> vec2<u32> { return vec2<u32>(index); }
 var<private> slice: u32;
 // @stand-in end
 // Words of four depths in a tile.
@@ -38,20 +40,42 @@ const B_BLOCKS = COLUMN_LANES * COLUMNS;
 var<workgroup> a_tile: array<vec4<u32>, TILE_WORDS * A_BLOCKS>;
 var<workgroup> b_tile: array<vec4<u32>, TILE_WORDS * B_BLOCKS>;
 
-fn stage(item: u32, row0: u32, column0: u32, depth0: u32, end: u32, local: u32) {
-  for (var block = local; block < TILE_WORDS * (A_BLOCKS + B_BLOCKS); block += LANES) {
-    if (block < TILE_WORDS * A_BLOCKS) {
-      let across = select(block % A_BLOCKS, block / TILE_WORDS, a_BY_DEPTH);
-      let word = select(block / A_BLOCKS, block % TILE_WORDS, a_BY_DEPTH);
-      a_tile[word * A_BLOCKS + across] = packed_a(item, row0 + across * 4u, depth0 + word * 4u, end);
-    } else {
-      let rest = block - TILE_WORDS * A_BLOCKS;
-      let across = select(rest % B_BLOCKS, rest / TILE_WORDS, b_BY_DEPTH);
-      let word = select(rest / B_BLOCKS, rest % TILE_WORDS, b_BY_DEPTH);
-      let column = column0 + across % COLUMN_LANES * 4u + across / COLUMN_LANES * p.half_step;
-      b_tile[word * B_BLOCKS + across] = packed_b(item, column, depth0 + word * 4u, end);
-    }
+// What this invocation brings for the next tiles: the words of four rows or columns.
+// @repeat F FETCHES
+var<private> next_F: vec4<u32>;
+// @end
+
+// Which four, and which word of theirs; neighbouring invocations take neighbours in memory.
+fn place(block: u32, blocks: u32, by_depth: bool) -> vec2<u32> {
+  return select(vec2<u32>(block % blocks, block / blocks), vec2<u32>(block / TILE_WORDS, block % TILE_WORDS), by_depth);
+}
+
+fn fetch(item: u32, row0: u32, column0: u32, depth0: u32, end: u32, local: u32) {
+  // @repeat F FETCHES
+  let block_F = local + F * LANES;
+  if (block_F < TILE_WORDS * A_BLOCKS) {
+    let place = place(block_F, A_BLOCKS, a_BY_DEPTH);
+    next_F = packed_a(item, row0 + place.x * 4u, depth0 + place.y * 4u, end);
+  } else {
+    let place = place(block_F - TILE_WORDS * A_BLOCKS, B_BLOCKS, b_BY_DEPTH);
+    let column = column0 + place.x % COLUMN_LANES * 4u + place.x / COLUMN_LANES * p.half_step;
+    next_F = packed_b(item, column, depth0 + place.y * 4u, end);
   }
+  // @end
+}
+
+// Puts what was fetched into the tiles.
+fn put(local: u32) {
+  // @repeat F FETCHES
+  let block_F = local + F * LANES;
+  if (block_F < TILE_WORDS * A_BLOCKS) {
+    let place = place(block_F, A_BLOCKS, a_BY_DEPTH);
+    a_tile[place.y * A_BLOCKS + place.x] = next_F;
+  } else {
+    let place = place(block_F - TILE_WORDS * A_BLOCKS, B_BLOCKS, b_BY_DEPTH);
+    b_tile[place.y * B_BLOCKS + place.x] = next_F;
+  }
+  // @end
 }
 
 fn dot_rows(left: u32, right: vec4<u32>) -> vec4<i32> {
@@ -82,10 +106,11 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
   let slice_of_k = tile / (tiles * p.batch);
   slice = slice_of_k;
   let item = tile / tiles % p.batch;
-  let row0 = tile / p.tiles_n % p.tiles_m * (4u * A_BLOCKS);
-  let column0 = tile % p.tiles_n * p.tile_columns;
+  let at = tile_at(tile % tiles);
+  let row0 = at.x * (4u * A_BLOCKS);
+  let column0 = at.y * p.tile_columns;
   let begin = slice_of_k * p.slice_depth;
-  let end = min(begin + p.slice_depth, p.k);
+  let end = begin + min(p.slice_depth, p.k - begin);
   let row_lane = local / COLUMN_LANES;
   let column_lane = local % COLUMN_LANES;
   // @repeat R ROWS
@@ -113,13 +138,18 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
     // @repeat C COLUMNS
     var b_sum_C = vec4<i32>(0);
     // @end
-    let segment_end = min(segment + p.segment, end);
+    let segment_end = segment + min(p.segment, end - segment);
+    fetch(item, row0, column0, segment, segment_end, local);
     for (var depth0 = segment; depth0 < segment_end; depth0 += TILE_WORDS * 4u) {
       // Publishes nothing: waits until the previous tiles have been read.
       workgroupBarrier();
-      stage(item, row0, column0, depth0, segment_end, local);
+      put(local);
       // Publishes both tiles.
       workgroupBarrier();
+      // The next tiles are on their way while these are multiplied.
+      if (depth0 + TILE_WORDS * 4u < segment_end) {
+        fetch(item, row0, column0, depth0 + TILE_WORDS * 4u, segment_end, local);
+      }
       for (var d = 0u; d < TILE_WORDS; d += 1u) {
         // @repeat C COLUMNS
         let right_C = b_tile[d * B_BLOCKS + column_lane + C * COLUMN_LANES];

@@ -70,7 +70,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
   // @end
   let b_pitch = p.b_pitch;
   let begin = slice_of_k * p.slice_depth;
-  let end = min(begin + p.slice_depth, p.k);
+  let end = begin + min(p.slice_depth, p.k - begin);
   // @repeat R ROWS
   // @repeat H HALVES
   var total_R_H = Total();
@@ -86,7 +86,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
     var a_zero_G = 0.0;
     if (a_HAS_ZERO) { a_zero_G = zero_a(item, lane_row_G, segment); }
     // @end
-    let segment_end = min(segment + p.segment, end);
+    let segment_end = segment + min(p.segment, end - segment);
     let whole_end = segment + (segment_end - segment) / 4u * 4u;
     for (var depth = segment; depth < whole_end; depth += 4u) {
       // Gathers side by side cost half of what they cost between arithmetic.

@@ -54,7 +54,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
   // @end
   let b_pitch = p.b_pitch;
   let begin = slice_of_k * p.slice_depth;
-  let end = min(begin + p.slice_depth, p.k);
+  let end = begin + min(p.slice_depth, p.k - begin);
   // @repeat R ROWS
   // @repeat H HALVES
   var total_R_H = Total();

@@ -6,7 +6,7 @@ struct Params { width: u32, eps: f32, all_rows: u32 }
 @group(0) @binding(0) var<uniform> p: Params;
 fn load_x4(row: u32, column: u32) -> vec4<f32> { return vec4<f32>(1.0); }
 fn inside(column: u32, v: vec4<f32>) -> vec4<f32> { return v; }
-fn finish(row: u32, column: u32, normalised: vec4<f32>) { }
+fn deliver(row: u32, start: u32, step: u32, mean: f32, correction: f32, inverse: f32) { }
 fn unfold(group: vec3<u32>, groups: vec3<u32>) -> u32 { return group.x; }
 // @stand-in end
 @compute @workgroup_size(8)
@@ -36,7 +36,5 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
   // What the first mean left over: its own rounding.
   let correction = select(0.0, moments.x, CENTRED);
   let inverse = inverseSqrt(max(moments.y - correction * correction, 0.0) + p.eps);
-  for (var column = 0u; column < p.width; column += 4u) {
-    finish(row, column, (load_x4(row, column) - mean - correction) * inverse);
-  }
+  deliver(row, 0u, 4u, mean, correction, inverse);
 }

@@ -7,7 +7,7 @@ const TEAM = 8u;
 const UNITS = 1u;
 const DYNAMIC = true;
 const LARGEST_EXPONENT = 8u;
-struct Params { width: u32, x_pitch: u32, row_units: u32, row_strips: u32, strips: u32, largest_fraction: u32, groups: u32 }
+struct Params { width: u32, row_units: u32, row_strips: u32, strips: u32, largest_fraction: u32, groups: u32 }
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read_write> q: array<u32>;
 fn word_of(row: u32, unit: u32) -> u32 { return unit; }
@@ -16,7 +16,7 @@ fn put(row: u32, unit: u32, codes: vec4<u32>, scale: vec4<u32>, zero: vec4<i32>)
 struct Factor { inverse: u32, zero: i32 }
 fn factor_from(inverse: u32, zero: i32) -> Factor { return Factor(inverse, zero); }
 fn codes_of(bits: vec4<u32>, factor: Factor, word: u32) -> vec4<u32> { return bits; }
-fn load4_x(i: u32) -> vec4<f32> { return vec4<f32>(f32(i)); }
+fn numbers_at(row: u32, column: u32) -> vec4<f32> { return vec4<f32>(f32(row)); }
 fn write_scales(strip: u32, column: u32, codes: vec4<u32>) { }
 fn unfold(group: vec3<u32>, groups: vec3<u32>) -> u32 { return group.x; }
 const MAGNITUDE = 0x7fffffffu;
@@ -54,7 +54,7 @@ fn existing(unit: u32) -> vec4<bool> {
 }
 
 fn bits_of(row: u32, unit: u32) -> vec4<u32> {
-  return select(vec4<u32>(0u), bitcast<vec4<u32>>(load4_x(row * p.x_pitch + unit * 4u)), existing(unit));
+  return select(vec4<u32>(0u), bitcast<vec4<u32>>(numbers_at(row, unit * 4u)), existing(unit));
 }
 
 // The largest magnitude with four more numbers, by bits. NaN, infinities and subnormals are left out.

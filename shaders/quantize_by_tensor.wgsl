@@ -2,7 +2,7 @@
 // Every workgroup merges all the partials again: they are few, and it saves a dispatch.
 // @stand-in begin
 const TEAM = 64u;
-struct Params { partials: u32 }
+struct Params { partials_start: u32, partials: u32 }
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> scratch: array<u32>;
 struct Affine { scale: u32, zero: i32, plain: bool }
@@ -15,7 +15,7 @@ fn publish(index: u32, affine: Affine) { }
 fn affine_of(index: u32, exists: bool, first: bool, local: u32, region: Region) -> Affine {
   var own = Extremes(0u);
   for (var partial = local % TEAM; partial < p.partials; partial += TEAM) {
-    let word = partial * 3u;
+    let word = p.partials_start + partial * 3u;
     own = max(own, Extremes(scratch[word], scratch[word + 1u], scratch[word + 2u]));
   }
   let affine = affine_from(team_extremes(local, own));

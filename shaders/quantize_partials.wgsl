@@ -3,7 +3,7 @@
 // @stand-in begin
 const LANES = 64u;
 const TEAM = 64u;
-struct Params { units: u32, group_units: u32, groups: u32 }
+struct Params { partials_start: u32, units: u32, group_units: u32, groups: u32 }
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read_write> scratch: array<u32>;
 struct Region { start: u32, end: u32, row: u32, row_end: u32 }
@@ -23,7 +23,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
   let own = extremes_of(Region(start + local, min(start + p.group_units, p.units), 0u, 1u));
   let extremes = team_extremes(local, own);
   if (local % TEAM == 0u) {
-    let word = (tile * LANES + local) / TEAM * 3u;
+    let word = p.partials_start + (tile * LANES + local) / TEAM * 3u;
     scratch[word] = extremes.x;
     scratch[word + 1u] = extremes.y;
     scratch[word + 2u] = extremes.z;

@@ -9,9 +9,10 @@ const UNROLL = 2u;
 const ASYMMETRIC = true;
 const WHOLE_UNITS = false;
 const FLAT = true;
-struct Params { width: u32, x_pitch: u32, row_units: u32 }
+const BY_ROW = false;
+struct Params { width: u32, row_units: u32 }
 @group(0) @binding(0) var<uniform> p: Params;
-fn load4_x(i: u32) -> vec4<f32> { return vec4<f32>(f32(i)); }
+fn numbers_at(row: u32, column: u32) -> vec4<f32> { return vec4<f32>(f32(row)); }
 const MAGNITUDE = 0x7fffffffu;
 const INFINITY = 0x7f800000u;
 const MIN_NORMAL = 0x00800000u;
@@ -45,16 +46,17 @@ fn existing(unit: u32) -> vec4<bool> {
 
 // The bits of a unit's elements; zeros where they do not exist.
 fn bits_of(row: u32, unit: u32) -> vec4<u32> {
-  // Divisions cost more than all the rest on a CPU; rows of whole units have no gaps between them.
-  if (WHOLE_UNITS && FLAT) {
-    return bitcast<vec4<u32>>(load4_x(unit * 4u));
+  // Divisions cost more than all the rest on a CPU; rows of whole units have no gaps between them. BY_ROW: but numbers
+  // depend on their row.
+  if (WHOLE_UNITS && FLAT && !BY_ROW) {
+    return bitcast<vec4<u32>>(numbers_at(0u, unit * 4u));
   }
   if (FLAT) {
     let of_unit = unit / p.row_units;
     let column = (unit - of_unit * p.row_units) * 4u;
-    return select(vec4<u32>(0u), bitcast<vec4<u32>>(load4_x(of_unit * p.x_pitch + column)), existing(unit));
+    return select(vec4<u32>(0u), bitcast<vec4<u32>>(numbers_at(of_unit, column)), existing(unit));
   }
-  return select(vec4<u32>(0u), bitcast<vec4<u32>>(load4_x(row * p.x_pitch + unit * 4u)), existing(unit));
+  return select(vec4<u32>(0u), bitcast<vec4<u32>>(numbers_at(row, unit * 4u)), existing(unit));
 }
 
 // The extremes with four more numbers, NaN and infinities not told apart: they have the largest magnitudes.

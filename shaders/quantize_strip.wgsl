@@ -2,9 +2,9 @@
 // some rows of one matrix, and an invocation takes one unit of each of its rows: four columns with a scale each.
 // @stand-in begin
 const ASYMMETRIC = true;
-struct Params { width: u32, x_pitch: u32, row_units: u32, matrix_rows: u32, strip_rows: u32, strips_down: u32 }
+struct Params { width: u32, row_units: u32, matrix_rows: u32, strip_rows: u32, strips_down: u32 }
 @group(0) @binding(0) var<uniform> p: Params;
-fn load4_x(i: u32) -> vec4<f32> { return vec4<f32>(f32(i)); }
+fn numbers_at(row: u32, column: u32) -> vec4<f32> { return vec4<f32>(f32(row)); }
 const MAGNITUDE = 0x7fffffffu;
 const INFINITY = 0x7f800000u;
 const MIN_NORMAL = 0x00800000u;
@@ -29,7 +29,7 @@ fn existing(unit: u32) -> vec4<bool> {
 }
 
 fn bits_of(row: u32, unit: u32) -> vec4<u32> {
-  return select(vec4<u32>(0u), bitcast<vec4<u32>>(load4_x(row * p.x_pitch + unit * 4u)), existing(unit));
+  return select(vec4<u32>(0u), bitcast<vec4<u32>>(numbers_at(row, unit * 4u)), existing(unit));
 }
 
 // The extremes of four columns of a strip: of the positive numbers, and of the negative ones.

@@ -2,7 +2,7 @@
 // workgroup -> LANES units, counted along the strips; invocation -> a unit of a strip, eight words of scratch.
 // @stand-in begin
 const LANES = 64u;
-struct Params { row_units: u32, strips: u32, groups: u32 }
+struct Params { partials_start: u32, row_units: u32, strips: u32, groups: u32 }
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read_write> scratch: array<u32>;
 struct FourExtremes { positive: vec4<u32>, negative: vec4<u32> }
@@ -19,7 +19,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
   }
   let found = strip_extremes(strip, item - strip * p.row_units);
   for (var column = 0u; column < 4u; column += 1u) {
-    scratch[item * 8u + column] = found.positive[column];
-    scratch[item * 8u + 4u + column] = found.negative[column];
+    scratch[p.partials_start + item * 8u + column] = found.positive[column];
+    scratch[p.partials_start + item * 8u + 4u + column] = found.negative[column];
   }
 }

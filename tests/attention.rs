@@ -2,15 +2,21 @@
 
 #[path = "attention/hidden.rs"]
 mod hidden;
+#[path = "attention/invariance.rs"]
+mod invariance;
 #[path = "attention/properties.rs"]
 mod properties;
+#[path = "attention/sequences.rs"]
+mod sequences;
+#[path = "attention/splits.rs"]
+mod splits;
 #[path = "attention/views.rs"]
 mod views;
 
 use langevin::reference::generate;
-use langevin::verify::{self, RunOptions};
+use langevin::verify::{self, Op, RunOptions};
 use langevin::{
-    Attention, AttentionDesc, Causal, Format, Granularity, Kernel, Pick, PlanError, PlanOptions, Tier, View,
+    Align, Attention, AttentionDesc, Format, Heads, Kernel, Pick, PlanError, PlanOptions, Tier, View, Window,
 };
 use langevin_testkit::{conform, gpu};
 
@@ -49,22 +55,28 @@ fn grouped_heads() {
     }
 }
 
-/// How one tensor is read does not depend on the others, so each format once in each place is enough.
+/// How one tensor is read does not depend on the others, so each format once in each place is enough; and each kind of
+/// scale: one for all, per head, per token of all heads, per token and head.
 #[test]
 fn every_format_in_every_place() {
     let Some(gpu) = gpu() else { return };
     for i in 0..6 {
-        let [q, k, v] = [0, 1, 3].map(|step| Format::ALL[(i + step) % 6]);
-        let desc = AttentionDesc {
-            q,
-            k,
-            v,
-            out: OUTS[i % 3],
-            scales: Some(Granularity::PerTensor),
-            ..Default::default()
+        let scaled = |step: usize, [batch, heads, seq]: [usize; 3]| {
+            let kinds = [[1, 1, 1], [1, heads, 1], [batch, 1, seq], [batch, heads, seq]];
+            Heads::from(Format::ALL[(i + step) % 6]).scaled(kinds[(i + step) % 4])
         };
         for (seq_q, seq_kv, head_dim, v_dim) in [(9, 37, 7, 5), (40, 3, 5, 9), (3, 33, 21, 16)] {
-            conform(&gpu, &AttentionDesc { seq_q, seq_kv, head_dim, v_dim, ..desc.clone() }, 7);
+            let (queries, keys) = ([2, 2, seq_q], [2, 1, seq_kv]);
+            let (q, k, v) = (scaled(0, queries), scaled(1, keys), scaled(3, keys));
+            let desc = AttentionDesc {
+                batch: 2,
+                q,
+                k,
+                v,
+                out: OUTS[i % 3],
+                ..two_heads(seq_q, seq_kv, head_dim, v_dim)
+            };
+            conform(&gpu, &AttentionDesc { lse: false, ..desc }, 7);
         }
     }
 }
@@ -72,47 +84,65 @@ fn every_format_in_every_place() {
 /// Options by the bits of a number.
 fn with_options(desc: AttentionDesc, bits: usize) -> AttentionDesc {
     let bit = |i: usize| bits >> i & 1 == 1;
-    let AttentionDesc { batch, heads, seq_q, seq_kv, .. } = desc;
+    let desc = AttentionDesc { batch: if bit(8) { 1 } else { desc.batch }, ..desc };
+    let AttentionDesc { batch, heads, kv_heads, seq_q, seq_kv, .. } = desc;
     let masks =
         [[batch, heads, seq_q, seq_kv], [1, 1, seq_q, seq_kv], [batch, 1, 1, seq_kv], [1, heads, seq_q, 1]];
-    let diagonals = [Causal::TopLeft, Causal::BottomRight, Causal::Offset(3), Causal::Offset(-2)];
+    let diagonals = [Align::TopLeft, Align::BottomRight, Align::Offset(3), Align::Offset(-2)];
+    let align = diagonals[bits / 2 % 4];
+    let scaled = |shape| if bit(3) { Heads::default().scaled(shape) } else { Heads::default() };
     AttentionDesc {
-        causal: if bit(0) { diagonals[bits / 2 % 4] } else { Causal::None },
+        causal: bit(0).then_some(align),
         mask: bit(1).then(|| masks[bits / 4 % 4]),
         bias: bit(2).then(|| masks[bits / 8 % 4]),
-        scales: bit(3).then_some(Granularity::PerTensor),
+        q: scaled([[batch, heads, seq_q], [1, heads, 1]][bits / 16 % 2]),
+        k: scaled([[1, kv_heads, 1], [batch, 1, seq_kv]][bits / 32 % 2]),
+        v: scaled([[batch, kv_heads, seq_kv], [1, 1, 1]][bits / 64 % 2]),
         sinks: bit(4),
         softcap: bit(5).then_some(0.7),
         lse: bit(6),
-        scale: bit(7).then_some(0.3),
+        window: bit(7).then_some(Window { left: Some(5), right: (!bit(0)).then_some(4), align }),
+        sequences: bit(8).then_some(4),
+        scale: bit(9).then_some(0.3),
         out: OUTS[bits % 128 % 3],
         ..desc
     }
 }
 
-/// Every pair of options on and off in few shaders, the rows of a Hadamard matrix of order 8; then all options at once.
+/// Every pair of options on and off in few shaders: the design of Plackett and Burman in 12 runs; then all options at once.
 #[test]
 fn every_pair_of_options() {
     let Some(gpu) = gpu() else { return };
-    // Seven bits choose shaders; whether the scale is given, the eighth, does not.
-    let bits = |row: usize| (0..7).fold(0, |bits, i| bits | (((i + 1) & row).count_ones() as usize & 1) << i);
-    for bits in (0..8).map(bits).chain([255]) {
+    // Nine bits choose shaders; whether the scale is given, the tenth, does not.
+    let bits = |run: usize| {
+        (0..9).fold(0, |bits, i| bits | usize::from([0, 1, 3, 4, 5, 9].contains(&((i + run) % 11))) << i)
+    };
+    for bits in (0..11).map(bits).chain([0, 511]) {
         for (seq_q, seq_kv) in [(33, 35), (6, 41), (40, 9)] {
             let desc = AttentionDesc { batch: 2, ..two_heads(seq_q, seq_kv, 12, 10) };
-            conform(&gpu, &with_options(desc, bits ^ ((seq_q & 1) << 7)), bits as u64);
+            conform(&gpu, &with_options(desc, bits ^ ((seq_q & 1) << 9)), bits as u64);
         }
     }
 }
 
-/// With every option there are nine tensors; WebGPU promises eight bindings.
+/// With every option there are thirteen tensors; WebGPU promises eight bindings.
 #[test]
 fn every_stage_keeps_to_eight_buffers() {
     let Some(gpu) = gpu() else { return };
-    for bits in 0..256 {
-        let desc = with_options(two_heads(3, 4, 5, 6), bits);
-        let sources = langevin::sources(&desc, gpu.capabilities(), &Pick::Best).unwrap();
-        assert!(sources.iter().all(|source| source.bindings.len() <= 8), "{desc:?}");
-        assert_eq!(sources.len(), if bits & 0b101_1110 == 0b101_1110 { 2 } else { 1 }, "{desc:?}");
+    for bits in 0..512 {
+        for seq_kv in [4, 4000] {
+            let desc = with_options(two_heads(3, seq_kv, 5, 6), bits);
+            for variant in desc.variants(gpu.capabilities()) {
+                let sources = langevin::sources(&desc, gpu.capabilities(), &variant.into()).unwrap();
+                assert!(sources.iter().all(|source| source.bindings.len() <= 8), "{desc:?}");
+                let joins = sources.iter().any(|source| source.label == "attention: small tensors");
+                let lists = sources.iter().any(|source| source.label == "attention: sequences");
+                let adds = sources.iter().any(|source| source.label == "attention: splits");
+                assert_eq!(lists, desc.sequences.is_some(), "{desc:?}");
+                assert!(!adds || (!lists && desc.window.is_none() && seq_kv == 4000), "{desc:?}");
+                assert!(adds || lists || joins == (desc.tensors().len() > 8), "{desc:?}");
+            }
+        }
     }
 }
 
@@ -130,37 +160,10 @@ fn empty_sizes_are_defined() {
     conform(&gpu, &AttentionDesc { sinks: true, mask: Some([1, 1, 5, 0]), ..desc }, 2);
 }
 
-/// A query's result does not depend on its place in the batch or among the queries, bit for bit.
-#[test]
-fn a_query_does_not_depend_on_the_others() {
-    let Some(gpu) = gpu() else { return };
-    let desc = AttentionDesc { batch: 3, ..two_heads(41, 50, 16, 20) };
-    let inputs = generate::inputs(&desc, 3);
-    let row = |name: &str, per_item: usize, item: usize| {
-        inputs.get(name).unwrap().bytes()[item * per_item * 4..][..per_item * 4].to_vec()
-    };
-    for variant in desc.variants(gpu.capabilities()) {
-        let plan = PlanOptions { pick: variant.into(), ..Default::default() };
-        let run = |desc: &AttentionDesc, inputs: &verify::Tensors| {
-            verify::run(&gpu, desc, inputs, &RunOptions { plan: plan.clone() }).unwrap()
-        };
-        let whole = run(&desc, &inputs);
-        // The last query of the last item's first head, alone.
-        let alone = AttentionDesc { batch: 1, heads: 1, seq_q: 1, ..desc.clone() };
-        let q = row("q", 2 * 41 * 16, 2)[40 * 16 * 4..][..16 * 4].to_vec();
-        let mut few = verify::Tensors::new();
-        few.insert("q", verify::Tensor::new(Format::F32, &[1, 1, 1, 16], q).unwrap());
-        few.insert("k", verify::Tensor::new(Format::F32, &[1, 1, 50, 16], row("k", 50 * 16, 2)).unwrap());
-        few.insert("v", verify::Tensor::new(Format::F32, &[1, 1, 50, 20], row("v", 50 * 20, 2)).unwrap());
-        let expected = &whole.get("out").unwrap().bytes()[(2 * 2 * 41 + 40) * 20 * 4..][..20 * 4];
-        assert_eq!(run(&alone, &few).get("out").unwrap().bytes(), expected, "{}", variant.name);
-    }
-}
-
 #[test]
 fn checked_shaders_agree() {
     let Some(gpu) = gpu() else { return };
-    let desc = AttentionDesc { causal: Causal::BottomRight, ..two_heads(20, 30, 40, 10) };
+    let desc = AttentionDesc { causal: Some(Align::BottomRight), ..two_heads(20, 30, 40, 10) };
     let inputs = generate::inputs(&desc, 5);
     let run = |checked| {
         let plan = PlanOptions { checked, ..Default::default() };
@@ -194,9 +197,23 @@ fn errors_name_the_field_and_the_numbers() {
     check(AttentionDesc { scale: Some(f32::NAN), ..good() }, "`scale` must be finite, got NaN");
     check(AttentionDesc { softcap: Some(0.0), ..good() }, "`softcap` must be from 1e-20 to 1e20, got 0");
     check(
-        AttentionDesc { scales: Some(Granularity::PerRow), ..good() },
-        "`scales` must be per tensor, got PerRow",
+        AttentionDesc { k: Heads::default().scaled([1, 2, 4]), ..good() },
+        "`k` must be scaled by [1, 1, 4] with any extent 1 instead, got [1, 2, 4]",
     );
+    check(
+        AttentionDesc { batch: 2, sequences: Some(2), ..good() },
+        "`batch` must be 1 beside `sequences`, got 2",
+    );
+    check(AttentionDesc { sequences: Some(0), ..good() }, "`sequences` must be from 1 to 536870912, got 0");
+    let window = |align| Some(Window { left: Some(1), right: Some(0), align });
+    check(
+        AttentionDesc { causal: Some(Align::TopLeft), window: window(Align::BottomRight), ..good() },
+        "`window` must be aligned as `causal`, TopLeft, got BottomRight",
+    );
+    let nowhere = error(AttentionDesc { window: window(Align::Offset(-7)), ..good() });
+    let start =
+        "attention: `window` must be one in which some of the 3 queries see one of the 4 keys, got Window {";
+    assert!(nowhere.starts_with(start), "{nowhere}");
     let view = |seq| Some(View::columns(3, seq, 0, 6));
     let odd = error(AttentionDesc { out: Format::F16, out_view: view(13), ..good() });
     assert!(
@@ -208,11 +225,19 @@ fn errors_name_the_field_and_the_numbers() {
         overlap.starts_with("attention: `out_view` must be strides that keep 3 rows of 6 apart"),
         "{overlap}"
     );
-    let long = error(AttentionDesc { seq_kv: (1 << 30) + 1, ..good() });
-    assert_eq!(long, "attention: `seq_kv` must be at most 1073741824, got 1073741825");
+    let long = error(AttentionDesc { seq_kv: (1 << 29) + 1, ..good() });
+    assert_eq!(long, "attention: `seq_kv` must be at most 536870912, got 536870913");
+    let rows = error(AttentionDesc { seq_q: (1 << 28) + 1, ..good() });
+    assert_eq!(
+        rows,
+        "attention: `seq_q` times the heads of a kv head must be at most 536870912, got 536870914"
+    );
     let large = error(AttentionDesc { batch: 1 << 20, ..two_heads(1 << 10, 1, 4, 4) });
     assert!(large.starts_with("attention: the number of elements of `q` must be at most"), "{large}");
-    let far = error(AttentionDesc { k_view: Some(View { seq: usize::MAX, ..Default::default() }), ..good() });
+    let far = error(AttentionDesc {
+        k: Heads::default().viewed(View { seq: usize::MAX, ..Default::default() }),
+        ..good()
+    });
     assert!(far.contains("the number of elements of `k` must be at most"), "{far}");
     let options = PlanOptions { pick: Pick::Tier(Tier::Dot4), ..Default::default() };
     let error = Attention::with_options(gpu.device(), &good(), &options).unwrap_err();

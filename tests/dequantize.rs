@@ -1,5 +1,6 @@
 //! Dequantize against its reference, and with quantize: round trips, order, and codes that come back.
 
+use langevin::formats::e8m0::ScaleRounding;
 use langevin::reference::generate::{self, Random};
 use langevin::verify::{self, Dtype, Op, RunOptions, Tensor, Tensors, compare};
 use langevin::{Dequantize, DequantizeDesc, Format, Gpu, Granularity, Overflow, QuantizeDesc, ScaleSource};
@@ -276,6 +277,72 @@ fn codes_come_back() {
                     _ => code,
                 };
                 assert_eq!(got, want, "{q} {code:#x}, scale {scale}");
+            }
+        }
+    }
+}
+
+/// The same of MX blocks, in blocks of 32: every code under scales with which all numbers are normal f32s.
+#[test]
+fn codes_of_blocks_come_back() {
+    let Some(gpu) = gpu() else { return };
+    let granularity = Granularity::PerGroup(32);
+    let scales: Vec<u8> = (18..=236).step_by(29).flat_map(|scale| [scale; 8]).collect();
+    let shape = vec![scales.len() / 8, 256];
+    let scale = Tensor::new(Dtype::E8m0, &[shape[0], 8], scales).unwrap();
+    for q in [Format::E4m3, Format::E5m2] {
+        let every: Vec<u8> = (0..shape[0]).flat_map(|_| 0..=255_u8).collect();
+        let codes = Tensor::new(q, &shape, every.clone()).unwrap();
+        let desc = DequantizeDesc { q, granularity, power_scales: true, ..per_row(&shape) };
+        let mut back = tensors([("scale", scale.clone())]);
+        let values =
+            run(&gpu, &desc, &tensors([("q", codes), ("scale", scale.clone())])).remove("out").unwrap();
+        back.insert("x", values);
+        let desc = QuantizeDesc {
+            shape: shape.clone(),
+            q,
+            granularity,
+            scale: ScaleSource::Static,
+            scale_rounding: Some(ScaleRounding::Floor),
+            overflow: Overflow::NonSaturating,
+            ..Default::default()
+        };
+        let codes = run(&gpu, &desc, &back);
+        for (code, &got) in every.into_iter().zip(codes.get("q").unwrap().bytes()) {
+            let nan = q == Format::E5m2 && code & 0x7f > 0x7c;
+            assert_eq!(got, if nan { code | 0x7f } else { code }, "{q} {code:#x}");
+        }
+    }
+}
+
+/// Half a step of the code, times the scale, of every way to share scales; of MX blocks without clipping too.
+#[test]
+fn every_granularity_loses_at_most_half_a_step() {
+    let Some(gpu) = gpu() else { return };
+    let shape = vec![21, 70];
+    let mut random = Random::new(6);
+    let x: Vec<f32> = (0..21 * 70).map(|_| random.uniform(-1.0, 1.0).powi(5) * 300.0).collect();
+    let block = |rows, columns| Granularity::PerBlock { rows, columns };
+    let granularities = [Granularity::PerColumn, Granularity::PerGroup(32), block(4, 8), block(5, 1)];
+    for (i, granularity) in granularities.into_iter().enumerate() {
+        for scale_rounding in [None, Some(ScaleRounding::Rceil)] {
+            let q = [Format::E4m3, Format::E5m2, Format::I8][i % 3];
+            let desc =
+                QuantizeDesc { shape: shape.clone(), q, granularity, scale_rounding, ..Default::default() };
+            if desc.validate().is_err() {
+                continue;
+            }
+            let codes = run(&gpu, &desc, &tensors([("x", f32s(&shape, &x))]));
+            let scales = codes.get("scale").unwrap().to_f32();
+            let power_scales = scale_rounding.is_some();
+            let numbers = DequantizeDesc { q, granularity, power_scales, ..per_row(&shape) };
+            let back = run(&gpu, &numbers, &codes).remove("out").unwrap().to_f32();
+            for (element, (&x, &back)) in x.iter().zip(&back).enumerate() {
+                let scale = f64::from(scales[desc.scale_index(element)]);
+                let (x, back) = (f64::from(x), f64::from(back));
+                let step = q.rounding_error((x / scale).abs().min(q.max_finite())) * scale;
+                let bound = step + 1.5 * UNIT * x.abs() + UNIT * back.abs();
+                assert!((x - back).abs() <= bound, "{desc:?}: {x} comes back as {back}, bound {bound}");
             }
         }
     }

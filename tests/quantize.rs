@@ -152,6 +152,53 @@ fn folded_grids() {
     }
 }
 
+/// Devices that bind little: windows of elements, of rows and of rows of blocks have the same codes, scales and guards.
+#[test]
+fn windows_of_large_tensors() {
+    let Some(gpu) = gpu() else { return };
+    let mut capabilities: Capabilities = gpu.capabilities().clone();
+    capabilities.limits.max_storage_buffer_binding_size = 9000;
+    let block = Granularity::PerBlock { rows: 3, columns: 8 };
+    let cases = [
+        (Granularity::PerTensor, vec![3, 5000]),
+        (Granularity::PerTensor, vec![301, 21]),
+        (Granularity::PerRow, vec![301, 22]),
+        (Granularity::PerGroup(8), vec![2, 150, 22]),
+        (block, vec![400, 9]),
+    ];
+    for (i, (granularity, shape)) in cases.into_iter().enumerate() {
+        let (q, asymmetric) = CODES[i % CODES.len()];
+        let x = [Format::F32, Format::BF16][i % 2];
+        for scale in [ScaleSource::Dynamic, ScaleSource::Static] {
+            let desc = QuantizeDesc {
+                shape: shape.clone(),
+                x,
+                q,
+                asymmetric,
+                granularity,
+                scale,
+                ..Default::default()
+            };
+            for variant in desc.variants(&capabilities) {
+                let capabilities = Some(capabilities.clone());
+                let plan = PlanOptions { pick: variant.into(), capabilities, ..Default::default() };
+                let inputs = wild_inputs(&desc, i as u64);
+                let checked = verify::check(&gpu, &desc, &inputs, &RunOptions { plan }).unwrap();
+                assert!(
+                    checked.iter().all(verify::Comparison::passed),
+                    "{} {desc:?} {checked:?}",
+                    variant.name
+                );
+            }
+        }
+    }
+    let columns =
+        QuantizeDesc { shape: vec![301, 22], granularity: Granularity::PerColumn, ..Default::default() };
+    let plan = PlanOptions { capabilities: Some(capabilities), ..Default::default() };
+    let error = Quantize::with_options(gpu.device(), &columns, &plan).unwrap_err().to_string();
+    assert!(error.contains("max_storage_buffer_binding_size"), "{error}");
+}
+
 /// Scales made of amax (and of ends of ranges) of every magnitude.
 #[test]
 fn dynamic_scales_over_all_magnitudes() {

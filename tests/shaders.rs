@@ -4,17 +4,18 @@
 use langevin::formats::e8m0::ScaleRounding;
 use langevin::gpu::CoopShape;
 use langevin::{
-    Activation, ActivationDesc, AttentionDesc, Boundary, Capabilities, Causal, Columns, ConvDesc, ConvLayout,
-    DequantizeDesc, FakeQuantizeDesc, Format, GatedResidualDesc, Granularity, GuidanceDesc, HeatDesc, Kernel,
-    LaplacianDesc, MatmulDesc, Modulation, NormDesc, NormKind, Operand, Overflow, PatchifyDesc, QuantizeDesc,
-    Rounding, ScaleSource, StageSource, UnpatchifyDesc, View, sources,
+    Activation, ActivationDesc, ActivationQuantizeDesc, Align, AttentionDesc, Boundary, Capabilities,
+    CastDesc, Columns, ConvDesc, ConvLayout, DequantizeDesc, FakeQuantizeDesc, Format, GatedResidualDesc,
+    Granularity, GuidanceDesc, Heads, HeatDesc, HistogramDesc, Kernel, LaplacianDesc, MatmulDesc, Modulation,
+    NormDesc, NormKind, NormQuantizeDesc, Operand, Overflow, Pair, PatchifyDesc, QuantizeDesc, Rounding,
+    ScaleSource, StageSource, UnpatchifyDesc, View, Window, sources,
 };
 use naga::{AddressSpace, StorageAccess};
 use std::path::{Path, PathBuf};
 
 /// A software adapter has every variant that no optional feature gates, another the features of Mesa's lavapipe; the others have the
 /// rest, with cooperative matrices of both sizes and subgroups of 8 and 32.
-fn capabilities() -> [Capabilities; 5] {
+fn capabilities() -> [Capabilities; 6] {
     let minimal = Capabilities::minimal();
     let software = Capabilities { device_type: wgpu::DeviceType::Cpu, ..minimal.clone() };
     let with = |size, subgroup, kib: u32| {
@@ -29,7 +30,7 @@ fn capabilities() -> [Capabilities; 5] {
         }
     };
     let lavapipe = Capabilities { device_type: wgpu::DeviceType::Cpu, coop: vec![], ..with(8, 8, 16) };
-    [minimal.clone(), software, lavapipe, with(16, 32, 48), with(8, 8, 16)]
+    [minimal.clone(), software, lavapipe, with(16, 32, 48), with(8, 8, 16), with(8, 32, 32)]
 }
 
 /// Checks every variant of a descriptor.
@@ -139,12 +140,20 @@ fn write_everywhere(what: &str, wgsl: &str) -> naga::Module {
 
 #[test]
 fn matmul() {
-    for a in Format::ALL {
-        for b in Format::ALL {
-            for out in Format::ALL {
-                check(&MatmulDesc { m: 3, k: 5, n: 7, a: a.into(), b: b.into(), out, ..Default::default() });
-            }
+    // Operands and results are coded apart: the results take turns. Layouts, too: rows that are whole vectors and not.
+    for (i, a) in Format::ALL.into_iter().enumerate() {
+        for (j, b) in Format::ALL.into_iter().enumerate() {
+            let (out, k) = (Format::ALL[(i + 2 * j) % 6], if (i + j) % 2 == 0 { 5 } else { 16 });
+            let [a, b] = [a, b].map(Operand::from);
+            let b = Operand { transposed: i % 3 == 1, ..b };
+            check(&MatmulDesc { m: 3, k, n: 8, a, b, out, ..Default::default() });
         }
+    }
+    let wide = MatmulDesc { m: 1500, k: 64, n: 1500, ..Default::default() };
+    for format in [Format::F32, Format::F16, Format::I8] {
+        let [a, b] = [Operand::from(format), Operand { transposed: true, ..format.into() }];
+        check(&MatmulDesc { a, b, ..wide.clone() });
+        check(&MatmulDesc { a, b, pair: Some(Pair::GateFirst), m: 70, n: 40, ..wide.clone() });
     }
     for activation in Activation::ALL {
         check(&MatmulDesc {
@@ -227,6 +236,22 @@ fn fake_quantize() {
 }
 
 #[test]
+fn cast() {
+    for x in Format::ALL {
+        for out in Format::ALL {
+            check(&CastDesc { shape: vec![3, 5], x, out, ..Default::default() });
+        }
+    }
+}
+
+#[test]
+fn histogram() {
+    for x in [Format::F32, Format::F16, Format::BF16] {
+        check(&HistogramDesc { shape: vec![3, 5], x });
+    }
+}
+
+#[test]
 fn dequantize() {
     for q in Format::ALL {
         for out in [Format::F32, Format::F16, Format::BF16] {
@@ -258,6 +283,25 @@ fn norm() {
             check(&desc);
         }
     }
+}
+
+#[test]
+fn producers_with_quantizers() {
+    let block = Granularity::PerBlock { rows: 2, columns: 1 };
+    for granularity in [Granularity::PerTensor, Granularity::PerRow, Granularity::PerColumn, block] {
+        for scale in [ScaleSource::Dynamic, ScaleSource::Static] {
+            let codes = QuantizeDesc { granularity, scale, ..Default::default() };
+            let modulation = Some(Modulation { width: 11, shift: 0, scale: 6 });
+            let norm =
+                NormDesc { rows: 30, width: 5, weight: true, bias: true, modulation, ..Default::default() };
+            check(&NormQuantizeDesc::new(norm, codes.clone()));
+            let activation = ActivationDesc { rows: 30, width: 5, ..Default::default() };
+            check(&ActivationQuantizeDesc::new(activation, codes));
+        }
+    }
+    let granularity = Granularity::PerGroup(32);
+    let mx = QuantizeDesc { granularity, scale_rounding: Some(ScaleRounding::Even), ..Default::default() };
+    check(&NormQuantizeDesc::new(NormDesc { width: 70, ..Default::default() }, mx));
 }
 
 #[test]
@@ -333,23 +377,42 @@ fn attention() {
     for (i, q) in Format::ALL.into_iter().enumerate() {
         for (j, k) in Format::ALL.into_iter().enumerate() {
             let out = [Format::F32, Format::F16, Format::BF16][(i + 2 * j) % 3];
-            check(&AttentionDesc { q, k, v: Format::ALL[(i + j) % 6], out, ..sizes.clone() });
+            let (v, seq_q) = (Format::ALL[(i + j) % 6], if j % 2 == 0 { 3 } else { 100 });
+            check(&AttentionDesc { q: q.into(), k: k.into(), v: v.into(), out, seq_q, ..sizes.clone() });
         }
     }
-    for bits in 0..256 {
+    // Odd, so that every pair of bits takes all its values.
+    for bits in (0..256).step_by(11) {
         let bit = |i: u32| bits >> i & 1 == 1;
+        let align = if bit(0) { Align::BottomRight } else { Align::Offset(1) };
+        let scaled = |shape| Heads { scale: bit(2).then_some(shape), ..Format::F16.into() };
+        let k_view = bit(7).then_some(View { offset: 1, batch: 0, head: 0, seq: 7 });
         check(&AttentionDesc {
             mask: bit(0).then_some([1, 1, 3, 5]),
             bias: bit(1).then_some([1, 2, 1, 5]),
-            scales: bit(2).then_some(Granularity::PerTensor),
+            q: scaled([1, 2, 1]),
+            k: Heads { view: k_view, ..scaled([1, 1, 5]) },
+            v: if bit(1) { scaled([1, 1, 5]) } else { scaled([1, 1, 1]) },
             sinks: bit(3),
             lse: bit(4),
-            causal: if bit(5) { Causal::BottomRight } else { Causal::None },
+            causal: bit(5).then_some(align),
+            window: bit(6).then_some(Window { left: Some(1), right: Some(1), align }),
             softcap: bit(6).then_some(2.0),
-            k_view: bit(7).then_some(View { offset: 1, batch: 0, head: 0, seq: 7 }),
-            k: Format::F16,
+            sequences: bit(7).then_some(2),
             ..sizes.clone()
         });
+        // Split, and with more columns than one slice.
+        let (seq_kv, v_dim) = (3000, 150);
+        if bits < 64 {
+            check(&AttentionDesc {
+                seq_kv,
+                v_dim,
+                sinks: bit(3),
+                lse: bit(4),
+                v: scaled([1, 1, 3000]),
+                ..sizes.clone()
+            });
+        }
     }
 }
 
@@ -389,6 +452,7 @@ fn a_broken_shader_is_rejected() {
             .into(),
         params: vec![0; 4],
         bindings: vec!["other"],
+        ranges: vec![],
         workgroups: [1; 3],
     };
     assert!(

@@ -77,7 +77,7 @@ const CHOICES: [Choice; 11] = [
     Choice { variant: VECTOR, when: |desc, _| has_few_rows(desc) },
     Choice {
         variant: COOPERATIVE,
-        when: |desc, capabilities| fits_f16(desc) && Cooperative::of(capabilities).is_some(),
+        when: |desc, capabilities| fits_f16(desc) && Cooperative::of(desc, capabilities).is_some(),
     },
     Choice { variant: DOT4, when: |desc, _| desc.is_integer() },
     Choice { variant: TILED_F16, when: |desc, _| fits_f16(desc) },
@@ -177,51 +177,97 @@ pub(super) fn slices(desc: &MatmulDesc, variant: Variant, tiles: usize) -> usize
 /// How the cooperative shader spreads a tile.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Cooperative {
+    /// Rows, columns and depth of a matrix.
     pub(super) size: u32,
+    /// Invocations of a subgroup.
     pub(super) subgroup: u32,
-    /// Cooperative matrices of a subgroup's block, along either axis.
+    /// Subgroups of a workgroup along rows and along columns.
+    pub(super) subgroups: [u32; 2],
+    /// Matrices of a subgroup's block, along either axis.
     pub(super) tiles: u32,
 }
 
 impl Cooperative {
-    /// Subgroups along either axis of a workgroup.
-    pub(super) const SUBGROUPS: u32 = 2;
     const TILE_K: u32 = 32;
 
     /// For the largest matrices the device has; needs subgroups of one known size, and memory for the tiles.
-    pub(super) fn of(capabilities: &Capabilities) -> Option<Self> {
+    ///
+    /// The largest tile of which there are enough, or the smallest. What a tile of R x C of f16 does for a byte that it
+    /// reads is R C / (R + C): 128 x 256 do 85 operations, 128 x 128 64, 64 x 64 32. At 6 TB/s of a large GPU's L2 that
+    /// allows 500, 400 and 200 TFLOP/s. A block of 64 x 64 to a subgroup of 32 holds 128 registers of sums. Not measured
+    /// on a GPU.
+    pub(super) fn of(desc: &MatmulDesc, capabilities: &Capabilities) -> Option<Self> {
         let &CoopShape { size } = capabilities.coop.first()?;
         let (subgroup, largest) = capabilities.subgroup_sizes;
         if subgroup != largest {
             return None;
         }
-        let limits = &capabilities.limits;
-        let fits = |cooperative: &Self| {
-            cooperative.bytes() <= limits.max_compute_workgroup_storage_size
-                && cooperative.lanes() <= limits.max_compute_invocations_per_workgroup
-                && cooperative.share() * subgroup * 8 == size * size * cooperative.tiles
+        // Small subgroups have fewer registers together; those of 8 belong to a CPU, where a block is many instructions.
+        let block = if subgroup < 32 { 16 } else { 64 };
+        let tile = |rows, columns, block: u32| Self {
+            size,
+            subgroup,
+            subgroups: [rows, columns],
+            tiles: block / size,
         };
-        [4, 2].into_iter().map(|tiles| Self { size, subgroup, tiles }).find(fits)
+        let candidates = [tile(2, 4, block), tile(2, 2, block), tile(2, 2, block.min(32))];
+        let fitting = candidates.into_iter().filter(|tile| tile.fits(&capabilities.limits));
+        let enough =
+            |tile: &Self| tiles(desc, tile.rows() as usize, tile.columns() as usize) >= WANTED_GROUPS;
+        fitting.clone().find(enough).or(fitting.last())
+    }
+
+    fn fits(&self, limits: &wgpu::Limits) -> bool {
+        let (lanes, half) = (self.lanes(), self.block() / 2);
+        let shared_out = |elements: u32, lanes: u32| elements > 0 && elements.is_multiple_of(lanes);
+        self.bytes() <= limits.max_compute_workgroup_storage_size
+            && lanes <= limits.max_compute_invocations_per_workgroup
+            && lanes <= limits.max_compute_workgroup_size_x
+            && half >= self.size.max(8)
+            && shared_out(self.size * half / 4, self.subgroup)
+            && shared_out(self.rows() * Self::TILE_K / 8, lanes)
+            && shared_out(self.columns() * Self::TILE_K / 8, lanes)
     }
 
     pub(super) const fn lanes(&self) -> u32 {
-        self.subgroup * Self::SUBGROUPS * Self::SUBGROUPS
+        self.subgroup * self.subgroups[0] * self.subgroups[1]
     }
 
-    /// Rows and columns of a workgroup's tile.
-    pub(super) const fn edge(&self) -> u32 {
-        self.size * self.tiles * Self::SUBGROUPS
+    /// Rows and columns of a subgroup's block.
+    pub(super) const fn block(&self) -> u32 {
+        self.size * self.tiles
     }
 
-    /// Positions of half a strip that one invocation finishes.
+    /// Rows of a workgroup's tile.
+    pub(super) const fn rows(&self) -> u32 {
+        self.block() * self.subgroups[0]
+    }
+
+    /// Columns of a workgroup's tile.
+    pub(super) const fn columns(&self) -> u32 {
+        self.block() * self.subgroups[1]
+    }
+
+    /// Vectors of four of a strip that one invocation finishes.
     pub(super) const fn share(&self) -> u32 {
-        self.size * self.size * self.tiles / 8 / self.subgroup
+        self.size * self.block() / 8 / self.subgroup
     }
 
-    /// Workgroup memory: two tiles of f16, and a strip of f32 for every subgroup.
+    /// How often an invocation brings eight elements of a tile with so many rows or columns.
+    pub(super) const fn fetches(&self, across: u32) -> u32 {
+        across * Self::TILE_K / 8 / self.lanes()
+    }
+
+    /// Workgroup memory: two tiles of f16, whose lines are longer by eight, and a strip of f32 for every subgroup.
     const fn bytes(&self) -> u32 {
-        let strip = self.size * self.size * self.tiles * Self::SUBGROUPS * Self::SUBGROUPS;
-        2 * self.edge() * Self::TILE_K * 2 + strip * 4
+        let strip = self.size * self.block() / 2 * self.subgroups[0] * self.subgroups[1];
+        Self::tile_bytes(self.rows()) + Self::tile_bytes(self.columns()) + strip * 4
+    }
+
+    /// Lines of depths take more than lines of rows, for there are more of them, or as much.
+    const fn tile_bytes(across: u32) -> u32 {
+        let (by_depth, by_row) = (across * (Self::TILE_K + 8), Self::TILE_K * (across + 8));
+        2 * if by_depth > by_row { by_depth } else { by_row }
     }
 }
 
@@ -274,8 +320,8 @@ mod tests {
                     let desc =
                         MatmulDesc { batch_invariant: true, batch, k: 5000, n: 300, ..product(m, format) };
                     let variant = crate::choice(&desc, &capabilities, &Pick::Best).unwrap();
-                    let tile = Tile::of(&desc);
-                    let tiles = batch * desc.m.div_ceil(tile.m()) * desc.n.div_ceil(tile.n());
+                    let tile = (Tile::of(&desc), Cooperative::of(&desc, &capabilities));
+                    let tiles = batch * desc.m.div_ceil(tile.0.m()) * desc.n.div_ceil(tile.0.n());
                     (variant, tile, slices(&desc, variant, tiles))
                 };
                 assert_eq!(choose(1, 1), choose(1000, 1));
@@ -295,20 +341,30 @@ mod tests {
     }
 
     #[test]
-    fn cooperative_tiles_fit_the_device() {
-        let tiles = |size, subgroup, kib: u32| {
+    fn cooperative_tiles_fit_the_device_and_the_product() {
+        let tile = |size, subgroup, kib: u32, m| {
             let mut capabilities = nvidia();
             capabilities.coop = vec![CoopShape { size }];
             capabilities.subgroup_sizes = (subgroup, subgroup);
             capabilities.limits.max_compute_workgroup_storage_size = kib << 10;
-            Cooperative::of(&capabilities).map(|cooperative| (cooperative.tiles, cooperative.edge()))
+            let desc = MatmulDesc { n: m, ..product(m, Format::F16) };
+            Cooperative::of(&desc, &capabilities).map(|tile| [tile.rows(), tile.columns(), tile.lanes()])
         };
-        assert_eq!(tiles(16, 32, 48), Some((4, 128)));
-        assert_eq!(tiles(16, 32, 16), Some((2, 64)));
-        assert_eq!(tiles(8, 32, 16), Some((4, 64)));
-        assert_eq!(tiles(8, 8, 32), Some((4, 64)));
+        // A large GPU, for many tiles, fewer and few; the same with the memory of others.
+        assert_eq!(
+            [4096, 1536, 256].map(|m| tile(16, 32, 48, m)),
+            [[128, 256, 256], [128, 128, 128], [64, 64, 128]].map(Some)
+        );
+        assert_eq!(tile(16, 32, 32, 4096), Some([128, 128, 128]));
+        assert_eq!(tile(16, 32, 16, 4096), Some([64, 64, 128]));
+        assert_eq!(tile(16, 64, 48, 2048), Some([128, 128, 256]));
+        // 256 invocations at most.
+        assert_eq!(tile(16, 64, 48, 4096), Some([128, 128, 256]));
+        assert_eq!(tile(8, 32, 32, 4096), Some([128, 128, 128]));
+        assert_eq!([4096, 128].map(|m| tile(8, 8, 32, m)), [[32, 64, 64], [32, 32, 32]].map(Some));
+        assert_eq!(tile(16, 32, 8, 4096), None);
         let mut varying = nvidia();
         varying.subgroup_sizes = (32, 64);
-        assert_eq!(Cooperative::of(&varying), None);
+        assert_eq!(Cooperative::of(&product(64, Format::F16), &varying), None);
     }
 }

@@ -1,7 +1,10 @@
-//! The dispatches of a product: one, or partial sums into the scratch and a second that adds them up.
+//! The dispatches of a product: one, or partial sums into the scratch and a second that adds them up; as many times as it
+//! takes parts to bind every tensor.
 
 use super::activation_code;
 use super::choice::{self, Cooperative, Tile};
+use super::parts::{Axis, Part, Sizes, Tensors};
+use super::shape::{Kind, Shape, segment};
 use crate::kernel::Variant;
 use crate::recipe::{Load, Recipe, Stage, StageBuilder};
 use crate::{Capabilities, Columns, Granularity, MatmulDesc, Operand};
@@ -10,149 +13,117 @@ use langevin_reference::{Dtype, Op, Overflow, Pair};
 
 pub(super) fn recipe(desc: &MatmulDesc, variant: Variant, capabilities: &Capabilities) -> Recipe {
     let shape = Shape::of(desc, variant, capabilities);
+    let tensors = Tensors::new(desc, capabilities);
     let limits = &capabilities.limits;
-    let bindings = desc.tensors().len() as u64;
-    let spills = bindings > u64::from(limits.max_storage_buffers_per_shader_stage);
-    let scratch_pitch = desc.b_columns().div_ceil(4);
-    let slice_bytes = (desc.batch * desc.m) as u64 * scratch_pitch as u64 * 16;
-    let mut slices = choice::slices(desc, variant, desc.batch * shape.tiles_m * shape.tiles_n);
+    let spills = desc.tensors().len() as u64 > u64::from(limits.max_storage_buffers_per_shader_stage);
+    let row_bytes = 16 * desc.b_columns().div_ceil(4) as u64;
+    let whole = Sizes::of(desc);
+    let mut size = tensors.lengths(desc);
+    let is_cut = size != whole;
+    let mut slices = if is_cut { 1 } else { choice::slices(desc, variant, shape.tiles(&Part::whole(desc))) };
+    let slice_bytes = row_bytes.saturating_mul((desc.batch * desc.m) as u64);
     if slice_bytes.saturating_mul(slices as u64) > limits.max_storage_buffer_binding_size {
         slices = 1;
     }
-    let slice_depth = desc.k.div_ceil(slices).next_multiple_of(shape.segment_step).max(shape.segment_step);
+    let step = shape.segment_step;
+    let slice_depth = desc.k.div_ceil(slices).next_multiple_of(step).max(step);
     let slices = desc.k.div_ceil(slice_depth).max(1);
-    let product = Product { desc, variant, shape, slices, slice_depth, scratch_pitch };
-    if slices == 1 && !spills {
-        return Recipe::single(product.whole());
+    let through_scratch = spills || slices > 1 || size[Axis::Depth] < whole[Axis::Depth];
+    if through_scratch {
+        tensors.fit_scratch(&mut size, row_bytes);
     }
-    let mut recipe = Recipe::single(product.partial());
-    recipe.scratch_bytes = slice_bytes * slices as u64;
-    recipe.stages.push(product.reduce());
-    if product.desc.batch * product.desc.m * product.desc.n == 0 { Recipe::default() } else { recipe }
-}
-
-/// What a variant's shader is told about its tile.
-#[derive(Clone, Copy, Debug)]
-struct Shape {
-    tiles_m: usize,
-    tiles_n: usize,
-    /// Columns of `out` that a tile covers.
-    tile_columns: usize,
-    /// From a column of a tile's first half to its partner in the second.
-    half_step: usize,
-    /// Slices of k start at multiples of this.
-    segment_step: usize,
-    kind: Kind,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Kind {
-    Tiled(Tile),
-    Vector { rows: u32, column_lanes: u32, depth_lanes: u32, halves: u32 },
-    Cooperative(Cooperative),
-    Broadcast { rows: u32 },
-    Shuffle { rows: u32, halves: u32 },
-}
-
-impl Shape {
-    fn of(desc: &MatmulDesc, variant: Variant, capabilities: &Capabilities) -> Self {
-        let pair = desc.pair.is_some();
-        let (kind, tile_m, tile_n, half) = match variant {
-            choice::VECTOR | choice::VECTOR_SUBGROUP | choice::VECTOR_LANES => {
-                let rows = [1, 2, 4].into_iter().find(|&rows| desc.m <= rows).unwrap_or(8) as u32;
-                let column_lanes = if desc.b.transposed { 1 } else { 32 };
-                let (lanes, halves) = match variant {
-                    // More columns share a load of A; a pair has its two halves.
-                    choice::VECTOR_LANES if rows == 1 && !pair => (8, 4),
-                    choice::VECTOR_LANES => (8, 2),
-                    _ => (64, if pair { 2 } else { 1 }),
-                };
-                let (tile_n, depth_lanes) = (4 * column_lanes * halves, lanes / column_lanes);
-                (Kind::Vector { rows, column_lanes, depth_lanes, halves }, rows as usize, tile_n as usize, 0)
-            }
-            choice::SHUFFLE => {
-                let rows = [1, 2, 4, 8, 16].into_iter().find(|&rows| desc.m <= rows).unwrap_or(32);
-                // A row of its own leaves room for more columns.
-                let halves = if rows == 1 && !pair { 8 } else { 2 };
-                (Kind::Shuffle { rows: rows as u32, halves }, rows, 32 * halves as usize, 0)
-            }
-            choice::BROADCAST => {
-                let rows = if pair { 8 } else { 16 };
-                (Kind::Broadcast { rows }, rows as usize, if pair { 64 } else { 32 }, 0)
-            }
-            choice::COOPERATIVE => match Cooperative::of(capabilities) {
-                Some(cooperative) => {
-                    let edge = cooperative.edge() as usize;
-                    (Kind::Cooperative(cooperative), edge, edge, edge / 2 / Cooperative::SUBGROUPS as usize)
-                }
-                None => return Self::of(desc, choice::TILED, capabilities),
-            },
-            _ => {
-                let tile = Tile::of(desc);
-                (Kind::Tiled(tile), tile.m(), tile.n(), 4 * tile.column_lanes as usize)
-            }
-        };
-        let tile_columns = if pair { tile_n / 2 } else { tile_n };
-        Self {
-            tiles_m: desc.m.div_ceil(tile_m),
-            tiles_n: desc.n.div_ceil(tile_columns),
-            tile_columns,
-            half_step: if pair { desc.n } else { half },
-            segment_step: segment(desc).unwrap_or(32),
-            kind,
+    let mut recipe = Recipe::default();
+    let items = Part::whole(desc).along(Axis::Item, size[Axis::Item]);
+    let parts = items
+        .flat_map(|part| part.along(Axis::Column, size[Axis::Column]))
+        .flat_map(|part| part.along(Axis::Row, size[Axis::Row]));
+    for part in parts.filter(|part| part.has_results()) {
+        let product = Product { desc, variant, shape, slices, slice_depth, tensors: &tensors, part };
+        if !through_scratch {
+            recipe.stages.push(product.whole());
+            continue;
         }
+        for part in part.along(Axis::Depth, size[Axis::Depth]) {
+            recipe.stages.push(Product { part, ..product }.partial());
+        }
+        recipe.stages.push(product.reduce());
+        recipe.scratch_bytes = recipe.scratch_bytes.max(product.scratch_bytes());
     }
+    recipe
 }
 
-/// Depths after which sums are taken out of f32: a group's, or as many as f32 adds products of I8 exactly.
-fn segment(desc: &MatmulDesc) -> Option<usize> {
-    let groups = [desc.a.group(), desc.b.group()].into_iter().flatten().min();
-    let exact = if desc.a.zero || desc.b.zero { 256 } else { 1024 };
-    groups.or(desc.is_integer().then_some(exact))
-}
-
+/// A part of a product and how it is computed.
+#[derive(Clone, Copy)]
 struct Product<'a> {
     desc: &'a MatmulDesc,
     variant: Variant,
     shape: Shape,
     slices: usize,
     slice_depth: usize,
-    scratch_pitch: usize,
+    tensors: &'a Tensors,
+    part: Part,
 }
 
 impl Product<'_> {
     /// The only dispatch.
     fn whole(&self) -> Stage {
-        self.sums(self.epilogue(self.operands(self.builder("matmul"))))
+        self.bound(self.sums(self.epilogue(self.operands(self.builder("matmul")))))
     }
 
-    /// The dispatch that leaves sums in the scratch.
+    /// The dispatch that leaves sums in the scratch, or adds to those of earlier depths.
     fn partial(&self) -> Stage {
         let builder = self.operands(self.builder("matmul"));
-        let builder = builder.scratch(Access::ReadWrite, Element::Vec4Word);
-        self.sums(builder.part("matmul_partial", include_str!("../../shaders/shared/matmul_partial.wgsl")))
+        let builder = builder
+            .size("adds", usize::from(self.part.start[Axis::Depth] > 0))
+            .scratch(Access::ReadWrite, Element::Vec4Word);
+        let text = include_str!("../../shaders/shared/matmul_partial.wgsl");
+        self.bound(self.sums(builder.part("matmul_partial", text)))
     }
 
     /// The dispatch that adds them up.
     fn reduce(&self) -> Stage {
-        let quads = self.desc.n.div_ceil(4);
+        let (size, quads) = (self.part.size, self.part.size[Axis::Column].div_ceil(4));
         let builder = self.builder("matmul: epilogue").scratch(Access::Read, Element::Vec4Word);
         let [a, b] = [self.scales(0), self.scales(1)];
         // Zero points have been taken off already.
         let builder = self.epilogue(b(a(builder)).absent("a_zero").absent("b_zero"));
-        let rows = self.desc.batch * self.desc.m;
-        builder
+        let rows = size[Axis::Item] * size[Axis::Row];
+        let stage = builder
             .flag("PAIR", self.desc.pair.is_some())
             .size("slices", self.slices)
             .size("quads", quads)
             .part("matmul_reduce", include_str!("../../shaders/matmul_reduce.wgsl"))
             .loop_iterations(2 * self.slices)
-            .groups((rows * quads).div_ceil(64) as u64)
+            .groups((rows * quads).div_ceil(64) as u64);
+        self.bound(stage)
+    }
+
+    /// Names the ranges of tensors that a part binds.
+    fn bound(&self, stage: Stage) -> Stage {
+        let window = |name| self.tensors.place(name, &self.part).0.map(|window| (name, window));
+        let windows = stage.shader.bindings.iter().filter_map(|binding| window(binding.name)).collect();
+        Stage { windows, ..stage }
+    }
+
+    /// The first element of a tensor that the part uses, counted from what is bound of it.
+    fn start(&self, name: &str) -> usize {
+        self.tensors.place(name, &self.part).1
+    }
+
+    /// Vectors of four sums to a row of the scratch.
+    fn scratch_pitch(&self) -> usize {
+        let columns = self.part.size[Axis::Column];
+        (if self.desc.pair.is_some() { 2 * columns } else { columns }).div_ceil(4)
+    }
+
+    fn scratch_bytes(&self) -> u64 {
+        let rows = self.part.size[Axis::Item] * self.part.size[Axis::Row];
+        rows as u64 * self.scratch_pitch() as u64 * 16 * self.slices as u64
     }
 
     /// What every dispatch has.
     fn builder(&self, label: &'static str) -> StageBuilder {
-        let desc = self.desc;
+        let (desc, size) = (self.desc, self.part.size);
         let total = if desc.is_integer() && !desc.is_grouped() {
             ("matmul_total_integer", include_str!("../../shaders/shared/matmul_total_integer.wgsl"))
         } else {
@@ -160,16 +131,16 @@ impl Product<'_> {
         };
         let builder = StageBuilder::new(label, desc);
         // Conversions of F16 are part of the extension.
-        let converts = matches!(self.variant, choice::SHUFFLE | choice::VECTOR_LANES);
+        let converts = matches!(self.variant, choice::SHUFFLE | choice::VECTOR_LANES | choice::COOPERATIVE);
         let builder = if converts { builder.enable("f16") } else { builder };
         builder
             .constant("a_PER", per(desc.a.scale))
             .constant("b_PER", per(desc.b.scale))
-            .size("m", desc.m)
-            .size("k", desc.k)
-            .size("n", desc.n)
-            .size("batch", desc.batch)
-            .size("scratch_pitch", self.scratch_pitch)
+            .size("m", size[Axis::Row])
+            .size("k", size[Axis::Depth])
+            .size("n", size[Axis::Column])
+            .size("batch", size[Axis::Item])
+            .size("scratch_pitch", self.scratch_pitch())
             .part(total.0, total.1)
             .part("matmul_common", include_str!("../../shaders/shared/matmul_common.wgsl"))
     }
@@ -180,17 +151,20 @@ impl Product<'_> {
         let rows = [desc.m, desc.b_columns()][which];
         let groups = operand.group().map_or(1, |group| desc.k.div_ceil(group));
         let names = OPERANDS[which];
+        // Scales and zero points lie alike.
+        let start = self.start(if operand.scale.is_some() { names.scale } else { names.zero });
         move |builder| {
-            let of_item = match operand.scale {
-                _ if operand.shared => 0,
-                Some(Granularity::PerGroup(_)) => rows.saturating_mul(groups),
-                _ => rows,
+            let grouped = operand.group().is_some();
+            let of_item = match operand.shared {
+                true => 0,
+                false => rows.saturating_mul(if grouped { groups } else { 1 }),
             };
+            let line = if by_depth(operand, which) { groups } else { rows };
             let builder = builder
                 .size(names.scale_stride, of_item)
-                .size(names.groups, groups)
+                .size(names.scale_pitch, line)
+                .size(names.scale_start, start)
                 .size(names.group, operand.group().unwrap_or(1))
-                .size(names.rows, rows)
                 .flag(names.by_depth, by_depth(operand, which))
                 .reads(names.scale);
             // Zero points are read with the operands; a dispatch that only adds up has none.
@@ -201,45 +175,58 @@ impl Product<'_> {
 
     /// Adds the operands, their scales of groups and their zero points.
     fn operands(&self, builder: StageBuilder) -> StageBuilder {
-        let mut builder = builder;
-        for which in [0, 1] {
-            let operand = [self.desc.a, self.desc.b][which];
-            let names = OPERANDS[which];
-            let by_depth = by_depth(operand, which);
-            let rows = [self.desc.m, self.desc.b_columns()][which];
-            let (length, lines) = if by_depth { (self.desc.k, rows) } else { (rows, self.desc.k) };
-            let columns = operand.columns.unwrap_or(Columns::all(length));
-            let pitch = Dtype::from(operand.format).padded_row_len(columns.width);
-            builder = builder
-                .size(names.pitch, pitch)
-                .size(names.stride, if operand.shared { 0 } else { lines.saturating_mul(pitch) })
-                .size(names.start, columns.start)
-                .flag(names.has_zero, operand.zero)
-                .reads(names.zero);
-            builder = self.scales(which)(builder);
-            builder = if self.variant == choice::DOT4 {
-                let (name, text) = if by_depth {
-                    ("packed_by_depth", include_str!("../../shaders/shared/matmul_packed_by_depth.wgsl"))
-                } else {
-                    ("packed_by_row", include_str!("../../shaders/shared/matmul_packed_by_row.wgsl"))
-                };
-                builder.words(names.name, Access::Read).part_for(names.name, name, text)
+        [0, 1].into_iter().fold(builder, |builder, which| self.operand(builder, which))
+    }
+
+    fn operand(&self, builder: StageBuilder, which: usize) -> StageBuilder {
+        let (operand, names) = ([self.desc.a, self.desc.b][which], OPERANDS[which]);
+        let by_depth = by_depth(operand, which);
+        let rows = [self.desc.m, self.desc.b_columns()][which];
+        let of_part = match (which, self.desc.pair) {
+            (0, _) => self.part.size[Axis::Row],
+            (_, None) => self.part.size[Axis::Column],
+            _ => rows,
+        };
+        let (length, lines) = if by_depth { (self.desc.k, rows) } else { (rows, self.desc.k) };
+        let columns = operand.columns.unwrap_or(Columns::all(length));
+        let pitch = Dtype::from(operand.format).padded_row_len(columns.width);
+        let builder = builder
+            .size(names.rows, of_part)
+            .size(names.pitch, pitch)
+            .size(names.stride, if operand.shared { 0 } else { lines.saturating_mul(pitch) })
+            .size(names.start, self.start(names.name))
+            .flag(names.has_zero, operand.zero)
+            .reads(names.zero);
+        let builder = self.scales(which)(builder);
+        if self.variant == choice::DOT4 {
+            let (name, text) = if by_depth {
+                ("packed_by_depth", include_str!("../../shaders/shared/matmul_packed_by_depth.wgsl"))
             } else {
-                let aligned = pitch.is_multiple_of(4) && columns.start.is_multiple_of(4);
-                let load = match self.variant {
-                    choice::TILED_F16 => Load::Native,
-                    choice::SHUFFLE | choice::VECTOR_LANES => Load::Together,
-                    choice::BROADCAST => Load::Words,
-                    _ if aligned => Load::Wide,
-                    _ => Load::Words,
-                };
-                let (name, text) = if by_depth {
-                    ("by_depth", include_str!("../../shaders/shared/matmul_by_depth.wgsl"))
-                } else {
-                    ("by_row", include_str!("../../shaders/shared/matmul_by_row.wgsl"))
-                };
-                builder.reads_by(names.name, load).part_for(names.name, name, text)
+                ("packed_by_row", include_str!("../../shaders/shared/matmul_packed_by_row.wgsl"))
             };
+            return builder.words(names.name, Access::Read).part_for(names.name, name, text);
+        }
+        // Of a pair by rows, the second half starts n further.
+        let halves = if self.desc.pair.is_some() && which == 1 && !by_depth { self.desc.n } else { 0 };
+        let aligned = |to| [pitch, self.start(names.name), halves].iter().all(|at| at.is_multiple_of(to));
+        let load = match self.variant {
+            choice::TILED_F16 if aligned(4) => Load::NativeWide,
+            choice::TILED_F16 => Load::Native,
+            choice::COOPERATIVE if aligned(8) => Load::Eights,
+            choice::SHUFFLE | choice::VECTOR_LANES | choice::COOPERATIVE => Load::Together,
+            choice::BROADCAST => Load::Words,
+            _ if aligned(4) => Load::Wide,
+            _ => Load::Words,
+        };
+        let (name, text) = if by_depth {
+            ("by_depth", include_str!("../../shaders/shared/matmul_by_depth.wgsl"))
+        } else {
+            ("by_row", include_str!("../../shaders/shared/matmul_by_row.wgsl"))
+        };
+        let builder = builder.reads_by(names.name, load).part_for(names.name, name, text);
+        if self.variant == choice::COOPERATIVE {
+            let eights = include_str!("../../shaders/shared/matmul_eights.wgsl");
+            return builder.part_for(names.name, "matmul_eights", eights);
         }
         builder
     }
@@ -250,6 +237,8 @@ impl Product<'_> {
         let gate = desc.gate.unwrap_or(Columns::all(desc.n));
         let out = desc.out_columns.unwrap_or(Columns::all(desc.n));
         let pitch = |columns| Dtype::from(desc.out).padded_row_len(columns);
+        let [out_pitch, residual_pitch] = [pitch(out.width), pitch(desc.n)];
+        let residual_rows = if desc.residual_shared { 0 } else { desc.m };
         let builder = builder
             .flag("HAS_BIAS", desc.bias)
             .constant("ACTIVATION", activation_code(desc.activation))
@@ -259,15 +248,15 @@ impl Product<'_> {
             .flag("HAS_OUT_SCALE", desc.out_scale)
             .flag("SATURATE", desc.out.bits() < 32 && desc.overflow_mode() == Overflow::Saturate)
             .number("MAX_FINITE", desc.out.max_finite() as f32)
-            .size("out_pitch", pitch(out.width))
-            .size("out_start", out.start)
-            .size("residual_pitch", pitch(desc.n))
-            .size(
-                "residual_stride",
-                if desc.residual_shared { 0 } else { desc.m.saturating_mul(pitch(desc.n)) },
-            )
+            .size("bias_start", self.start("bias"))
+            .size("out_pitch", out_pitch)
+            .size("out_stride", desc.m.saturating_mul(out_pitch))
+            .size("out_start", self.start("out"))
+            .size("residual_pitch", residual_pitch)
+            .size("residual_stride", residual_rows.saturating_mul(residual_pitch))
+            .size("residual_start", self.start("residual"))
             .size("gate_width", gate.width)
-            .size("gate_start", gate.start);
+            .size("gate_start", self.start("gate"));
         ["bias", "gate", "residual", "out_scale"]
             .into_iter()
             .fold(builder, StageBuilder::reads)
@@ -281,15 +270,17 @@ impl Product<'_> {
         let (desc, shape) = (self.desc, self.shape);
         let segment = segment(desc);
         let pairs = u32::from(desc.pair.is_some());
-        let depth = self.slice_depth.min(desc.k);
+        let depths = self.part.size[Axis::Depth];
+        let depth = self.slice_depth.min(depths);
+        let [tiles_m, tiles_n] = shape.grid(&self.part);
         let builder = builder
             .constant("PAIRS", pairs)
             .constant("SINGLES", 1 - pairs)
             .flag("SEGMENTED", segment.is_some())
             .size("slice_depth", self.slice_depth)
             .size("segment", segment.unwrap_or(self.slice_depth))
-            .size("tiles_m", shape.tiles_m)
-            .size("tiles_n", shape.tiles_n)
+            .size("tiles_m", tiles_m)
+            .size("tiles_n", tiles_n)
             .size("tile_columns", shape.tile_columns)
             .size("half_step", shape.half_step);
         let segments = segment.map_or(1, |segment| depth.div_ceil(segment));
@@ -317,8 +308,8 @@ impl Product<'_> {
                 (builder.part("matmul_broadcast", text), depth.div_ceil(4))
             }
         };
-        let tiles = desc.batch.saturating_mul(shape.tiles_m).saturating_mul(shape.tiles_n);
-        builder.loop_iterations(iterations + segments).groups(tiles.saturating_mul(self.slices) as u64)
+        let tiles = shape.tiles(&self.part).saturating_mul(self.slices);
+        builder.loop_iterations(iterations + segments).groups(tiles as u64)
     }
 
     fn tiled(&self, builder: StageBuilder, tile: Tile, depth: usize) -> (StageBuilder, usize) {
@@ -327,22 +318,27 @@ impl Product<'_> {
             .constant("COLUMNS", tile.columns)
             .constant("ROW_LANES", tile.row_lanes)
             .constant("COLUMN_LANES", tile.column_lanes);
-        match self.variant {
-            choice::DOT4 => {
-                let text = include_str!("../../shaders/matmul_dot4.wgsl");
-                (builder.part("matmul_dot4", text), depth.div_ceil(32))
-            }
-            variant => {
-                let builder = if variant == choice::TILED_F16 {
-                    let tile = include_str!("../../shaders/shared/tile_f16.wgsl");
-                    builder.enable("f16").part("tile_f16", tile)
-                } else {
-                    builder.part("tile_f32", include_str!("../../shaders/shared/tile_f32.wgsl"))
-                };
-                let text = include_str!("../../shaders/matmul_tiled.wgsl");
-                (builder.part("matmul_tiled", text), depth.div_ceil(16))
-            }
+        let builder = builder.part("matmul_raster", RASTER);
+        // Depths of a tile: F16 takes half the memory of F32, and large tiles bring few blocks to an invocation.
+        let large = tile.row_lanes * tile.column_lanes >= 256;
+        let tile_k =
+            if self.variant == choice::DOT4 || large && self.variant == choice::TILED_F16 { 32 } else { 16 };
+        let blocks = tile.row_lanes * tile.rows + tile.column_lanes * tile.columns;
+        let fetches = tile_k / 4 * blocks / (tile.row_lanes * tile.column_lanes);
+        let builder = builder.constant("FETCHES", fetches);
+        let iterations = depth.div_ceil(tile_k as usize);
+        if self.variant == choice::DOT4 {
+            let text = include_str!("../../shaders/matmul_dot4.wgsl");
+            return (builder.part("matmul_dot4", text), iterations);
         }
+        let builder = if self.variant == choice::TILED_F16 {
+            let text = include_str!("../../shaders/shared/tile_f16.wgsl");
+            builder.enable("f16").part("tile_f16", text)
+        } else {
+            builder.part("tile_f32", include_str!("../../shaders/shared/tile_f32.wgsl"))
+        };
+        let text = include_str!("../../shaders/matmul_tiled.wgsl");
+        (builder.constant("TILE_K", tile_k).part("matmul_tiled", text), iterations)
     }
 
     fn shuffle(&self, builder: StageBuilder, rows: u32, halves: u32) -> StageBuilder {
@@ -380,18 +376,22 @@ impl Product<'_> {
             ("coop16", include_str!("../../shaders/shared/coop16.wgsl"))
         };
         builder
-            .enable("f16")
             .enable("wgpu_cooperative_matrix")
             .constant("SUBGROUP", cooperative.subgroup)
-            .constant("SUBGROUPS_M", Cooperative::SUBGROUPS)
-            .constant("SUBGROUPS_N", Cooperative::SUBGROUPS)
-            .constant("TILES_M", cooperative.tiles)
-            .constant("TILES_N", cooperative.tiles)
+            .constant("SUBGROUPS_M", cooperative.subgroups[0])
+            .constant("SUBGROUPS_N", cooperative.subgroups[1])
+            .constant("TILES", cooperative.tiles)
+            .constant("HALF_TILES", cooperative.tiles / 2)
             .constant("SHARE", cooperative.share())
+            .constant("A_FETCHES", cooperative.fetches(cooperative.rows()))
+            .constant("B_FETCHES", cooperative.fetches(cooperative.columns()))
             .part(name, text)
+            .part("matmul_raster", RASTER)
             .part("matmul_cooperative", include_str!("../../shaders/matmul_cooperative.wgsl"))
     }
 }
+
+const RASTER: &str = include_str!("../../shaders/shared/matmul_raster.wgsl");
 
 /// The names that belong to an operand.
 #[derive(Clone, Copy, Debug)]
@@ -404,7 +404,8 @@ struct Names {
     stride: &'static str,
     start: &'static str,
     scale_stride: &'static str,
-    groups: &'static str,
+    scale_pitch: &'static str,
+    scale_start: &'static str,
     group: &'static str,
     by_depth: &'static str,
     has_zero: &'static str,
@@ -420,7 +421,8 @@ const OPERANDS: [Names; 2] = [
         stride: "a_stride",
         start: "a_start",
         scale_stride: "a_scale_stride",
-        groups: "a_groups",
+        scale_pitch: "a_scale_pitch",
+        scale_start: "a_scale_start",
         group: "a_group",
         by_depth: "a_BY_DEPTH",
         has_zero: "a_HAS_ZERO",
@@ -434,7 +436,8 @@ const OPERANDS: [Names; 2] = [
         stride: "b_stride",
         start: "b_start",
         scale_stride: "b_scale_stride",
-        groups: "b_groups",
+        scale_pitch: "b_scale_pitch",
+        scale_start: "b_scale_start",
         group: "b_group",
         by_depth: "b_BY_DEPTH",
         has_zero: "b_HAS_ZERO",
@@ -442,7 +445,7 @@ const OPERANDS: [Names; 2] = [
 ];
 
 /// Whether neighbours in memory are neighbours along k.
-fn by_depth(operand: Operand, which: usize) -> bool {
+pub(super) fn by_depth(operand: Operand, which: usize) -> bool {
     (which == 0) != operand.transposed
 }
 

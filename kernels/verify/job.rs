@@ -10,7 +10,8 @@ use std::ops::Range;
 /// A kernel's dispatches on given inputs, as data.
 ///
 /// A host makes the buffers of one run, dispatches the stages in order (binding 0 is a uniform buffer with the
-/// [`params`](StageSource::params), the others are ranges of the buffers), and hands back what the written buffers hold;
+/// [`params`](StageSource::params), the others are the buffers' [`bind`](JobBuffer::bind), or of that the
+/// [`ranges`](StageSource::ranges)), and hands back what the written buffers hold;
 /// the same with those of the other run, which differ in the garbage around the tensors and in the outputs.
 ///
 /// ```
@@ -61,7 +62,7 @@ impl Job {
         desc.validate()?;
         desc.check_inputs(inputs)?;
         let (_, recipe) = choose(desc, capabilities, pick)?;
-        let stages = stage_sources::<D>(&recipe, capabilities)?;
+        let stages = stage_sources(desc, &recipe, capabilities)?;
         let run = |poison| {
             let buffers = guarded::all(&desc.tensors(), recipe.scratch_bytes, inputs, poison);
             buffers.into_iter().map(JobBuffer::of).collect()

@@ -16,6 +16,7 @@ mod guarded;
 mod job;
 #[cfg(test)]
 mod negative_controls;
+mod verdicts;
 
 use crate::bind::Extent;
 use crate::{BindError, Kernel, Plan, PlanError, PlanOptions};
@@ -24,6 +25,7 @@ pub use job::{Job, JobBuffer};
 use langevin_gpu::{Gpu, GpuError};
 pub use langevin_reference::{Answer, Comparison, Dtype, Expected, Op, Tensor, Tensors, compare};
 use langevin_reference::{DescError, TensorSpec};
+pub use verdicts::{NoVerdicts, Verdicts};
 
 /// Why a kernel could not be run or compared.
 #[derive(Debug, thiserror::Error)]

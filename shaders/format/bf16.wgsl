@@ -3,13 +3,18 @@ fn decode_bf16(code: u32) -> f32 {
   return bitcast<f32>(code << 16u);
 }
 
-// Rounds to nearest, ties to even; overflow becomes infinity.
-fn encode_bf16(x: f32) -> u32 {
-  let bits = bitcast<u32>(x);
+// Rounds the f32 of these bits to nearest, ties to even. Overflow and infinity become the largest number, or infinity. NaN
+// becomes quiet, and keeps the upper bits of its payload.
+fn encode_bf16_bits(bits: u32, saturate_overflow: bool) -> u32 {
   if ((bits & 0x7fffffffu) > 0x7f800000u) {
     return (bits >> 16u) | 0x40u;
   }
-  return (bits + 0x7fffu + ((bits >> 16u) & 1u)) >> 16u;
+  let code = (bits + 0x7fffu + ((bits >> 16u) & 1u)) >> 16u;
+  return select(code, code - 1u, saturate_overflow && (code & 0x7fffu) == 0x7f80u);
+}
+
+fn encode_bf16(x: f32) -> u32 {
+  return encode_bf16_bits(bitcast<u32>(x), false);
 }
 
 // The two of a word.

@@ -8,14 +8,19 @@ fn decode_f16(code: u32) -> f32 {
   return bitcast<f32>(((code & 0x8000u) << 16u) | select(normal, subnormal, magnitude < 0x400u));
 }
 
-// Rounds to nearest, ties to even; overflow becomes infinity. A power of two is added under which one unit of the sum is
-// one unit of the code: of 2^e for a normal number, of 2^-24 for the others. 65536 becomes 0x7c00, infinity.
-fn encode_f16(x: f32) -> u32 {
-  let bits = bitcast<u32>(x);
+// Rounds the f32 of these bits to nearest, ties to even. Overflow and infinity become the largest number, or infinity. A power
+// of two is added under which one unit of the sum is one unit of the code: of 2^e for a normal number, of 2^-24 for the others.
+// 65536 becomes 0x7c00, infinity. NaN becomes quiet, and keeps the upper bits of its payload.
+fn encode_f16_bits(bits: u32, saturate_overflow: bool) -> u32 {
   let given = bits & 0x7fffffffu;
-  let magnitude = min(given, 0x47800000u);
+  let magnitude = min(given, select(0x47800000u, 0x477fe000u, saturate_overflow));
   let power = (max(magnitude, 0x38800000u) & 0x7f800000u) + 0x06800000u;
   let sum = bitcast<u32>(bitcast<f32>(magnitude) + bitcast<f32>(power));
   let code = (sum - power) + (power >> 13u) - 0x1f800u;
-  return ((bits >> 16u) & 0x8000u) | select(code, 0x7e00u, given > 0x7f800000u);
+  let nan = 0x7e00u | ((bits >> 13u) & 0x3ffu);
+  return ((bits >> 16u) & 0x8000u) | select(code, nan, given > 0x7f800000u);
+}
+
+fn encode_f16(x: f32) -> u32 {
+  return encode_f16_bits(bitcast<u32>(x), false);
 }

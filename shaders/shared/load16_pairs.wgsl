@@ -18,3 +18,8 @@ fn load4_TENSOR(i: u32) -> vec4<f32> {
 fn word_TENSOR(word: u32) -> vec4<f32> {
   return vec4<f32>(decode2_FORMAT(word), 0.0, 0.0);
 }
+
+// Elements i to i + 7; i is where load4 may start.
+fn load_eight_TENSOR(i: u32) -> mat2x4<f32> {
+  return mat2x4<f32>(load4_TENSOR(i), load4_TENSOR(i + 4u));
+}

@@ -3,7 +3,7 @@
 // @stand-in begin
 const TENSOR_PER = 3u;
 const TENSOR_BY_DEPTH = true;
-struct Params { TENSOR_rows: u32, TENSOR_groups: u32, TENSOR_group: u32, TENSOR_scale_stride: u32 }
+struct Params { TENSOR_group: u32, TENSOR_scale_stride: u32, TENSOR_scale_pitch: u32, TENSOR_scale_start: u32 }
 @group(0) @binding(0) var<uniform> p: Params;
 fn load_TENSOR_scale(i: u32) -> f32 { return 1.0; }
 fn load_TENSOR_zero(i: u32) -> f32 { return 0.0; }
@@ -12,15 +12,15 @@ fn scale_index_TENSOR(item: u32, row: u32, depth: u32) -> u32 {
   if (TENSOR_PER < 2u) {
     return 0u;
   }
-  let first = item * p.TENSOR_scale_stride;
+  let first = item * p.TENSOR_scale_stride + p.TENSOR_scale_start;
   if (TENSOR_PER == 2u) {
     return first + row;
   }
   let group = depth / p.TENSOR_group;
   if (TENSOR_BY_DEPTH) {
-    return first + row * p.TENSOR_groups + group;
+    return first + row * p.TENSOR_scale_pitch + group;
   }
-  return first + group * p.TENSOR_rows + row;
+  return first + group * p.TENSOR_scale_pitch + row;
 }
 
 fn scale_TENSOR(item: u32, row: u32, depth: u32) -> f32 {

@@ -3,3 +3,4 @@
 enable f16;
 // @stand-in end
 alias Tile = f16;
+alias Tile4 = vec4<f16>;

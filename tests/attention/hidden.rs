@@ -3,7 +3,7 @@
 use super::two_heads;
 use langevin::reference::generate;
 use langevin::verify::{self, RunOptions, Tensor, Tensors};
-use langevin::{AttentionDesc, Causal, Format, Kernel, PlanOptions};
+use langevin::{Align, AttentionDesc, Format, Kernel, PlanOptions, Window};
 use langevin_testkit::{conform, conform_on, gpu};
 
 fn f32s(tensors: &Tensors, name: &str) -> Vec<f32> {
@@ -27,7 +27,7 @@ fn each_variant(desc: &AttentionDesc, inputs: &Tensors, check: impl Fn(&Tensors)
 fn queries_before_the_first_key_see_nothing() {
     // 40 queries aligned with the end of 9 keys: the first 31 see none. A sink changes nothing for them.
     for sinks in [false, true] {
-        let desc = AttentionDesc { causal: Causal::BottomRight, sinks, ..two_heads(40, 9, 8, 6) };
+        let desc = AttentionDesc { causal: Some(Align::BottomRight), sinks, ..two_heads(40, 9, 8, 6) };
         let inputs = generate::inputs(&desc, 4);
         each_variant(&desc, &inputs, |outputs| {
             for (row, lse) in f32s(outputs, "lse").iter().enumerate() {
@@ -47,12 +47,46 @@ fn queries_before_the_first_key_see_nothing() {
 fn every_alignment_and_length() {
     let Some(gpu) = gpu() else { return };
     let far = [i64::MIN, -40, -33, -32, -31, -1, 0, 1, 31, 32, 33, i64::MAX];
-    let diagonals = far.map(Causal::Offset).into_iter().chain([Causal::TopLeft, Causal::BottomRight]);
-    for (seed, causal) in diagonals.enumerate() {
+    let diagonals = far.map(Align::Offset).into_iter().chain([Align::TopLeft, Align::BottomRight]);
+    for (seed, align) in diagonals.enumerate() {
         for (seq_q, seq_kv) in [(1, 70), (33, 33), (35, 3), (40, 66)] {
+            let causal = Some(align);
             conform(&gpu, &AttentionDesc { causal, ..two_heads(seq_q, seq_kv, 4, 5) }, seed as u64);
         }
     }
+}
+
+/// Windows whose edges fall on, before and behind the edges of blocks of keys and tiles of rows.
+#[test]
+fn every_window() {
+    let Some(gpu) = gpu() else { return };
+    let sides = [None, Some(0), Some(1), Some(7), Some(8), Some(31), Some(32), Some(33), Some(usize::MAX)];
+    for (i, (left, right)) in sides.into_iter().flat_map(|left| sides.map(|right| (left, right))).enumerate()
+    {
+        let align = [Align::TopLeft, Align::BottomRight, Align::Offset(5), Align::Offset(-3)][i % 4];
+        let (seq_q, seq_kv) = [(70, 70), (33, 130), (100, 40), (1, 67)][i / 2 % 4];
+        let window = Some(Window { left, right, align });
+        let causal = (i % 3 == 0).then_some(align);
+        conform(&gpu, &AttentionDesc { window, causal, ..two_heads(seq_q, seq_kv, 4, 5) }, i as u64);
+    }
+}
+
+/// Blocks of keys that a tile cannot see are not visited: NaN in all of them costs nothing, nor do their loops.
+#[test]
+fn hidden_blocks_are_skipped() {
+    let Some(gpu) = gpu() else { return };
+    let all = two_heads(64, 8000, 4, 4);
+    let window = Some(Window { left: Some(10), right: Some(0), align: Align::BottomRight });
+    let seconds = |desc: &AttentionDesc| {
+        let inputs = generate::inputs(desc, 1);
+        let start = std::time::Instant::now();
+        verify::run(&gpu, desc, &inputs, &RunOptions::default()).unwrap();
+        start.elapsed()
+    };
+    let few = AttentionDesc { window, ..all.clone() };
+    // Compiled before they are timed.
+    let _ = (seconds(&all), seconds(&few));
+    assert!(seconds(&few) < seconds(&all), "skipping saves nothing");
 }
 
 /// NaN in hidden rows of k and v, and in the bias of hidden pairs, in tiles that are hidden in part and in whole.
@@ -87,7 +121,7 @@ fn hidden_keys_and_values_may_hold_anything() {
 /// A key that only some queries of a tile see: its NaN reaches those alone.
 #[test]
 fn a_nan_reaches_only_the_queries_that_see_it() {
-    let desc = AttentionDesc { causal: Causal::TopLeft, ..two_heads(40, 40, 8, 8) };
+    let desc = AttentionDesc { causal: Some(Align::TopLeft), ..two_heads(40, 40, 8, 8) };
     let clean = generate::inputs(&desc, 6);
     let mut inputs = clean.clone();
     for name in ["k", "v"] {

@@ -3,11 +3,11 @@
 use super::{two_heads, with_options};
 use langevin::reference::generate;
 use langevin::verify::{Op, Tensor, Tensors};
-use langevin::{AttentionDesc, Causal, Format};
+use langevin::{Align, AttentionDesc, Format};
 use langevin_testkit::{conform, conform_on, gpu};
 use proptest::prelude::*;
 
-fn values(desc: &AttentionDesc, inputs: &Tensors) -> Vec<f64> {
+fn values_of(desc: &AttentionDesc, inputs: &Tensors) -> Vec<f64> {
     desc.evaluate(inputs).unwrap()[0].values().into_iter().collect()
 }
 
@@ -35,7 +35,7 @@ proptest! {
         (seq_q, seq_kv) in (1usize..70, 0usize..100),
         (head_dim, v_dim) in (1usize..25, 1usize..17),
         (batch, kv_heads, group) in (1usize..3, 1usize..3, 1usize..4),
-        options in prop::sample::select(vec![0b1110_0001usize, 0b0101_1110]),
+        options in prop::sample::select(vec![0b10_1110_0001usize, 0b0_0101_1110, 0b1_1000_1001]),
         seed in any::<u64>(),
     ) {
         let Some(gpu) = gpu() else { return Ok(()) };
@@ -51,7 +51,7 @@ proptest! {
         let desc = two_heads(seq_q, seq_kv, 16, 3);
         let mut inputs = generate::inputs(&desc, seed);
         inputs.insert("v", filled(&[1, 1, seq_kv, 3], 1.0));
-        prop_assert!(values(&desc, &inputs).iter().all(|value| (value - 1.0).abs() < 1e-12));
+        prop_assert!(values_of(&desc, &inputs).iter().all(|value| (value - 1.0).abs() < 1e-12));
         conform_on(&gpu, &desc, &inputs);
     }
 
@@ -64,9 +64,22 @@ proptest! {
         for name in ["k", "v"] {
             other.insert(name, turned(inputs.get(name).unwrap(), by % seq_kv));
         }
-        prop_assert!(close(&values(&desc, &inputs), &values(&desc, &other)));
+        prop_assert!(close(&values_of(&desc, &inputs), &values_of(&desc, &other)));
         conform_on(&gpu, &desc, &inputs);
         conform_on(&gpu, &desc, &other);
+    }
+
+    #[test]
+    fn scaled_values_give_scaled_results(seq_kv in 1usize..100, factor in prop::sample::select(vec![-4.0f32, 0.25, 1024.0]), seed in any::<u64>()) {
+        let Some(gpu) = gpu() else { return Ok(()) };
+        let desc = AttentionDesc { lse: false, ..two_heads(5, seq_kv, 16, 5) };
+        let inputs = generate::inputs(&desc, seed);
+        let mut scaled = inputs.clone();
+        let values: Vec<f32> = inputs.get("v").unwrap().to_f32().iter().map(|value| value * factor).collect();
+        scaled.insert("v", Tensor::from_f32(Format::F32, &[1, 1, seq_kv, 5], &values).unwrap());
+        let expected: Vec<f64> = values_of(&desc, &inputs).iter().map(|value| value * f64::from(factor)).collect();
+        prop_assert!(close(&expected, &values_of(&desc, &scaled)));
+        conform_on(&gpu, &desc, &scaled);
     }
 
     #[test]
@@ -77,7 +90,7 @@ proptest! {
         let desc = AttentionDesc { bias: Some([1, 1, 1, 1]), ..plain.clone() };
         let mut shifted = inputs.clone();
         shifted.insert("bias", filled(&[1, 1, 1, 1], c));
-        prop_assert!(close(&values(&plain, &inputs), &values(&desc, &shifted)));
+        prop_assert!(close(&values_of(&plain, &inputs), &values_of(&desc, &shifted)));
         conform_on(&gpu, &desc, &shifted);
     }
 
@@ -85,7 +98,7 @@ proptest! {
     #[test]
     fn large_logits_and_values(seq_kv in 1usize..80, causal in any::<bool>(), seed in any::<u64>()) {
         let Some(gpu) = gpu() else { return Ok(()) };
-        let causal = if causal { Causal::BottomRight } else { Causal::None };
+        let causal = causal.then_some(Align::BottomRight);
         let sizes = two_heads(6, seq_kv, 8, 3);
         let desc = AttentionDesc { scale: Some(1.0), causal, sinks: true, out: Format::F16, ..sizes };
         let mut inputs = generate::inputs(&desc, seed);

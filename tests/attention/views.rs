@@ -3,22 +3,20 @@
 use super::two_heads;
 use langevin::reference::generate;
 use langevin::verify::{Op, Tensor};
-use langevin::{Attention, AttentionBuffers, AttentionDesc, Format, View};
+use langevin::{Attention, AttentionBuffers, AttentionDesc, Format, Heads, View};
 use langevin_testkit::{conform, conform_on, gpu};
 
 /// Batch 2, 4 heads over 2 key heads, tokens with their heads side by side.
 fn token_major(format: Format, gap: usize) -> AttentionDesc {
     let (seq_q, seq_kv, head_dim, v_dim) = (9, 35, 6, 10);
+    let heads = Heads::from(format);
     AttentionDesc {
         batch: 2,
         heads: 4,
         kv_heads: 2,
-        q: format,
-        k: format,
-        v: format,
-        q_view: Some(View::columns(seq_q, 4 * head_dim + gap, gap, head_dim)),
-        k_view: Some(View::columns(seq_kv, 2 * (head_dim + v_dim) + gap, 0, head_dim)),
-        v_view: Some(View::columns(seq_kv, 2 * (head_dim + v_dim) + gap, 2 * head_dim + gap, v_dim)),
+        q: heads.viewed(View::columns(seq_q, 4 * head_dim + gap, gap, head_dim)),
+        k: heads.viewed(View::columns(seq_kv, 2 * (head_dim + v_dim) + gap, 0, head_dim)),
+        v: heads.viewed(View::columns(seq_kv, 2 * (head_dim + v_dim) + gap, 2 * head_dim + gap, v_dim)),
         ..two_heads(seq_q, seq_kv, head_dim, v_dim)
     }
 }
@@ -53,8 +51,8 @@ fn gaps_of_the_output_are_kept() {
 #[test]
 fn what_lies_between_the_rows_of_a_cache_is_not_read() {
     let Some(gpu) = gpu() else { return };
-    let view = Some(View { offset: 0, batch: 2 * 20 * 8, head: 20 * 8, seq: 8 });
-    let desc = AttentionDesc { batch: 2, kv_heads: 2, k_view: view, v_view: view, ..two_heads(3, 7, 8, 8) };
+    let cache = Heads::default().viewed(View { offset: 0, batch: 2 * 20 * 8, head: 20 * 8, seq: 8 });
+    let desc = AttentionDesc { batch: 2, kv_heads: 2, k: cache, v: cache, ..two_heads(3, 7, 8, 8) };
     let mut inputs = generate::inputs(&desc, 1);
     for name in ["k", "v"] {
         let tensor = inputs.get(name).unwrap();
@@ -70,8 +68,8 @@ fn what_lies_between_the_rows_of_a_cache_is_not_read() {
 #[test]
 fn an_input_may_repeat() {
     let Some(gpu) = gpu() else { return };
-    let view = Some(View { offset: 2, batch: 0, head: 0, seq: 5 });
-    conform(&gpu, &AttentionDesc { batch: 3, kv_heads: 2, k_view: view, ..two_heads(4, 6, 5, 3) }, 2);
+    let k = Heads::default().viewed(View { offset: 2, batch: 0, head: 0, seq: 5 });
+    conform(&gpu, &AttentionDesc { batch: 3, kv_heads: 2, k, ..two_heads(4, 6, 5, 3) }, 2);
 }
 
 /// q, k and v in one buffer, bound three times, as a projection leaves them.
@@ -80,13 +78,8 @@ fn a_packed_projection_is_read_in_place() {
     let Some(gpu) = gpu() else { return };
     let (seq, heads, dim) = (12, 2, 8);
     let width = 3 * heads * dim;
-    let third = |i: usize| Some(View::columns(seq, width, i * heads * dim, dim));
-    let views = AttentionDesc {
-        q_view: third(0),
-        k_view: third(1),
-        v_view: third(2),
-        ..two_heads(seq, seq, dim, dim)
-    };
+    let third = |i: usize| Heads::default().viewed(View::columns(seq, width, i * heads * dim, dim));
+    let views = AttentionDesc { q: third(0), k: third(1), v: third(2), ..two_heads(seq, seq, dim, dim) };
     let desc = AttentionDesc { kv_heads: heads, lse: false, ..views };
     // One tensor that is long enough for all three views.
     let packed = generate::tensor(&mut generate::Random::new(5), Format::F32, &[seq * width]);

@@ -67,11 +67,12 @@ function record(device, encoder, job, stages, words) {
     buffers.set(name, { made: buffer(device, words.subarray(at, at + length), storage), bind, at, length });
     at += length;
   }
-  for (const [i, { params, bindings, workgroups }] of job.stages.entries()) {
+  for (const [i, { params, bindings, ranges, workgroups }] of job.stages.entries()) {
     const uniform = buffer(device, Uint32Array.from(params), GPUBufferUsage.UNIFORM);
     const entries = bindings.map((name, i) => {
       const { made, bind } = buffers.get(name);
-      return { binding: i + 1, resource: { buffer: made, offset: bind.start, size: bind.end - bind.start } };
+      const [, { start, end }] = ranges.find(([tensor]) => tensor === name) ?? [name, { start: 0, end: bind.end - bind.start }];
+      return { binding: i + 1, resource: { buffer: made, offset: bind.start + start, size: end - start } };
     });
     entries.push({ binding: 0, resource: { buffer: uniform } });
     const pass = encoder.beginComputePass();

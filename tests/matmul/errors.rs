@@ -93,30 +93,3 @@ fn errors_name_the_field_and_the_numbers() {
     assert!(matches!(error, PlanError::Variant { .. }), "{error}");
     assert!(error.to_string().starts_with("matmul: no variant `dot4` here; this device can run"), "{error}");
 }
-
-/// Operands and results too large for a binding, and grids too large for the device, are refused by name.
-#[test]
-fn limits_are_named() {
-    let Some(gpu) = gpu() else { return };
-    let mut capabilities = gpu.capabilities().clone();
-    capabilities.limits.max_storage_buffer_binding_size = 1 << 20;
-    let refused = |desc: &MatmulDesc| {
-        let options = PlanOptions { capabilities: Some(capabilities.clone()), ..Default::default() };
-        match Matmul::with_options(gpu.device(), desc, &options) {
-            Err(PlanError::Limit { what, limit, asked, allowed, .. }) => (what, limit, asked, allowed),
-            other => panic!("{desc:?}: {other:?}"),
-        }
-    };
-    let binding = |what: &str, asked| (what.to_owned(), "max_storage_buffer_binding_size", asked, 1 << 20);
-    assert_eq!(refused(&product(513, 512, 1)), binding("`a`", 513 * 512 * 4));
-    assert_eq!(refused(&product(1, 512, 513)), binding("`b`", 513 * 512 * 4));
-    assert_eq!(refused(&product(513, 1, 512)), binding("`out`", 513 * 512 * 4));
-    // What fits a binding to the byte is taken, and slices that would not fit their scratch are not cut.
-    let options = PlanOptions { capabilities: Some(capabilities.clone()), ..Default::default() };
-    let plan = Matmul::with_options(gpu.device(), &product(512, 512, 512), &options).unwrap();
-    assert!(plan.scratch_bytes() <= 1 << 20);
-    capabilities.device_type = wgpu::DeviceType::Other;
-    let options = PlanOptions { capabilities: Some(capabilities.clone()), ..Default::default() };
-    let sliced = Matmul::with_options(gpu.device(), &product(16, 8192, 16), &options).unwrap();
-    assert!(sliced.scratch_bytes() > 0 && sliced.scratch_bytes() <= 1 << 20);
-}

@@ -5,7 +5,7 @@ use langevin::reference::generate;
 use langevin::reference::{Op, Rounded};
 use langevin::verify::{Tensor, Tensors};
 use langevin::{Activation, Format, Gpu, Granularity, Kernel, MatmulDesc, Operand, Pair};
-use langevin_testkit::{conform, conform_on, gpu};
+use langevin_testkit::{conform_in_turns, conform_on, gpu};
 use proptest::prelude::*;
 
 fn matrix(rows: usize, columns: usize, values: &[f32]) -> Tensor {
@@ -19,9 +19,11 @@ fn inputs(a: Tensor, b: Tensor) -> Tensors {
     inputs
 }
 
-/// A product by the preferred variant.
-fn multiply(gpu: &Gpu, desc: &MatmulDesc, a: &Tensor, b: &Tensor) -> Tensor {
-    run(gpu, desc, &inputs(a.clone(), b.clone()), desc.variants(gpu.capabilities())[0])
+/// A product by one of the variants, drawn by the seed.
+fn multiply(gpu: &Gpu, desc: &MatmulDesc, [a, b]: [&Tensor; 2], seed: u64) -> Tensor {
+    let variants = desc.variants(gpu.capabilities());
+    let drawn = variants[seed as usize % variants.len()];
+    run(gpu, desc, &inputs(a.clone(), b.clone()), drawn)
 }
 
 fn bytes_of_rows(tensor: &Tensor, rows: std::ops::Range<usize>, row_bytes: usize) -> Vec<u8> {
@@ -60,7 +62,7 @@ proptest! {
             batch_invariant: bit(14),
             ..product(m, k, 4 * n)
         };
-        conform(&gpu, &desc, seed);
+        conform_in_turns(&gpu, &desc, seed);
     }
 
     /// `P A` has the rows of `A` permuted, so the product's rows are permuted, bit for bit; by every variant.
@@ -127,7 +129,7 @@ proptest! {
         let b = generate::inputs(&desc, seed).get("b").unwrap().clone();
         let result = |values: &[f32]| {
             let a = matrix(m, k, values);
-            let got = multiply(&gpu, &desc, &a, &b).to_f64();
+            let got = multiply(&gpu, &desc, [&a, &b], seed).to_f64();
             let bound = bounds(&desc, &inputs(a, b.clone()));
             (got, bound)
         };
@@ -147,10 +149,10 @@ proptest! {
         let outer = generate::inputs(&ab, seed);
         let (a, b) = (outer.get("a").unwrap(), outer.get("b").unwrap());
         let x = generate::inputs(&product(l, 1, 1), seed).get("a").unwrap().clone().reshape(&[1, l, 1]).unwrap();
-        let b_x = multiply(&gpu, &bx, b, &x);
-        let left = multiply(&gpu, &product(m, k, 1), a, &b_x);
-        let a_b = multiply(&gpu, &ab, a, b);
-        let right = multiply(&gpu, &product(m, l, 1), &a_b, &x);
+        let b_x = multiply(&gpu, &bx, [b, &x], seed);
+        let left = multiply(&gpu, &product(m, k, 1), [a, &b_x], seed);
+        let a_b = multiply(&gpu, &ab, [a, b], seed);
+        let right = multiply(&gpu, &product(m, l, 1), [&a_b, &x], seed);
         let own = [
             bounds(&product(m, k, 1), &inputs(a.clone(), b_x)),
             bounds(&product(m, l, 1), &inputs(a_b, x.clone())),
@@ -174,13 +176,13 @@ proptest! {
         let desc = product(m, k, n);
         let given = generate::inputs(&desc, seed);
         let (a, b) = (given.get("a").unwrap(), given.get("b").unwrap());
-        let got = multiply(&gpu, &desc, a, b);
+        let got = multiply(&gpu, &desc, [a, b], seed);
         let turned = MatmulDesc {
             a: Operand { transposed: true, ..Default::default() },
             b: Operand { transposed: true, ..Default::default() },
             ..product(n, k, m)
         };
-        let exchanged = multiply(&gpu, &turned, b, a).to_f64();
+        let exchanged = multiply(&gpu, &turned, [b, a], seed).to_f64();
         let bound = bounds(&desc, &given);
         for ((at, x), bound) in got.to_f64().indexed_iter().zip(bound.iter()) {
             prop_assert!((x - exchanged[[0, at[2], at[1]]]).abs() <= 2.0 * bound, "{at:?}");
@@ -194,7 +196,7 @@ proptest! {
         let desc = product(m, k, n);
         let given = generate::inputs(&desc, seed);
         let (a, b) = (given.get("a").unwrap(), given.get("b").unwrap());
-        let whole = multiply(&gpu, &desc, a, b).to_f64();
+        let whole = multiply(&gpu, &desc, [a, b], seed).to_f64();
         let cut = 1 + seed as usize % (k - 1);
         let columns = |from: usize, to: usize| langevin::Columns { start: from, width: to };
         let left = MatmulDesc { a: Operand { columns: Some(columns(0, k)), ..Default::default() }, ..product(m, cut, n) };
@@ -204,7 +206,7 @@ proptest! {
             Tensor::new(Format::F32, &[1, count, n], bytes_of_rows(b, rows, n * 4)).unwrap()
         };
         let (upper, lower) = (b_rows(0..cut), b_rows(cut..k));
-        let pieces = [multiply(&gpu, &left, a, &upper).to_f64(), multiply(&gpu, &right, a, &lower).to_f64()];
+        let pieces = [multiply(&gpu, &left, [a, &upper], seed).to_f64(), multiply(&gpu, &right, [a, &lower], seed).to_f64()];
         let bound = bounds(&desc, &given);
         for (at, x) in whole.indexed_iter() {
             let at = [0, at[1], at[2]];
@@ -216,7 +218,7 @@ proptest! {
             b: Operand { columns: Some(columns(from, n)), ..Default::default() },
             ..product(m, k, count)
         };
-        let (first, second) = (multiply(&gpu, &side(0, half), a, b).to_f64(), multiply(&gpu, &side(half, n - half), a, b).to_f64());
+        let (first, second) = (multiply(&gpu, &side(0, half), [a, b], seed).to_f64(), multiply(&gpu, &side(half, n - half), [a, b], seed).to_f64());
         for (at, x) in whole.indexed_iter() {
             let (i, j) = (at[1], at[2]);
             let piece = if j < half { first[[0, i, j]] } else { second[[0, i, j - half]] };

@@ -68,9 +68,9 @@ pub(crate) fn attention(heads: usize, seq: usize, head_dim: usize, format: Forma
         seq_kv: seq,
         head_dim,
         v_dim: head_dim,
-        q: format,
-        k: format,
-        v: format,
+        q: format.into(),
+        k: format.into(),
+        v: format.into(),
         out: format,
         ..Default::default()
     }

@@ -1,6 +1,8 @@
 use crate::CliError;
 use langevin::Gpu;
 use langevin::gpu::OpenOptions;
+use langevin::verify::Verdicts;
+use std::path::{Path, PathBuf};
 
 /// Which adapter to run on; shared by the commands that compute.
 #[derive(Clone, Debug, clap::Args)]
@@ -9,6 +11,9 @@ pub(crate) struct DeviceArgs {
     /// the environment variable LANGEVIN_ADAPTER names].
     #[arg(long, value_name = "NAME")]
     pub(crate) adapter: Option<String>,
+    /// Avoid the variants that failed here, by the verdicts that `langevin doctor --keep` wrote.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) verdicts: Option<PathBuf>,
 }
 
 impl DeviceArgs {
@@ -16,6 +21,16 @@ impl DeviceArgs {
     pub(crate) fn open(&self) -> Result<Gpu, CliError> {
         let from_environment = || std::env::var("LANGEVIN_ADAPTER").ok().filter(|name| !name.is_empty());
         let adapter = self.adapter.clone().or_else(from_environment);
-        Ok(Gpu::open(&OpenOptions { adapter, minimal: false, cooperative: true })?)
+        let mut gpu = Gpu::open(&OpenOptions { adapter, minimal: false, cooperative: true })?;
+        if let Some(path) = &self.verdicts {
+            gpu.distrust(verdicts(path)?.distrusted(gpu.capabilities()));
+        }
+        Ok(gpu)
     }
+}
+
+fn verdicts(path: &Path) -> Result<Verdicts, CliError> {
+    let text =
+        std::fs::read_to_string(path).map_err(|source| CliError::Read { path: path.to_owned(), source })?;
+    text.parse().map_err(|source| CliError::NoVerdicts { path: path.to_owned(), source })
 }

@@ -39,6 +39,9 @@ pub(crate) enum CliError {
     /// The doctor found kernels that are wrong on this adapter.
     #[error("{failures} of {cases} cases failed on {adapter}")]
     DoctorFailed { adapter: String, cases: usize, failures: usize },
+    /// A file is not what the doctor keeps.
+    #[error("{} holds no verdicts that this version can use: {source}", path.display())]
+    NoVerdicts { path: PathBuf, source: langevin::verify::NoVerdicts },
     /// The benchmark was asked for cases that there are not.
     #[error("{what}; `langevin bench --list` prints the cases")]
     NoCase { what: String },
@@ -81,6 +84,12 @@ pub(crate) enum CliError {
     /// A diffusion failed.
     #[error(transparent)]
     Diffusion(#[from] langevin_diffusion::DiffusionError),
+    /// A file is no policy of quantization.
+    #[error("{} is no policy: {what}", path.display())]
+    Policy { path: PathBuf, what: String },
+    /// A model could not be quantized.
+    #[error("{}: {source}", path.display())]
+    Quantize { path: PathBuf, source: langevin_diffusion::quantization::QuantizationError },
     /// Standard output is gone for another reason than a closed pipe.
     #[error("cannot write to standard output: {0}")]
     Stdout(io::Error),

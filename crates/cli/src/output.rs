@@ -33,6 +33,23 @@ pub(crate) fn write_file(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
     temporary.rename_to(&path).map_err(failed)
 }
 
+/// Makes a file hold what `write` puts into an empty one, replacing what was there: afterwards it is whole, or as it was
+/// before.
+///
+/// The temporary file lives as long as `write` works; an interruption leaves it behind, under a name that begins with a dot
+/// and ends in `.tmp`.
+pub(crate) fn write_by<T>(
+    path: &Path,
+    write: impl FnOnce(&mut File) -> Result<T, CliError>,
+) -> Result<T, CliError> {
+    let failed = |source| CliError::Write { path: path.to_owned(), source };
+    let path = target(path).map_err(failed)?;
+    let mut temporary = Temporary::beside(&path).map_err(failed)?;
+    let result = write(&mut temporary.file)?;
+    temporary.rename_to(&path).map_err(failed)?;
+    Ok(result)
+}
+
 /// The file behind a path: symbolic links are followed, and what exists must be an ordinary file, since it is replaced.
 fn target(path: &Path) -> io::Result<PathBuf> {
     match fs::metadata(path) {
@@ -121,6 +138,28 @@ mod tests {
             assert_eq!(fs::read(&path).unwrap(), bytes);
             assert_eq!(fs::read_dir(&directory).unwrap().count(), 1);
         }
+        fs::remove_dir_all(directory).unwrap();
+    }
+
+    #[test]
+    fn what_fails_halfway_changes_nothing() {
+        let directory = directory("halfway");
+        let path = directory.join("out");
+        write_file(&path, b"old").unwrap();
+        let failed = write_by(&path, |file| {
+            file.write_all(b"half").unwrap();
+            Err::<(), _>(CliError::NoCase { what: "half".into() })
+        });
+        assert!(failed.is_err());
+        assert_eq!(
+            (fs::read(&path).unwrap(), fs::read_dir(&directory).unwrap().count()),
+            (b"old".to_vec(), 1)
+        );
+        assert!(write_by(&path, |file| Ok(file.write_all(b"new").is_ok())).unwrap());
+        assert_eq!(
+            (fs::read(&path).unwrap(), fs::read_dir(&directory).unwrap().count()),
+            (b"new".to_vec(), 1)
+        );
         fs::remove_dir_all(directory).unwrap();
     }
 

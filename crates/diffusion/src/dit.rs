@@ -6,7 +6,7 @@ use crate::weights::Linear;
 use crate::{DiffusionError, DitConfig, DitWeights};
 use langevin::reference::{NormKind, Tensor, timestep_embedding};
 use langevin::{
-    Activation, ActivationDesc, AttentionDesc, Columns, Format, Granularity, GuidanceDesc, MatmulDesc,
+    Activation, ActivationDesc, AttentionDesc, Columns, Format, Granularity, GuidanceDesc, Heads, MatmulDesc,
     Modulation, NormDesc, Operand, PatchifyDesc, UnpatchifyDesc, View,
 };
 
@@ -238,8 +238,14 @@ impl Builder<'_> {
         let config = self.config;
         let (heads, head_dim, tokens, width) =
             (config.num_attention_heads, config.attention_head_dim, config.tokens(), config.width());
-        let packed =
-            |offset| Some(View { offset, batch: tokens * 3 * width, head: head_dim, seq: 3 * width });
+        let packed = |offset| {
+            Heads::default().viewed(View {
+                offset,
+                batch: tokens * 3 * width,
+                head: head_dim,
+                seq: 3 * width,
+            })
+        };
         let desc = AttentionDesc {
             batch: self.batch,
             heads,
@@ -248,9 +254,9 @@ impl Builder<'_> {
             seq_kv: tokens,
             head_dim,
             v_dim: head_dim,
-            q_view: packed(0),
-            k_view: packed(width),
-            v_view: packed(2 * width),
+            q: packed(0),
+            k: packed(width),
+            v: packed(2 * width),
             out_view: Some(View { offset: 0, batch: tokens * width, head: head_dim, seq: width }),
             ..Default::default()
         };

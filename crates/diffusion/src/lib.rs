@@ -20,6 +20,7 @@ mod error;
 mod golden_tests;
 pub mod heat;
 mod program;
+pub mod quantization;
 mod sampler;
 mod verify;
 mod weights;

@@ -61,6 +61,17 @@ pub struct CoopShape {
     pub size: u32,
 }
 
+/// A variant that gave wrong results on an adapter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Distrusted {
+    /// The kernel.
+    pub op: String,
+    /// The variant's name.
+    pub variant: String,
+    /// What was found.
+    pub finding: String,
+}
+
 /// What a device can do: all that the choice of a kernel variant depends on.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Capabilities {
@@ -85,6 +96,8 @@ pub struct Capabilities {
     /// `u64::MAX` but for Mesa's llvmpipe before version 26, which stops after 65,535 and goes on with wrong values
     /// (seen on 22.3; 26.1 has no such limit, versions between were not tried). A plan keeps below it or is refused.
     pub max_loop_iterations: u64,
+    /// Variants that no plan may take, as an earlier check of the adapter found. Empty unless the caller fills it.
+    pub distrusted: Vec<Distrusted>,
 }
 
 /// The limit of llvmpipe that [`Capabilities::max_loop_iterations`] describes.
@@ -110,6 +123,7 @@ impl Capabilities {
             limits: device.limits(),
             subgroup_sizes: (info.subgroup_min_size, info.subgroup_max_size),
             coop: Vec::new(),
+            distrusted: Vec::new(),
         }
     }
 
@@ -119,6 +133,11 @@ impl Capabilities {
             self.coop = coop_shapes(adapter);
         }
         self
+    }
+
+    /// What speaks against a variant of a kernel here.
+    pub fn distrusts(&self, op: &str, variant: &str) -> Option<&Distrusted> {
+        self.distrusted.iter().find(|distrusted| distrusted.op == op && distrusted.variant == variant)
     }
 
     /// Whether the device has a tier.
@@ -150,6 +169,7 @@ impl Capabilities {
             subgroup_sizes: (4, 128),
             coop: Vec::new(),
             max_loop_iterations: u64::MAX,
+            distrusted: Vec::new(),
         }
     }
 }

@@ -43,6 +43,10 @@ pub enum Element {
     Vec4Word,
     /// `vec2<f16>`; needs the feature.
     Vec2F16,
+    /// `atomic<u32>`: words that many invocations add to; the binding is written.
+    Atomic,
+    /// `vec4<f16>`; needs the feature, and the binding's size is a multiple of 8 bytes.
+    Vec4F16,
 }
 
 impl Element {
@@ -52,6 +56,8 @@ impl Element {
             Self::Vec2Word => "vec2<u32>",
             Self::Vec4Word => "vec4<u32>",
             Self::Vec2F16 => "vec2<f16>",
+            Self::Atomic => "atomic<u32>",
+            Self::Vec4F16 => "vec4<f16>",
         }
     }
 }

@@ -24,7 +24,7 @@ mod timing;
 mod transfer;
 mod trusted;
 
-pub use capabilities::{Capabilities, CoopShape, Tier};
+pub use capabilities::{Capabilities, CoopShape, Distrusted, Tier};
 pub use compose::{
     Access, Binding, Element, ParamValue, STAND_IN_BEGIN, STAND_IN_END, Shader, ShaderPart, standalone,
 };

@@ -1,6 +1,6 @@
 use crate::capabilities::coop_shapes;
 use crate::trusted;
-use crate::{Capabilities, GpuError};
+use crate::{Capabilities, Distrusted, GpuError};
 use std::sync::{Arc, OnceLock};
 
 /// Which adapter to open, and with what.
@@ -102,6 +102,11 @@ impl Gpu {
     /// What the device can do.
     pub fn capabilities(&self) -> &Capabilities {
         &self.capabilities
+    }
+
+    /// Keeps plans that are made for these capabilities from variants that failed a check.
+    pub fn distrust(&mut self, distrusted: Vec<Distrusted>) {
+        self.capabilities.distrusted = distrusted;
     }
 
     /// Why the device was lost; `None` while it lives.

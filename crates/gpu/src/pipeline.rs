@@ -58,10 +58,17 @@ impl ComputeStage {
             });
             params.map(|params| Self { pipeline, layout, params })
         })?
-        .ok_or_else(|| GpuError::Internal {
-            what: desc.label.into(),
-            message: "the parameters were not mapped".into(),
-        })
+        .ok_or_else(|| not_mapped(desc.label))
+    }
+
+    /// The same pipeline with the parameters of another shader of the same text.
+    ///
+    /// # Errors
+    /// [`GpuError::OutOfMemory`], [`GpuError::Internal`].
+    pub fn with_params(&self, device: &wgpu::Device, label: &str, shader: &Shader) -> Result<Self, GpuError> {
+        let params = with_scopes(device, label, || uniform(device, label, &shader.param_words()))?;
+        let params = params.ok_or_else(|| not_mapped(label))?;
+        Ok(Self { pipeline: self.pipeline.clone(), layout: self.layout.clone(), params })
     }
 
     /// The pipeline.
@@ -91,6 +98,10 @@ impl ComputeStage {
             entries: &entries,
         })
     }
+}
+
+fn not_mapped(label: &str) -> GpuError {
+    GpuError::Internal { what: label.into(), message: "the parameters were not mapped".into() }
 }
 
 /// A uniform buffer with its contents; `None` when the driver mapped nothing, which the error scope reports.

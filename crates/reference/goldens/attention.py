@@ -31,15 +31,40 @@ inputs = {
 }
 # One query of the first item sees nothing.
 inputs["mask"][0, 0, 3] = 0
+for name, shape in {
+    "q_scale": (BATCH, HEADS, SEQ_Q),
+    "k_scale": (1, KV_HEADS, 1),
+    "v_scale": (BATCH, 1, SEQ_KV),
+}.items():
+    inputs[name] = random.uniform(0.25, 2.0, shape).astype(np.float32)
+# Three sequences one behind the other, the second without a query.
+PACKED_Q, PACKED_KV = 9, 11
+inputs["packed.q"] = normal(1, HEADS, PACKED_Q, HEAD_DIM)
+inputs["packed.k"] = normal(1, KV_HEADS, PACKED_KV, HEAD_DIM)
+inputs["packed.v"] = normal(1, KV_HEADS, PACKED_KV, V_DIM)
+inputs["packed.q_offsets"] = np.array([0, 2, 2, 9], np.int32)
+inputs["packed.kv_offsets"] = np.array([0, 3, 7, 11], np.int32)
 outputs = {}
 
 
 def attention(
-    name, seq_q=SEQ_Q, seq_kv=SEQ_KV, diagonal=None, mask=None, bias=0.0, scale=HEAD_DIM**-0.5, cap=None, sinks=None
+    name,
+    seq_q=SEQ_Q,
+    seq_kv=SEQ_KV,
+    diagonal=None,
+    window=None,
+    mask=None,
+    bias=0.0,
+    scale=HEAD_DIM**-0.5,
+    cap=None,
+    sinks=None,
+    scaled=False,
 ):
-    """Query i sees key j when j <= i + diagonal."""
+    """Query i sees key j when j <= i + diagonal, and when low <= j - i <= high with a window of both."""
     q, k, v = (jnp.asarray(inputs[key], jnp.float64) for key in "qkv")
     q, k, v = q[:, :, :seq_q], k[:, :, :seq_kv], v[:, :, :seq_kv]
+    if scaled:
+        q, k, v = (x * inputs[f"{key}_scale"].astype(np.float64)[..., None] for key, x in zip("qkv", (q, k, v)))
     k, v = (jnp.repeat(x, HEADS // KV_HEADS, axis=1) for x in (k, v))
     logits = jnp.einsum("bhid,bhjd->bhij", q, k) * scale
     if cap:
@@ -48,6 +73,9 @@ def attention(
     seen = jnp.ones((BATCH, HEADS, seq_q, seq_kv), bool)
     if diagonal is not None:
         seen &= jnp.tri(seq_q, seq_kv, diagonal, bool)
+    if window is not None:
+        distance = np.arange(seq_kv)[None, :] - np.arange(seq_q)[:, None]
+        seen &= (window[0] <= distance) & (distance <= window[1])
     if mask is not None:
         seen &= mask != 0
     lse = jax.nn.logsumexp(logits, axis=-1, where=seen)
@@ -90,4 +118,30 @@ attention(
     cap=2.0,
     sinks=inputs["sinks"],
 )
+END = SEQ_KV - SEQ_Q
+attention("window", window=(END - 1, END + 1))
+attention("window_causal", diagonal=0, window=(-2, 0), sinks=inputs["sinks"])
+attention("scales", scaled=True, scale=0.5)
+
+
+def sequences(name, left):
+    """Each sequence by itself, causal from its end, at most `left` keys before the one opposite."""
+    q, k, v = (jnp.asarray(inputs[f"packed.{key}"], jnp.float64) for key in "qkv")
+    k, v = (jnp.repeat(x, HEADS // KV_HEADS, axis=1) for x in (k, v))
+    rows, lse = [], []
+    q_offsets, kv_offsets = (inputs[f"packed.{key}_offsets"] for key in ("q", "kv"))
+    for q0, q1, k0, k1 in zip(q_offsets, q_offsets[1:], kv_offsets, kv_offsets[1:]):
+        logits = jnp.einsum("bhid,bhjd->bhij", q[:, :, q0:q1], k[:, :, k0:k1]) * HEAD_DIM**-0.5
+        distance = np.arange(k1 - k0)[None, :] - np.arange(q1 - q0)[:, None] - ((k1 - k0) - (q1 - q0))
+        seen = jnp.broadcast_to((-left <= distance) & (distance <= 0), logits.shape)
+        any_seen = seen.any(axis=-1)
+        weights = jax.nn.softmax(logits, axis=-1, where=seen)
+        out = jnp.einsum("bhij,bhjd->bhid", weights, v[:, :, k0:k1])
+        rows.append(jnp.where(any_seen[..., None], out, 0.0))
+        lse.append(jnp.where(any_seen, jax.nn.logsumexp(logits, axis=-1, where=seen), -jnp.inf))
+    outputs[f"{name}.out"] = np.asarray(jnp.concatenate(rows, axis=2))
+    outputs[f"{name}.lse"] = np.asarray(jnp.concatenate(lse, axis=2))
+
+
+sequences("sequences", 2)
 save_file({**inputs, **outputs}, "attention.safetensors")

@@ -60,7 +60,9 @@ pub fn inputs<O: Op>(op: &O, seed: u64) -> Tensors {
         if role == Role::Output {
             continue;
         }
-        let tensor = if name.contains("scale") && dtype == Dtype::Number(Format::F32) {
+        let tensor = if let Some(tensor) = op.typical(name, &mut random) {
+            tensor
+        } else if name.contains("scale") && dtype == Dtype::Number(Format::F32) {
             let elements = shape.iter().product::<usize>();
             let scales: Vec<f32> = (0..elements).map(|_| random.uniform(0.25, 2.0)).collect();
             filled(dtype, &shape, crate::formats::encode(Format::F32, &scales, crate::Overflow::Saturate))

@@ -1,3 +1,4 @@
+use crate::generate::Random;
 use crate::{DescError, Role, Tensor, TensorSpec, Tensors};
 use ndarray::ArrayD;
 use std::fmt::Debug;
@@ -183,6 +184,11 @@ pub trait Op: Clone + Debug + PartialEq + Send + Sync + 'static {
     /// [`DescError::Value`] for the first value that the operation cannot use.
     fn check_values(&self, _inputs: &Tensors) -> Result<(), DescError> {
         Ok(())
+    }
+
+    /// A tensor for tests where random numbers would break the operation's rules.
+    fn typical(&self, _tensor: &str, _random: &mut Random) -> Option<Tensor> {
+        None
     }
 
     /// Checks everything, then computes the answer.

@@ -212,14 +212,8 @@ impl Op for QuantizeDesc {
         let seed = inputs.get("seed").and_then(seed_words);
         let inverses: Vec<f32> = affines.iter().map(|(scale, _)| scale::inverse(*scale)).collect();
         let code = |(i, &value): (usize, &f32)| {
-            let group = scale_index(&self.shape, self.granularity, i);
-            if let Some(seed) = seed {
-                return self.random_code(value, inverses[group], affines[group].1, self.random(i, seed));
-            }
-            match self.asymmetric {
-                true => i8::quantize(value, inverses[group], affines[group].1, i8::Range::Full) as u8,
-                false => code_of(value, inverses[group], self.q, self.overflow) as u8,
-            }
+            let group = self.scale_index(i);
+            self.code_of(value, inverses[group], affines[group].1, seed.map(|seed| self.random(i, seed)))
         };
         let codes: Vec<u8> = x.par_iter().enumerate().map(code).collect();
         let mut expected = vec![exact("q", self.q.into(), &self.shape, codes)];
@@ -256,22 +250,33 @@ impl QuantizeDesc {
     }
 
     /// The random bits of an element: Philox counts words of four codes, rows starting on a word.
-    fn random(&self, element: usize, seed: [u32; 2]) -> u32 {
+    pub(crate) fn random(&self, element: usize, seed: [u32; 2]) -> u32 {
         let (row, column) = (element / self.width(), element % self.width());
         let word = row * self.width().div_ceil(4) + column / 4;
         philox::words([word as u32, 0, 0, 0], seed)[column % 4]
     }
 
-    fn random_code(&self, value: f32, inverse: f32, zero: i32, random: u32) -> u8 {
-        if self.asymmetric {
-            return formats::quantize_i8_stochastic(value, inverse, zero, i8::Range::Full, random) as u8;
+    /// The code of a number under an inverse scale and a zero point, rounded by random bits if there are some.
+    pub(crate) fn code_of(&self, value: f32, inverse: f32, zero: i32, random: Option<u32>) -> u8 {
+        use i8::Range::Full;
+        match (random, self.asymmetric) {
+            (None, false) => code_of(value, inverse, self.q, self.overflow) as u8,
+            (None, true) => i8::quantize(value, inverse, zero, Full) as u8,
+            (Some(random), false) => {
+                formats::quantize_stochastic(value, inverse, self.q, self.overflow, random) as u8
+            }
+            (Some(random), true) => formats::quantize_i8_stochastic(value, inverse, zero, Full, random) as u8,
         }
-        formats::quantize_stochastic(value, inverse, self.q, self.overflow, random) as u8
     }
 
     /// The shape of `scale` and `zero_point`.
     pub fn scale_shape(&self) -> Vec<usize> {
         scale_shape(&self.shape, self.granularity)
+    }
+
+    /// Which scale, counted through `scale`, an element has, counted through `x`.
+    pub fn scale_index(&self, element: usize) -> usize {
+        scale_index(&self.shape, self.granularity, element)
     }
 
     /// How many rows a matrix, the last two axes, has; 1 where there are fewer axes.
@@ -305,7 +310,7 @@ impl QuantizeDesc {
 }
 
 /// The two words of a seed.
-fn seed_words(seed: &Tensor) -> Option<[u32; 2]> {
+pub(crate) fn seed_words(seed: &Tensor) -> Option<[u32; 2]> {
     let bytes: [u8; 8] = seed.bytes().try_into().ok()?;
     let seed = u64::from_le_bytes(bytes);
     Some([seed as u32, (seed >> 32) as u32])

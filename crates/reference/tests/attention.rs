@@ -1,6 +1,8 @@
 //! Attention against JAX in f64: `goldens/attention.safetensors`, written by `goldens/attention.py`.
 
-use langevin_reference::{AttentionDesc, Causal, Dtype, Format, Op, Tensor, Tensors, attention};
+use langevin_reference::{
+    Align, AttentionDesc, Dtype, Format, Heads, Op, Tensor, Tensors, Window, attention,
+};
 use ndarray::{ArrayD, Ix4, IxDyn};
 use safetensors::SafeTensors;
 
@@ -14,7 +16,11 @@ fn golden() -> SafeTensors<'static> {
 fn input(name: &str) -> Tensor {
     let view = golden();
     let view = view.tensor(name).unwrap();
-    let dtype = if name == "mask" { Dtype::Bool } else { Format::F32.into() };
+    let dtype = match view.dtype() {
+        safetensors::Dtype::U8 => Dtype::Bool,
+        safetensors::Dtype::I32 => Dtype::I32,
+        _ => Format::F32.into(),
+    };
     Tensor::new(dtype, view.shape(), view.data().to_vec()).unwrap()
 }
 
@@ -44,7 +50,11 @@ fn check(name: &str, desc: &AttentionDesc) {
         let shorter = ["k", "v"].contains(&spec.name).then(|| first_keys(&tensor, desc.seq_kv));
         inputs.insert(spec.name, shorter.unwrap_or(tensor));
     }
-    for expected in desc.evaluate(&inputs).unwrap() {
+    agree(name, &desc, &inputs);
+}
+
+fn agree(name: &str, desc: &AttentionDesc, inputs: &Tensors) {
+    for expected in desc.evaluate(inputs).unwrap() {
         let golden = answer(&format!("{name}.{}", expected.name));
         assert_eq!(golden.shape(), expected.values().shape());
         for (index, &value) in expected.values().indexed_iter() {
@@ -58,20 +68,48 @@ fn check(name: &str, desc: &AttentionDesc) {
 
 #[test]
 fn jax_agrees_on_every_option() {
-    let diagonal = |causal| AttentionDesc { causal, ..Default::default() };
+    let diagonal = |align| AttentionDesc { causal: Some(align), ..Default::default() };
     check("plain", &AttentionDesc::default());
     check("scale", &AttentionDesc { scale: Some(1.5), ..Default::default() });
-    check("top_left", &diagonal(Causal::TopLeft));
-    check("bottom_right", &diagonal(Causal::BottomRight));
-    check("more_queries", &AttentionDesc { seq_kv: 3, ..diagonal(Causal::BottomRight) });
-    check("offset", &diagonal(Causal::Offset(-2)));
+    check("top_left", &diagonal(Align::TopLeft));
+    check("bottom_right", &diagonal(Align::BottomRight));
+    check("more_queries", &AttentionDesc { seq_kv: 3, ..diagonal(Align::BottomRight) });
+    check("offset", &diagonal(Align::Offset(-2)));
     let (mask, bias) = (Some([2, 1, 5, 7]), Some([1, 4, 5, 7]));
     check("mask", &AttentionDesc { mask, ..Default::default() });
-    check("bias", &AttentionDesc { bias, ..diagonal(Causal::TopLeft) });
+    check("bias", &AttentionDesc { bias, ..diagonal(Align::TopLeft) });
     check("softcap", &AttentionDesc { softcap: Some(0.5), ..Default::default() });
     check("sinks", &AttentionDesc { sinks: true, ..Default::default() });
-    let options = AttentionDesc { mask, bias, sinks: true, ..diagonal(Causal::Offset(1)) };
+    let window = |left, right, align| Some(Window { left: Some(left), right, align });
+    check("window", &AttentionDesc { window: window(1, Some(1), Align::BottomRight), ..Default::default() });
+    let sliding =
+        AttentionDesc { window: window(2, None, Align::TopLeft), sinks: true, ..diagonal(Align::TopLeft) };
+    check("window_causal", &sliding);
+    let [q, k, v] = [[2, 4, 5], [1, 2, 1], [2, 1, 7]].map(|shape| Heads::default().scaled(shape));
+    check("scales", &AttentionDesc { q, k, v, scale: Some(0.5), ..Default::default() });
+    let options = AttentionDesc { mask, bias, sinks: true, ..diagonal(Align::Offset(1)) };
     check("everything", &AttentionDesc { scale: Some(0.75), softcap: Some(2.0), ..options });
+}
+
+#[test]
+fn jax_agrees_on_sequences() {
+    let window = Some(Window { left: Some(2), right: None, align: Align::BottomRight });
+    let sizes = AttentionDesc {
+        heads: 4,
+        kv_heads: 2,
+        seq_q: 9,
+        seq_kv: 11,
+        head_dim: 6,
+        v_dim: 3,
+        ..Default::default()
+    };
+    let desc =
+        AttentionDesc { sequences: Some(3), causal: Some(Align::BottomRight), window, lse: true, ..sizes };
+    let mut inputs = Tensors::new();
+    for name in ["q", "k", "v", "q_offsets", "kv_offsets"] {
+        inputs.insert(name, input(&format!("packed.{name}")));
+    }
+    agree("sequences", &desc, &inputs);
 }
 
 /// The goldens hold what they are meant to show: rows that see nothing, and answers that differ.
@@ -80,7 +118,9 @@ fn the_goldens_are_not_vacuous() {
     assert!(answer("mask.lse").iter().any(|lse| *lse == f64::NEG_INFINITY));
     assert!(answer("more_queries.out").iter().any(|value| *value == 0.0));
     let plain = answer("plain.out");
-    for name in ["scale", "top_left", "bottom_right", "mask", "bias", "softcap", "sinks", "everything"] {
+    assert!(answer("sequences.lse").iter().any(|lse| *lse == f64::NEG_INFINITY));
+    let options = ["scale", "top_left", "bottom_right", "mask", "bias", "softcap", "sinks", "everything"];
+    for name in options.into_iter().chain(["window", "window_causal", "scales"]) {
         assert_ne!(answer(&format!("{name}.out")), plain, "{name}");
     }
 }
@@ -95,7 +135,7 @@ fn the_plain_function_agrees_with_jax() {
     };
     let (q, k, v) = (stored("q"), repeated("k"), repeated("v"));
     for (name, causal) in
-        [("plain", Causal::None), ("bottom_right", Causal::BottomRight), ("offset", Causal::Offset(-2))]
+        [("plain", None), ("bottom_right", Some(Align::BottomRight)), ("offset", Some(Align::Offset(-2)))]
     {
         let (out, lse) = attention(q.view(), k.view(), v.view(), 6f64.powf(-0.5), causal).unwrap();
         for (got, want) in [
@@ -105,7 +145,7 @@ fn the_plain_function_agrees_with_jax() {
             assert!(got.iter().zip(&want).all(|(a, b)| a == b || (a - b).abs() <= 1e-13), "{name}");
         }
     }
-    assert!(attention(q.view(), v.view(), v.view(), 1.0, Causal::None).is_err());
+    assert!(attention(q.view(), v.view(), v.view(), 1.0, None).is_err());
 }
 
 /// Options are JSON fields; what follows from the tensors is not.
@@ -113,23 +153,24 @@ fn the_plain_function_agrees_with_jax() {
 #[test]
 fn the_options_read_from_json() {
     let read = |text: &str| serde_json::from_str::<AttentionDesc>(text);
-    let desc = read(r#"{"causal": {"offset": -3}, "scale": 0.5, "softcap": 30, "lse": true, "out": "bf16"}"#)
-        .unwrap();
+    let text = r#"{"causal": {"offset": -3}, "window": {"left": 4, "align": "top_left"}, "scale": 0.5, "softcap": 30}"#;
+    let desc = read(text).unwrap();
     let options = AttentionDesc {
-        causal: Causal::Offset(-3),
+        causal: Some(Align::Offset(-3)),
+        window: Some(Window { left: Some(4), right: None, align: Align::TopLeft }),
         scale: Some(0.5),
         softcap: Some(30.0),
         ..Default::default()
     };
-    assert_eq!(desc, AttentionDesc { lse: true, out: Format::BF16, ..options });
-    for (name, causal) in
-        [("none", Causal::None), ("top_left", Causal::TopLeft), ("bottom_right", Causal::BottomRight)]
-    {
-        assert_eq!(read(&format!(r#"{{"causal": "{name}"}}"#)).unwrap().causal, causal);
+    assert_eq!(desc, options);
+    for (name, causal) in [("top_left", Align::TopLeft), ("bottom_right", Align::BottomRight)] {
+        assert_eq!(read(&format!(r#"{{"causal": "{name}"}}"#)).unwrap().causal, Some(causal));
     }
+    let desc = read(r#"{"lse": true, "out": "bf16", "batch_invariant": true}"#).unwrap();
+    assert_eq!((desc.lse, desc.out, desc.batch_invariant, desc.causal), (true, Format::BF16, true, None));
     assert_eq!(read(&serde_json::to_string(&desc).unwrap()).unwrap(), desc);
     assert!(read(r#"{"causal": "left"}"#).is_err());
-    for derived in ["heads", "mask", "sinks", "scales", "q_view"] {
+    for derived in ["heads", "mask", "sinks", "sequences", "q", "out_view"] {
         let error = read(&format!(r#"{{"{derived}": 1}}"#)).unwrap_err().to_string();
         assert!(error.contains("unknown field"), "{error}");
     }

@@ -57,6 +57,22 @@ pub fn conform_on<D: Kernel>(gpu: &Gpu, desc: &D, inputs: &Tensors) {
     }
 }
 
+/// Checks a descriptor on ordinary random inputs with the preferred variant and a third of the others, in turns: for
+/// series of descriptors of which each is some more shaders to compile.
+///
+/// # Panics
+/// As [`conform_on`].
+pub fn conform_in_turns<D: Kernel>(gpu: &Gpu, desc: &D, turn: u64) {
+    let inputs = generate::inputs(desc, turn);
+    let variants = desc.variants(gpu.capabilities());
+    assert!(!variants.is_empty(), "{desc:?} has no variant on {}", gpu.capabilities());
+    for (i, variant) in variants.into_iter().enumerate() {
+        if i == 0 || i as u64 % 3 == turn % 3 {
+            demand(desc, variant, &compare_variant(gpu, desc, &inputs, variant));
+        }
+    }
+}
+
 /// Checks one variant as if the device had other capabilities, lesser ones.
 ///
 /// # Panics

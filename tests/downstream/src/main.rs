@@ -3,7 +3,7 @@
 
 use langevin::Format;
 use langevin::reference::{Comparison, Op, Tensor, Tensors, compare, generate};
-use langevin::{Attention, AttentionBuffers, AttentionDesc, Causal, Matmul, MatmulBuffers, MatmulDesc};
+use langevin::{Align, Attention, AttentionBuffers, AttentionDesc, Heads, Matmul, MatmulBuffers, MatmulDesc};
 use wgpu::util::{BufferInitDescriptor, DeviceExt};
 
 const TOKENS: usize = 10;
@@ -17,16 +17,18 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("on {}", adapter.get_info().name);
 
     let project = MatmulDesc { m: TOKENS, k: WIDTH, n: 3 * WIDTH, ..Default::default() };
-    let packed = |part| Some(langevin::View { offset: part * WIDTH, batch: 0, head: 0, seq: 3 * WIDTH });
+    let packed = |part| {
+        Heads::default().viewed(langevin::View { offset: part * WIDTH, batch: 0, head: 0, seq: 3 * WIDTH })
+    };
     let attend = AttentionDesc {
         seq_q: TOKENS,
         seq_kv: TOKENS,
         head_dim: WIDTH,
         v_dim: WIDTH,
-        causal: Causal::TopLeft,
-        q_view: packed(0),
-        k_view: packed(1),
-        v_view: packed(2),
+        causal: Some(Align::TopLeft),
+        q: packed(0),
+        k: packed(1),
+        v: packed(2),
         ..Default::default()
     };
     let matmul = Matmul::new(&device, &project)?;

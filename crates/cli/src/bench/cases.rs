@@ -4,9 +4,10 @@ use super::reduced::Reduced;
 use super::subject::Subject;
 use langevin::Format::{self, BF16, E4m3, E5m2, F16, F32, I8};
 use langevin::{
-    Activation, ActivationDesc, AttentionDesc, Boundary, Capabilities, Columns, ConvDesc, DequantizeDesc,
-    Edge, GatedResidualDesc, Granularity, GuidanceDesc, HeatDesc, LaplacianDesc, MatmulDesc, Modulation,
-    NormDesc, Operand, PatchifyDesc, QuantizeDesc, UnpatchifyDesc, wgpu,
+    Activation, ActivationDesc, ActivationQuantizeDesc, AttentionDesc, Boundary, Capabilities, CastDesc,
+    Columns, ConvDesc, DequantizeDesc, Edge, GatedResidualDesc, Granularity, GuidanceDesc, HeatDesc,
+    HistogramDesc, LaplacianDesc, MatmulDesc, Modulation, NormDesc, NormQuantizeDesc, Operand, PatchifyDesc,
+    QuantizeDesc, UnpatchifyDesc, wgpu,
 };
 use serde::{Deserialize, Serialize};
 
@@ -112,7 +113,7 @@ fn heads(heads: usize, seq: usize, head_dim: usize, format: Format) -> Attention
     let (seq_q, seq_kv, v_dim) = (seq, seq, head_dim);
     let sizes =
         AttentionDesc { heads, kv_heads: heads, seq_q, seq_kv, head_dim, v_dim, ..Default::default() };
-    AttentionDesc { q: format, k: format, v: format, out: format, ..sizes }
+    AttentionDesc { q: format.into(), k: format.into(), v: format.into(), out: format, ..sizes }
 }
 
 fn stencils() -> Vec<Case> {
@@ -160,12 +161,19 @@ fn codecs() -> Vec<Case> {
         let desc = QuantizeDesc { shape: vec![8192, 4096], x: BF16, q, granularity, ..Default::default() };
         cases.push(Case::bytes(format!("bf16 to {q} by {by}, 8192 x 4096"), desc));
     }
+    let desc = QuantizeDesc { shape: vec![16_384, 4096], ..Default::default() };
+    cases.push(Case::bytes("f32 to e4m3 by tensor, 64 M", desc));
     for q in [E4m3, I8] {
         let granularity = Granularity::PerRow;
         let desc =
             DequantizeDesc { shape: vec![8192, 4096], q, out: BF16, granularity, ..Default::default() };
         cases.push(Case::bytes(format!("{q} to bf16 by rows, 8192 x 4096"), desc));
     }
+    for (x, out) in [(F32, BF16), (F16, E4m3)] {
+        let desc = CastDesc { shape: vec![8192, 4096], x, out, ..Default::default() };
+        cases.push(Case::bytes(format!("{x} to {out}, 8192 x 4096"), desc));
+    }
+    cases.push(Case::bytes("bf16, 8192 x 4096", HistogramDesc { shape: vec![8192, 4096], x: BF16 }));
     cases
 }
 
@@ -177,14 +185,20 @@ fn transformer() -> Vec<Case> {
     let (x, out, activation) = (F16, F16, Activation::GeluTanh);
     let norm = NormDesc { rows: TOKENS, width: WIDTH, x, out, ..Default::default() };
     let (batch, rows, width) = (1, TOKENS, WIDTH);
+    let codes = QuantizeDesc { granularity: Granularity::PerRow, ..Default::default() };
+    let gelu = ActivationDesc { rows, width: 4 * WIDTH, activation, x, out };
+    let rms = NormDesc { rows: 4096, width: 4096, weight: true, ..norm.clone() };
     let (channels, height, wide, patch) = (4, 32, 32, 2);
     vec![
         Case::bytes("DiT-XL/2 adaLN 256 x 1152", NormDesc { modulation, ..norm.clone() }),
-        Case::bytes("LLM RMS 4096 x 4096", NormDesc { rows: 4096, width: 4096, weight: true, ..norm }),
         Case::bytes(
-            "DiT-XL/2 gelu 256 x 4608",
-            ActivationDesc { rows, width: 4 * WIDTH, activation, x, out },
+            "DiT-XL/2 adaLN to e4m3 256 x 1152",
+            NormQuantizeDesc::new(NormDesc { modulation, ..norm }, codes.clone()),
         ),
+        Case::bytes("LLM RMS 4096 x 4096", rms.clone()),
+        Case::bytes("LLM RMS to e4m3 4096 x 4096", NormQuantizeDesc::new(rms, codes.clone())),
+        Case::bytes("DiT-XL/2 gelu 256 x 4608", gelu.clone()),
+        Case::bytes("DiT-XL/2 gelu to e4m3 256 x 4608", ActivationQuantizeDesc::new(gelu, codes)),
         Case::bytes("DiT-XL/2 gate 256 x 1152", GatedResidualDesc { batch, rows, width, x, out, gate }),
         Case::bytes(
             "DiT-XL/2 step, guided",

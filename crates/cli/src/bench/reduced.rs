@@ -5,9 +5,9 @@ use super::pick::{Axis, all, pick, spread_out};
 use langevin::reference::Op;
 use langevin::verify::{Tensor, Tensors};
 use langevin::{
-    ActivationDesc, AttentionDesc, Causal, ConvDesc, DequantizeDesc, GatedResidualDesc, Granularity,
-    GuidanceDesc, HeatDesc, Kernel, LaplacianDesc, MatmulDesc, NormDesc, PatchifyDesc, QuantizeDesc,
-    UnpatchifyDesc,
+    ActivationDesc, ActivationQuantizeDesc, AttentionDesc, CastDesc, ConvDesc, DequantizeDesc,
+    GatedResidualDesc, Granularity, GuidanceDesc, HeatDesc, HistogramDesc, Kernel, LaplacianDesc, MatmulDesc,
+    NormDesc, NormQuantizeDesc, PatchifyDesc, QuantizeDesc, UnpatchifyDesc,
 };
 
 /// A kernel that can be benchmarked.
@@ -98,7 +98,7 @@ impl Reduced for AttentionDesc {
     fn sample(&self, inputs: &Tensors) -> Option<Sample<Self>> {
         let tensor = |name| inputs.get(name);
         let shape = |name| tensor(name).map(Tensor::shape);
-        let plain = self.tensors().len() == 4 && self.causal == Causal::None && self.heads == self.kv_heads;
+        let plain = self.tensors().len() == 4 && self.band().is_everything() && self.heads == self.kv_heads;
         if !plain || shape("q")? != [self.batch, self.heads, self.seq_q, self.head_dim] {
             return None;
         }
@@ -165,6 +165,23 @@ impl Reduced for DequantizeDesc {
     }
 }
 
+impl Reduced for HistogramDesc {
+    fn reduced(&self) -> Self {
+        Self { shape: few_rows(&self.shape), ..self.clone() }
+    }
+}
+
+impl Reduced for CastDesc {
+    fn reduced(&self) -> Self {
+        Self { shape: few_rows(&self.shape), ..self.clone() }
+    }
+
+    fn sample(&self, inputs: &Tensors) -> Option<Sample<Self>> {
+        let [rows, width] = *self.shape else { return None };
+        some_rows(self, inputs, 0, rows, |rows| Self { shape: vec![rows, width], ..self.clone() })
+    }
+}
+
 /// Rows as long as they were.
 fn few_rows(shape: &[usize]) -> Vec<usize> {
     let last = shape.len().saturating_sub(1);
@@ -190,6 +207,18 @@ impl Reduced for GatedResidualDesc {
 impl Reduced for ActivationDesc {
     fn reduced(&self) -> Self {
         Self { rows: self.rows.min(9), ..self.clone() }
+    }
+}
+
+impl Reduced for NormQuantizeDesc {
+    fn reduced(&self) -> Self {
+        Self::new(self.norm.reduced(), self.codes.clone())
+    }
+}
+
+impl Reduced for ActivationQuantizeDesc {
+    fn reduced(&self) -> Self {
+        Self::new(self.activation.reduced(), self.codes.clone())
     }
 }
 

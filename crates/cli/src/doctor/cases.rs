@@ -7,10 +7,10 @@ use super::Group;
 use langevin::formats::e8m0::ScaleRounding;
 use langevin::reference::{Boundary, Edge, ScaleSource};
 use langevin::{
-    Activation, ActivationDesc, AttentionDesc, Causal, Columns, ConvDesc, ConvLayout, DequantizeDesc,
-    FakeQuantizeDesc, Format, GatedResidualDesc, Granularity, GuidanceDesc, HeatDesc, LaplacianDesc,
-    MatmulDesc, Modulation, NormDesc, NormKind, Operand, Overflow, Pair, PatchifyDesc, QuantizeDesc,
-    UnpatchifyDesc,
+    Activation, ActivationDesc, ActivationQuantizeDesc, Align, AttentionDesc, CastDesc, Columns, ConvDesc,
+    ConvLayout, DequantizeDesc, FakeQuantizeDesc, Format, GatedResidualDesc, Granularity, GuidanceDesc,
+    Heads, HeatDesc, HistogramDesc, LaplacianDesc, MatmulDesc, Modulation, NormDesc, NormKind,
+    NormQuantizeDesc, Operand, Overflow, Pair, PatchifyDesc, QuantizeDesc, UnpatchifyDesc, Window,
 };
 
 /// The formats that results of arithmetic are stored in.
@@ -27,6 +27,10 @@ pub(super) fn groups() -> Vec<Box<dyn Group>> {
         Box::new(quantize()),
         Box::new(dequantize()),
         Box::new(fake_quantize()),
+        Box::new(cast()),
+        Box::new(histogram()),
+        Box::new(norm_quantize()),
+        Box::new(activation_quantize()),
         Box::new(norm()),
         Box::new(activation()),
         Box::new(gated_residual()),
@@ -110,14 +114,29 @@ fn attention() -> Vec<AttentionDesc> {
         ..Default::default()
     };
     let mut cases = vec![heads(1, 1, 1, 1), heads(33, 65, 32, 32), heads(5, 131, 17, 67), heads(3, 0, 4, 4)];
-    cases.extend(formats().map(|(q, k, out)| AttentionDesc { q, k, v: q, out, ..heads(7, 19, 24, 10) }));
+    cases.extend(formats().map(|(q, k, out)| AttentionDesc {
+        q: q.into(),
+        k: k.into(),
+        v: q.into(),
+        out,
+        ..heads(7, 19, 24, 10)
+    }));
     let grouped = AttentionDesc { batch: 2, heads: 6, kv_heads: 2, lse: true, ..heads(35, 37, 16, 12) };
-    for causal in [Causal::TopLeft, Causal::BottomRight, Causal::Offset(-3)] {
-        cases.push(AttentionDesc { causal, ..grouped.clone() });
+    for causal in [Align::TopLeft, Align::BottomRight, Align::Offset(-3)] {
+        cases.push(AttentionDesc { causal: Some(causal), ..grouped.clone() });
     }
+    let window = |left, right, align| Some(Window { left: Some(left), right, align });
+    cases.push(AttentionDesc { window: window(5, Some(2), Align::BottomRight), ..grouped.clone() });
+    // Three sequences, and few queries against many keys.
+    let sequences = AttentionDesc { batch: 1, sequences: Some(3), ..grouped.clone() };
+    cases.push(AttentionDesc { window: window(9, None, Align::TopLeft), ..sequences });
+    cases.push(AttentionDesc { seq_q: 1, seq_kv: 1100, lse: true, ..heads(1, 1100, 20, 20) });
     let masked = AttentionDesc { mask: Some([1, 6, 35, 37]), bias: Some([2, 1, 1, 37]), ..grouped.clone() };
-    let (scale, softcap, scales) = (Some(0.7), Some(3.0), Some(Granularity::PerTensor));
-    cases.extend([masked, AttentionDesc { scale, softcap, scales, sinks: true, ..grouped }]);
+    let scaled = |shape| Heads::from(Format::I8).scaled(shape);
+    let (q, k, v) = (scaled([2, 1, 35]), scaled([1, 2, 1]), scaled([2, 2, 37]));
+    let (scale, softcap) = (Some(0.02), Some(3.0));
+    cases.extend([masked.clone(), AttentionDesc { q, k, v, scale, softcap, sinks: true, ..grouped }]);
+    cases.push(AttentionDesc { q, k, v, scale, sinks: true, ..masked });
     cases
 }
 
@@ -210,6 +229,19 @@ fn fake_quantize() -> Vec<FakeQuantizeDesc> {
     codes.zip(FLOATS.into_iter().cycle()).map(|(codes, out)| FakeQuantizeDesc { codes, out }).collect()
 }
 
+fn cast() -> Vec<CastDesc> {
+    let case = |(x, out, _)| CastDesc { shape: vec![3, 2, 35], x, out, ..Default::default() };
+    let overflow = Some(Overflow::Saturate);
+    let halves = [(Format::F32, Format::F16), (Format::F16, Format::BF16), (Format::E5m2, Format::E4m3)];
+    let saturating =
+        halves.map(|(x, out)| CastDesc { x, out, overflow, shape: vec![67], ..Default::default() });
+    formats().map(case).chain(saturating).collect()
+}
+
+fn histogram() -> Vec<HistogramDesc> {
+    FLOATS.into_iter().map(|x| HistogramDesc { shape: vec![3, 7, 35], x }).collect()
+}
+
 /// Granularities finer than a row, or across rows.
 fn parts() -> [Granularity; 4] {
     let block = |rows, columns| Granularity::PerBlock { rows, columns };
@@ -242,6 +274,39 @@ fn norm() -> Vec<NormDesc> {
         cases.push(NormDesc { modulation: modulation.filter(|_| i % 3 == 0), ..desc });
     }
     cases
+}
+
+/// How activations are quantized: by token, by tensor, in MX blocks, by a given scale.
+fn quantizers() -> [QuantizeDesc; 4] {
+    let per_row = QuantizeDesc { granularity: Granularity::PerRow, ..Default::default() };
+    let mx = QuantizeDesc {
+        granularity: Granularity::PerGroup(32),
+        scale_rounding: Some(ScaleRounding::Rceil),
+        ..Default::default()
+    };
+    [
+        per_row.clone(),
+        QuantizeDesc { q: Format::I8, asymmetric: true, ..Default::default() },
+        mx,
+        QuantizeDesc { q: Format::E5m2, scale: ScaleSource::Static, ..per_row },
+    ]
+}
+
+fn norm_quantize() -> Vec<NormQuantizeDesc> {
+    let norms = norm().into_iter().skip(1);
+    norms
+        .zip(quantizers().into_iter().cycle())
+        .map(|(norm, codes)| NormQuantizeDesc::new(norm, codes))
+        .collect()
+}
+
+fn activation_quantize() -> Vec<ActivationQuantizeDesc> {
+    let quantizers = quantizers().into_iter().cycle();
+    activation()
+        .into_iter()
+        .zip(quantizers)
+        .map(|(function, codes)| ActivationQuantizeDesc::new(function, codes))
+        .collect()
 }
 
 fn activation() -> Vec<ActivationDesc> {
@@ -292,6 +357,10 @@ mod tests {
         all_are_valid(quantize());
         all_are_valid(dequantize());
         all_are_valid(fake_quantize());
+        all_are_valid(cast());
+        all_are_valid(histogram());
+        all_are_valid(norm_quantize());
+        all_are_valid(activation_quantize());
         all_are_valid(norm());
         all_are_valid(activation());
         all_are_valid(gated_residual());

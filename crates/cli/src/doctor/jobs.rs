@@ -32,6 +32,7 @@ struct Stage {
     wgsl: String,
     params: Vec<u32>,
     bindings: Vec<&'static str>,
+    ranges: Vec<(&'static str, Range<u64>)>,
     workgroups: [u32; 3],
 }
 
@@ -60,6 +61,7 @@ impl Jobs {
             wgsl: stage.wgsl.clone(),
             params: stage.params.clone(),
             bindings: stage.bindings.clone(),
+            ranges: stage.ranges.clone(),
             workgroups: stage.workgroups,
         };
         let buffer = |buffer: &JobBuffer| Buffer {

@@ -1,7 +1,9 @@
 //! Proves every kernel on an adapter against the CPU reference.
 
 mod cases;
+mod exhaustive;
 mod jobs;
+mod page;
 mod report;
 
 use crate::device::DeviceArgs;
@@ -28,9 +30,20 @@ pub(crate) struct DoctorArgs {
     /// A few cases per variant, done in seconds on a GPU; this is the default.
     #[arg(long)]
     quick: bool,
+    /// Instead, all 2^32 numbers of F32 through every encoder and quantizer, bit by bit against the CPU: minutes. Of the 256
+    /// parts, only that many if a number is given.
+    #[arg(long, value_name = "PARTS", num_args = 0..=1, require_equals = true, default_missing_value = "256",
+          conflicts_with_all = ["quick", "export", "judge"], value_parser = clap::value_parser!(u32).range(1..=256))]
+    exhaustive: Option<u32>,
     /// Write the result, with the adapter's identity, as JSON.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Write the result, with the adapter's identity, as a page for a report.
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+    /// Keep which variants failed, for the other commands' `--verdicts`.
+    #[arg(long, value_name = "FILE")]
+    keep: Option<PathBuf>,
     /// Run nothing: write the first cases of every variant into a folder, with WGSL, bindings and bytes, for another
     /// WebGPU implementation.
     ///
@@ -133,10 +146,16 @@ impl Round<'_> {
 }
 
 pub(crate) fn run(args: &DoctorArgs) -> Result<(), CliError> {
-    if let Some(path) = &args.json {
+    for path in [&args.json, &args.html, &args.keep].into_iter().flatten() {
         output::check_writable(path)?;
     }
     let gpu = args.device.open()?;
+    if let Some(parts) = args.exhaustive {
+        let capabilities = gpu.capabilities().clone();
+        let (mut report, bar) = (Report::new(&capabilities), ProgressBar::hidden());
+        exhaustive::check(&gpu, parts, &mut report);
+        return finish(args, &Round { capabilities, runner: Runner::Here(&gpu), report, bar });
+    }
     let mut capabilities = gpu.capabilities().clone();
     let runner = match (&args.export, &args.judge) {
         (Some(folder), _) => Runner::Export(Jobs::new(folder)?),
@@ -170,6 +189,12 @@ fn finish(args: &DoctorArgs, round: &Round<'_>) -> Result<(), CliError> {
     output::print(&report.text())?;
     if let Some(path) = &args.json {
         output::write_file(path, &report.json()?)?;
+    }
+    if let Some(path) = &args.html {
+        output::write_file(path, page::html(report).as_bytes())?;
+    }
+    if let Some(path) = &args.keep {
+        output::write_file(path, report.verdicts(capabilities).to_string().as_bytes())?;
     }
     if !report.passed() {
         return Err(CliError::DoctorFailed { adapter: capabilities.adapter.clone(), cases, failures });

@@ -1,37 +1,41 @@
 use crate::{CliError, output};
-use langevin::verify::{Comparison, VerifyError};
+use langevin::verify::{Comparison, Verdicts, VerifyError};
 use langevin::{Capabilities, Kernel, Variant};
 use serde::Serialize;
+
+pub(super) const HEADING: [&str; 6] = ["kernel", "variant", "tier", "cases", "worst error/bound", "verdict"];
 
 /// What a check of an adapter found.
 #[derive(Debug, Serialize)]
 pub(super) struct Report {
-    version: &'static str,
-    adapter: String,
-    driver: String,
-    backend: String,
-    device_type: String,
-    tiers: Vec<&'static str>,
+    pub(super) version: &'static str,
+    pub(super) adapter: String,
+    pub(super) driver: String,
+    pub(super) backend: String,
+    pub(super) device_type: String,
+    pub(super) tiers: Vec<&'static str>,
     passed: bool,
-    rows: Vec<Row>,
+    pub(super) rows: Vec<Row>,
+    #[serde(skip)]
+    capabilities: Capabilities,
 }
 
 /// One kernel's variant.
 #[derive(Debug, Serialize)]
-struct Row {
-    kernel: &'static str,
-    variant: &'static str,
+pub(super) struct Row {
+    pub(super) kernel: &'static str,
+    pub(super) variant: &'static str,
     tier: &'static str,
     cases: usize,
     /// The worst error over its bound; nothing where a case did not run or an error is NaN.
     worst_ratio: Option<f64>,
-    failures: Vec<Failure>,
+    pub(super) failures: Vec<Failure>,
 }
 
 #[derive(Debug, Serialize)]
-struct Failure {
-    descriptor: String,
-    finding: String,
+pub(super) struct Failure {
+    pub(super) descriptor: String,
+    pub(super) finding: String,
 }
 
 impl Report {
@@ -45,7 +49,13 @@ impl Report {
             tiers: capabilities.tiers().into_iter().map(langevin::Tier::name).collect(),
             passed: true,
             rows: Vec::new(),
+            capabilities: capabilities.clone(),
         }
+    }
+
+    /// Of the device that is checked.
+    pub(super) fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
     }
 
     /// Adds the outcome of one case.
@@ -89,8 +99,7 @@ impl Report {
 
     /// The table for people, with every failing case below it.
     pub(super) fn text(&self) -> String {
-        let heading = ["kernel", "variant", "tier", "cases", "worst error/bound", "verdict"];
-        let mut table = vec![heading.map(str::to_owned).to_vec()];
+        let mut table = vec![HEADING.map(str::to_owned).to_vec()];
         table.extend(self.rows.iter().map(Row::cells));
         let mut text =
             format!("{} ({}, {})\n\n{}", self.adapter, self.backend, self.driver, output::table(&table));
@@ -108,6 +117,17 @@ impl Report {
         Ok(json)
     }
 
+    /// What later plans should know.
+    pub(super) fn verdicts(&self, capabilities: &Capabilities) -> Verdicts {
+        let mut verdicts = Verdicts::of(capabilities);
+        for row in &self.rows {
+            for failure in &row.failures {
+                verdicts.fail(row.kernel, row.variant, &failure.finding);
+            }
+        }
+        verdicts
+    }
+
     /// Cases that ran, and those that failed.
     pub(super) fn counts(&self) -> (usize, usize) {
         (self.rows.iter().map(|row| row.cases).sum(), self.rows.iter().map(|row| row.failures.len()).sum())
@@ -115,7 +135,7 @@ impl Report {
 }
 
 impl Row {
-    fn cells(&self) -> Vec<String> {
+    pub(super) fn cells(&self) -> Vec<String> {
         let verdict = if self.failures.is_empty() { "ok" } else { "FAILED" };
         let worst = self.worst_ratio.map_or("-".to_owned(), |ratio| format!("{ratio:.3}"));
         let cells = [self.kernel, self.variant, self.tier, &self.cases.to_string(), &worst, verdict];

@@ -4,8 +4,9 @@ use super::{FromFile, RunArgs, run_kernel};
 use crate::CliError;
 use crate::tensors::Input;
 use langevin::{
-    ActivationDesc, AttentionDesc, ConvDesc, DequantizeDesc, FakeQuantizeDesc, GatedResidualDesc,
-    GuidanceDesc, HeatDesc, LaplacianDesc, MatmulDesc, NormDesc, PatchifyDesc, QuantizeDesc, UnpatchifyDesc,
+    ActivationDesc, ActivationQuantizeDesc, AttentionDesc, CastDesc, ConvDesc, DequantizeDesc,
+    FakeQuantizeDesc, GatedResidualDesc, GuidanceDesc, HeatDesc, HistogramDesc, LaplacianDesc, MatmulDesc,
+    NormDesc, NormQuantizeDesc, PatchifyDesc, QuantizeDesc, UnpatchifyDesc,
 };
 
 pub(super) const EXAMPLE: &str = "Example:\n  langevin run matmul --input in.safetensors --output out.safetensors \\\n    \
@@ -33,6 +34,10 @@ const KERNELS: &[Entry] = &[
     entry::<QuantizeDesc>(),
     entry::<DequantizeDesc>(),
     entry::<FakeQuantizeDesc>(),
+    entry::<CastDesc>(),
+    entry::<HistogramDesc>(),
+    entry::<NormQuantizeDesc>(),
+    entry::<ActivationQuantizeDesc>(),
     entry::<NormDesc>(),
     entry::<ActivationDesc>(),
     entry::<GatedResidualDesc>(),

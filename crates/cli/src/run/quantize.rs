@@ -3,8 +3,11 @@ use super::{Described, FromFile};
 use crate::CliError;
 use crate::tensors::{self, FLOATS, I32, Input, NUMBERS, SCALES};
 use langevin::reference::ScaleSource;
-use langevin::verify::{Dtype, Tensors};
-use langevin::{DequantizeDesc, DescError, FakeQuantizeDesc, Granularity, QuantizeDesc, Rounding};
+use langevin::verify::{Dtype, Tensor, Tensors};
+use langevin::{
+    ActivationQuantizeDesc, CastDesc, DequantizeDesc, DescError, FakeQuantizeDesc, Format, Granularity,
+    HistogramDesc, NormQuantizeDesc, QuantizeDesc, Rounding,
+};
 
 impl FromFile for QuantizeDesc {
     const INPUTS: &'static [Input] = &[
@@ -21,25 +24,74 @@ impl FromFile for QuantizeDesc {
          scale_rounding (MXFP8, per_group 32): floor, rceil, ceil, even; \
          overflow: saturate, non_saturating";
 
-    fn describe(mut self, mut tensors: Tensors) -> Result<Described<Self>, CliError> {
-        self.shape = shape(&tensors, "x").to_vec();
-        self.x = tensors::format(&tensors, "x");
-        if tensors.get("seed").is_some() {
-            self.rounding = Rounding::Stochastic;
-        }
-        if power_scales(&tensors) {
-            // Given scales are rounded no more.
-            self.scale_rounding.get_or_insert_default();
-        }
-        if let Some(granularity) =
-            granularity("quantize", &mut tensors, "scale", &self.shape, self.granularity)?
-        {
-            (self.scale, self.granularity) = (ScaleSource::Static, granularity);
-        }
-        let zeros = granularity("quantize", &mut tensors, "zero_point", &self.shape, self.granularity)?;
-        self.asymmetric |= zeros.is_some();
-        Ok(Described { desc: self, tensors, output_shapes: Vec::new() })
+    fn describe(self, mut tensors: Tensors) -> Result<Described<Self>, CliError> {
+        let (shape, x) = (shape(&tensors, "x").to_vec(), tensors::format(&tensors, "x"));
+        let desc = scaled(Self { shape, x, ..self }, &mut tensors)?;
+        Ok(Described { desc, tensors, output_shapes: Vec::new() })
     }
+}
+
+/// What scales, zero points and a seed in the file say.
+fn scaled(mut desc: QuantizeDesc, tensors: &mut Tensors) -> Result<QuantizeDesc, DescError> {
+    if tensors.get("seed").is_some() {
+        desc.rounding = Rounding::Stochastic;
+    }
+    if power_scales(tensors) {
+        // Given scales are rounded no more.
+        desc.scale_rounding.get_or_insert_default();
+    }
+    if let Some(granularity) = granularity("quantize", tensors, "scale", &desc.shape, desc.granularity)? {
+        (desc.scale, desc.granularity) = (ScaleSource::Static, granularity);
+    }
+    let zeros = granularity("quantize", tensors, "zero_point", &desc.shape, desc.granularity)?;
+    desc.asymmetric |= zeros.is_some();
+    Ok(desc)
+}
+
+impl FromFile for NormQuantizeDesc {
+    const INPUTS: &'static [Input] = &[
+        Input::required("x", NUMBERS),
+        Input::optional("weight", tensors::F32),
+        Input::optional("bias", tensors::F32),
+        Input::optional("modulation", tensors::F32),
+        Input::optional("scale", SCALES),
+        Input::optional("zero_point", I32),
+        Input::optional("seed", I32),
+    ];
+    const OUTPUTS: &'static str =
+        "q as x; scales and zero points as of quantize, for x as [batch, rows, width]";
+    const FIELDS: &'static str = "norm: the fields of norm but out; codes: the fields of quantize";
+
+    fn describe(self, tensors: Tensors) -> Result<Described<Self>, CliError> {
+        let Described { desc: norm, mut tensors, output_shapes } = self.norm.describe(tensors)?;
+        let mut desc = Self::new(norm, self.codes);
+        desc.codes = scaled(desc.codes, &mut tensors)?;
+        Ok(Described { desc, tensors, output_shapes: renamed(output_shapes) })
+    }
+}
+
+impl FromFile for ActivationQuantizeDesc {
+    const INPUTS: &'static [Input] = &[
+        Input::required("x", NUMBERS),
+        Input::optional("scale", SCALES),
+        Input::optional("zero_point", I32),
+        Input::optional("seed", I32),
+    ];
+    const OUTPUTS: &'static str = "q as x; scales and zero points as of quantize, for x as [rows, width]";
+    const FIELDS: &'static str =
+        "activation: the fields of activation but out; codes: the fields of quantize";
+
+    fn describe(self, tensors: Tensors) -> Result<Described<Self>, CliError> {
+        let Described { desc: activation, mut tensors, output_shapes } = self.activation.describe(tensors)?;
+        let mut desc = Self::new(activation, self.codes);
+        desc.codes = scaled(desc.codes, &mut tensors)?;
+        Ok(Described { desc, tensors, output_shapes: renamed(output_shapes) })
+    }
+}
+
+/// Codes have the shape in the file that the numbers would have.
+fn renamed(output_shapes: Vec<(&'static str, Vec<usize>)>) -> Vec<(&'static str, Vec<usize>)> {
+    output_shapes.into_iter().map(|(name, shape)| (if name == "out" { "q" } else { name }, shape)).collect()
 }
 
 impl FromFile for FakeQuantizeDesc {
@@ -73,6 +125,40 @@ impl FromFile for DequantizeDesc {
         }
         let zeros = granularity("dequantize", &mut tensors, "zero_point", &self.shape, self.granularity)?;
         self.zero_point = zeros.is_some();
+        Ok(Described { desc: self, tensors, output_shapes: Vec::new() })
+    }
+}
+
+impl FromFile for CastDesc {
+    const INPUTS: &'static [Input] = &[Input::required("x", NUMBERS)];
+    const OUTPUTS: &'static str = "out as x";
+    const FIELDS: &'static str = "out: f32, f16, bf16, e4m3, e5m2, i8; overflow: saturate, non_saturating";
+
+    fn describe(mut self, tensors: Tensors) -> Result<Described<Self>, CliError> {
+        self.shape = shape(&tensors, "x").to_vec();
+        self.x = tensors::format(&tensors, "x");
+        Ok(Described { desc: self, tensors, output_shapes: Vec::new() })
+    }
+}
+
+impl FromFile for HistogramDesc {
+    const INPUTS: &'static [Input] = &[
+        Input::required("x", FLOATS),
+        Input::optional("counts", I32),
+        Input::optional("range", tensors::F32),
+    ];
+    const OUTPUTS: &'static str = "counts [65536], range [2]: those of x, added to what the file has";
+    const FIELDS: &'static str = "none";
+
+    fn describe(mut self, mut tensors: Tensors) -> Result<Described<Self>, CliError> {
+        self.shape = shape(&tensors, "x").to_vec();
+        self.x = tensors::format(&tensors, "x");
+        if tensors.get("counts").is_none() {
+            tensors.insert("counts", Tensor::from_i32(&[Self::BINS], &[0; Self::BINS])?);
+        }
+        if tensors.get("range").is_none() {
+            tensors.insert("range", Tensor::from_f32(Format::F32, &[2], &[0.0; 2])?);
+        }
         Ok(Described { desc: self, tensors, output_shapes: Vec::new() })
     }
 }

@@ -1,5 +1,6 @@
-use crate::files::Directory;
+use crate::files::{Directory, f32s};
 use crate::process::{has_gpu, langevin, text};
+use crate::run::run;
 use std::fs;
 
 #[test]
@@ -8,8 +9,9 @@ fn the_doctor_passes_and_its_report_is_whole() {
         return;
     }
     let directory = Directory::new("doctor");
-    let json = directory.path("report.json");
-    let table = langevin(&["doctor", "--quick", "--json", text(&json)]).succeeds();
+    let [json, page, kept] = ["report.json", "report.html", "verdicts"].map(|name| directory.path(name));
+    let files = ["--json", text(&json), "--html", text(&page), "--keep", text(&kept)];
+    let table = langevin(&[&["doctor", "--quick"][..], &files].concat()).succeeds();
     assert!(table.contains("verdict") && table.contains("all within their bounds"), "{table}");
     assert!(!table.contains("FAILED"), "{table}");
     let report: serde_json::Value = serde_json::from_slice(&fs::read(&json).unwrap()).unwrap();
@@ -23,7 +25,45 @@ fn the_doctor_passes_and_its_report_is_whole() {
         assert!(row["cases"].as_u64().unwrap() >= 2 && (0.0..=1.0).contains(&ratio), "{row}");
         assert!(table.lines().any(|line| line.starts_with(&kernel)), "{table}");
     }
-    assert_eq!(directory.files(), ["report.json"]);
+    let page = fs::read_to_string(page).unwrap();
+    assert!(page.contains("all within their bounds") && !page.contains("Failures"), "{page}");
+    assert!(
+        page.contains(report["adapter"].as_str().unwrap())
+            && page.matches("<td>ok</td>").count() == rows.len()
+    );
+    assert_eq!(directory.files(), ["report.html", "report.json", "verdicts"]);
+    a_variant_that_failed_is_not_taken(&directory, &fs::read_to_string(&kept).unwrap());
+}
+
+/// With nothing but a failure added to what the doctor kept.
+fn a_variant_that_failed_is_not_taken(directory: &Directory, kept: &str) {
+    assert_eq!(kept.lines().count(), 3, "{kept}");
+    let kept = kept.to_owned() + "activation quads [0] is 7 bounds off\n";
+    let verdicts = directory.path("verdicts");
+    fs::write(&verdicts, kept).unwrap();
+    let x = [("x", f32s(&[1, 4], &[1.0, 2.0, 3.0, 4.0]))];
+    let desc = ["--desc", r#"{"activation": "relu"}"#];
+    run(directory, "activation", &x, &desc).succeeds();
+    let error =
+        run(directory, "activation", &x, &[&desc[..], &["--verdicts", text(&verdicts)]].concat()).fails();
+    assert!(error.contains("quads") && error.contains("[0] is 7 bounds off"), "{error}");
+    fs::write(&verdicts, "no verdicts").unwrap();
+    let error =
+        run(directory, "activation", &x, &[&desc[..], &["--verdicts", text(&verdicts)]].concat()).fails();
+    assert!(error.contains("line 1") && error.contains("got \"no verdicts\""), "{error}");
+}
+
+/// One of the 256 parts, that of the numbers around 1.
+#[test]
+fn a_part_of_all_numbers_goes_through_every_encoder() {
+    if !has_gpu() {
+        return;
+    }
+    let table = langevin(&["doctor", "--exhaustive=1"]).succeeds();
+    assert!(table.contains("13 cases, all within their bounds"), "{table}");
+    assert!(table.contains("cast ") && table.contains("quantize "), "{table}");
+    langevin(&["doctor", "--exhaustive=0"]).fails_as_usage();
+    langevin(&["doctor", "--exhaustive", "--quick"]).fails_as_usage();
 }
 
 /// The names that `run` lists.

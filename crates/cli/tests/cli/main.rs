@@ -11,4 +11,5 @@ mod heat;
 mod info;
 mod kernels;
 mod process;
+mod quantize;
 mod run;

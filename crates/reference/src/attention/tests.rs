@@ -94,16 +94,77 @@ fn f32_arithmetic_on_the_host_stays_within_the_bound() {
     assert!(!compare(expected, &mix(1)).passed(), "a missing key is not noticed");
 }
 
+/// Two sequences of 2 and 3 tokens, the second query of each, give what each gives alone.
 #[test]
-fn causal_pairs_are_counted_in_closed_form() {
-    let far = [i64::MIN, -9, -5, -1, 0, 1, 4, 8, i64::MAX];
-    let all = far.map(Causal::Offset).into_iter().chain([Causal::None, Causal::TopLeft, Causal::BottomRight]);
-    for causal in all {
-        for (seq_q, seq_kv) in [(5, 5), (3, 7), (7, 3), (1, 1), (0, 4), (4, 0)] {
-            let slow: usize = (0..seq_q).map(|i| causal.visible(i, seq_q, seq_kv)).sum();
-            assert_eq!(causal.pairs(seq_q, seq_kv), slow as f64, "{causal:?} {seq_q} {seq_kv}");
+fn sequences_are_apart() {
+    let all = AttentionDesc { causal: Some(Align::BottomRight), sequences: Some(2), ..sizes(3, 5, 4, 2) };
+    let mut inputs = generate::inputs(&all, 5);
+    inputs.insert("q_offsets", Tensor::from_i32(&[3], &[0, 1, 3]).unwrap());
+    inputs.insert("kv_offsets", Tensor::from_i32(&[3], &[0, 2, 5]).unwrap());
+    let together = all.evaluate(&inputs).unwrap();
+    let part = |name: &str, rows: std::ops::Range<usize>, dim: usize| {
+        let values = inputs.get(name).unwrap().to_f32();
+        f32s(&[1, 1, rows.len(), dim], &values[rows.start * dim..rows.end * dim])
+    };
+    for (queries, keys) in [(0..1, 0..2), (1..3, 2..5)] {
+        let one = AttentionDesc { causal: all.causal, ..sizes(queries.len(), keys.len(), 4, 2) };
+        let alone = three(part("q", queries.clone(), 4), part("k", keys.clone(), 4), part("v", keys, 2));
+        let alone = one.evaluate(&alone).unwrap();
+        for (i, query) in queries.enumerate() {
+            assert_eq!(alone[0].values()[[0, 0, i, 1]], together[0].values()[[0, 0, query, 1]]);
+            assert_eq!(alone[1].values()[[0, 0, i]], together[1].values()[[0, 0, query]]);
         }
     }
-    let half = AttentionDesc { causal: Causal::TopLeft, ..sizes(4, 4, 8, 8) };
+}
+
+/// A scale counts as if the stored numbers were that much larger.
+#[test]
+fn scales_multiply_what_is_stored() {
+    let plain = sizes(3, 4, 2, 2);
+    let heads = |shape| Heads::default().scaled(shape);
+    let desc =
+        AttentionDesc { q: heads([1, 1, 3]), k: heads([1, 1, 4]), v: heads([1, 1, 1]), ..plain.clone() };
+    let inputs = generate::inputs(&desc, 6);
+    let scaled = |name: &str| {
+        let (tensor, scales) =
+            (inputs.get(name).unwrap(), inputs.get(&format!("{name}_scale")).unwrap().to_f32());
+        let times = |(i, x): (usize, f32)| x * scales[if scales.len() == 1 { 0 } else { i / 2 }];
+        f32s(tensor.shape(), &tensor.to_f32().into_iter().enumerate().map(times).collect::<Vec<_>>())
+    };
+    let expected = plain.evaluate(&three(scaled("q"), scaled("k"), scaled("v"))).unwrap();
+    for (got, want) in desc.evaluate(&inputs).unwrap().iter().zip(&expected) {
+        for (got, want) in got.values().iter().zip(&want.values()) {
+            assert_relative_eq!(*got, *want, epsilon = 1e-6);
+        }
+    }
+}
+
+#[test]
+fn the_cost_counts_the_pairs_that_meet() {
+    let half = AttentionDesc { causal: Some(Align::TopLeft), ..sizes(4, 4, 8, 8) };
     assert_eq!(half.cost().flops, 4.0 * 8.0 * 10.0);
+    let window = Some(Window { left: Some(1), right: None, align: Align::TopLeft });
+    assert_eq!(AttentionDesc { window, ..half.clone() }.cost().flops, 4.0 * 8.0 * 7.0);
+    assert_eq!(AttentionDesc { batch: 3, heads: 2, ..half }.unfused_bytes(), 3 * 2 * 4 * 4 * 4);
+    let huge = AttentionDesc { seq_q: usize::MAX, ..sizes(1, usize::MAX, 1, 1) };
+    assert_eq!(huge.unfused_bytes(), u64::MAX);
+}
+
+#[test]
+fn offsets_out_of_order_are_named() {
+    let desc = AttentionDesc { sequences: Some(3), ..sizes(4, 5, 2, 2) };
+    let good = generate::inputs(&desc, 7);
+    assert!(desc.evaluate(&good).is_ok());
+    let error = |tensor: &str, offsets: [i32; 4]| {
+        let mut inputs = good.clone();
+        inputs.insert(tensor, Tensor::from_i32(&[4], &offsets).unwrap());
+        desc.evaluate(&inputs).unwrap_err().to_string()
+    };
+    let sentence = "attention: tensor `q_offsets` must hold offsets that never fall, got 2 at [2]";
+    assert_eq!(error("q_offsets", [0, 3, 2, 4]), sentence);
+    let sentence = "attention: tensor `kv_offsets` must hold 0 first, got 1 at [0]";
+    assert_eq!(error("kv_offsets", [1, 3, 4, 5]), sentence);
+    for offsets in [[0, 3, 4, 4], [0, 3, 6, 6], [0, 3, 3, 6]] {
+        assert!(error("kv_offsets", offsets).contains("must hold the number of rows last"), "{offsets:?}");
+    }
 }

@@ -5,7 +5,8 @@ mod svg;
 use super::ceilings::Ceilings;
 use super::record::{Record, Row, Timing};
 use super::table::{duration, percent, quantity, rate};
-use svg::{Axis, Line, Point, escaped, plot};
+use crate::html::{STYLE, escaped, line, paragraph, section, table};
+use svg::{Axis, Line, Point, plot};
 
 /// Kernels by family, each with a colour that people with any colour vision tell apart (Okabe and Ito).
 const FAMILIES: [(&str, &str, &[&str]); 7] = [
@@ -17,14 +18,6 @@ const FAMILIES: [(&str, &str, &[&str]); 7] = [
     ("norm", "#56b4e9", &["norm"]),
     ("others", "#888888", &[]),
 ];
-
-const STYLE: &str = "body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;\
-    color:#222;background:#fff}svg{width:100%;height:auto}svg text{font-size:12px;fill:currentColor}\
-    .x{text-anchor:middle}.y{text-anchor:end}.grid{stroke:currentColor;stroke-opacity:.15}\
-    .limit{fill:none;stroke:currentColor;stroke-width:1.5}table{border-collapse:collapse;font-size:13px}\
-    td,th{padding:.2rem .6rem;text-align:left;border-bottom:1px solid #8884}\
-    .dot{display:inline-block;width:.7em;height:.7em;border-radius:50%;margin:0 .3em 0 1em}\
-    @media(prefers-color-scheme:dark){body{color:#ddd;background:#161616}}";
 
 impl Record {
     /// The whole page.
@@ -109,13 +102,8 @@ impl Record {
 
     fn rows_as_table(&self) -> String {
         let heading = ["kernel", "case", "variant", "time", "IQR", "rate", "of ceiling", "checked"];
-        let line = |tag: &str, cells: &[String]| {
-            let cells: String =
-                cells.iter().map(|cell| format!("<{tag}>{}</{tag}>", escaped(cell))).collect();
-            format!("<tr>{cells}</tr>\n")
-        };
         let rows: String = self.rows.iter().map(|row| line("td", &cells(row))).collect();
-        format!("<table>\n{}{rows}</table>\n", line("th", &heading.map(str::to_owned)))
+        table(&(line("th", &heading.map(str::to_owned)) + &rows))
     }
 }
 
@@ -159,12 +147,4 @@ fn legend() -> String {
     format!(
         "<p>{entries}. A point names its case under the pointer; only what a plan takes by itself is drawn.</p>\n"
     )
-}
-
-fn section(title: &str, html: &str) -> String {
-    format!("<h2>{title}</h2>\n{html}")
-}
-
-fn paragraph(text: &str) -> String {
-    format!("<p>{}</p>\n", escaped(text))
 }

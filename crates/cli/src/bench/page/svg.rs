@@ -1,5 +1,6 @@
 //! Plots as SVG, without a library: points and lines between two axes.
 
+use crate::html::escaped;
 use std::fmt::Write;
 
 /// One axis: what it shows, and from where to where.
@@ -122,11 +123,6 @@ pub(super) fn plot(
         );
     }
     svg + "</svg>\n"
-}
-
-/// Text that stands in HTML as itself.
-pub(super) fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 #[cfg(test)]

@@ -1,0 +1,189 @@
+//! `langevin quantize`: a model's file rewritten by a policy.
+
+use crate::device::DeviceArgs;
+use crate::{CliError, output, progress};
+use langevin::Gpu;
+use langevin_diffusion::quantization::{
+    Measure, Policy, QuantizationError, Scheme, Source, TensorReport, quantize_file,
+};
+use serde::Serialize;
+use std::fs::{self, File};
+use std::io::{BufReader, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+const EXAMPLE: &str = "Example:
+  langevin quantize model.safetensors --policy policy.toml --out quantized.safetensors
+
+  # policy.toml: the first rule that applies to a tensor decides; others are copied.
+  [[rule]]
+  tensors = \"**.head.*\"                    # * any characters but dots, ** any, ? one
+  format = \"keep\"
+  [[rule]]
+  tensors = [\"blocks.*.attn.*.weight\", \"blocks.*.mlp.*.weight\"]
+  format = \"e4m3\"                          # e4m3, e5m2, i8; f32, f16, bf16; keep
+  granularity = \"per_row\"                  # per_tensor, per_column, { per_group = 32 },
+                                           # { per_block = { rows = 128, columns = 128 } }
+  scale = \"mse\"                            # max, { percentile = 99.9 }, mse
+  # asymmetric = true (i8); scale_rounding = \"rceil\" (MXFP8, with groups of 32): floor, rceil, ceil, even
+  # min_axes = 2: biases and the weights of norms stay
+
+A tensor is taken as a matrix, its first axis by all others together. For a tensor NAME the file then holds its codes as NAME
+and its scales as NAME_scale (and NAME_zero_point): a code stands for (code - zero point) * scale.";
+
+/// Quantize the tensors of a safetensors file that a policy names, and say what that did to their numbers.
+///
+/// The file is read and written piece by piece, so that a model larger than memory is no problem. Tensors of which the
+/// policy says nothing are copied.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLE)]
+pub(crate) struct QuantizeArgs {
+    /// The model.
+    #[arg(value_name = "MODEL.safetensors")]
+    model: PathBuf,
+    /// Which tensors become what.
+    #[arg(long, value_name = "POLICY.toml")]
+    policy: PathBuf,
+    /// Where the result goes; it may be the model itself.
+    #[arg(long, value_name = "Q.safetensors")]
+    out: PathBuf,
+    /// Write the report, with the adapter's identity, as JSON.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    #[command(flatten)]
+    device: DeviceArgs,
+}
+
+pub(crate) fn run(args: &QuantizeArgs) -> Result<(), CliError> {
+    if args.json.as_ref() == Some(&args.out) {
+        return Err(CliError::SameFile { path: args.out.clone() });
+    }
+    let policy = read_policy(&args.policy)?;
+    output::check_writable(&args.out)?;
+    args.json.as_deref().map_or(Ok(()), output::check_writable)?;
+    let file =
+        File::open(&args.model).map_err(|source| CliError::Read { path: args.model.clone(), source })?;
+    let wrong = |source| CliError::Quantize { path: args.model.clone(), source };
+    let mut source = Source::new(BufReader::new(file)).map_err(wrong)?;
+    let gpu = args.device.open()?;
+    let bar = progress::bytes(source.data_bytes(), "quantizing");
+    let tensors = output::write_by(&args.out, |file| {
+        let mut writer = BufWriter::new(file);
+        let reports = quantize_file(&gpu, &policy, &mut source, &mut writer, |done| bar.set_position(done));
+        let flushed = |reports| writer.flush().map(|()| reports).map_err(QuantizationError::Io);
+        reports.and_then(flushed).map_err(wrong)
+    })?;
+    bar.finish_and_clear();
+    let report = Report::new(&gpu, &tensors);
+    if let Some(path) = &args.json {
+        let mut json = serde_json::to_vec_pretty(&report).map_err(CliError::Json)?;
+        json.push(b'\n');
+        output::write_file(path, &json)?;
+    }
+    output::print(&text(&tensors))
+}
+
+fn read_policy(path: &Path) -> Result<Policy, CliError> {
+    let text = fs::read_to_string(path).map_err(|source| CliError::Read { path: path.to_owned(), source })?;
+    let wrong = |what: String| CliError::Policy { path: path.to_owned(), what };
+    // The parser's message has a picture of the line; an error is one sentence here.
+    let policy: Policy = toml::from_str(&text).map_err(|error| {
+        let line = error.span().map(|span| 1 + text[..span.start].matches('\n').count());
+        let what = error.message().replace('\n', " ");
+        wrong(line.map_or(what.clone(), |line| format!("line {line}: {what}")))
+    })?;
+    policy.validate().map_err(|error| wrong(error.to_string()))?;
+    Ok(policy)
+}
+
+/// What `--json` writes.
+#[derive(Serialize)]
+struct Report<'a> {
+    version: &'static str,
+    adapter: String,
+    driver: String,
+    bytes_before: u64,
+    bytes_after: u64,
+    tensors: Vec<Row<'a>>,
+}
+
+#[derive(Serialize)]
+struct Row<'a> {
+    #[serde(flatten)]
+    tensor: &'a TensorReport,
+    clipped_fraction: Option<f64>,
+    /// Absent also where nothing is lost.
+    snr_db: Option<f64>,
+}
+
+impl<'a> Report<'a> {
+    fn new(gpu: &Gpu, tensors: &'a [TensorReport]) -> Self {
+        let row = |tensor: &'a TensorReport| {
+            let measure = tensor.measure.as_ref();
+            let snr_db = measure.map(Measure::snr_db).filter(|ratio| ratio.is_finite());
+            Row { tensor, clipped_fraction: measure.map(Measure::clipped_fraction), snr_db }
+        };
+        Self {
+            version: env!("CARGO_PKG_VERSION"),
+            adapter: gpu.capabilities().adapter.clone(),
+            driver: gpu.capabilities().driver.clone(),
+            bytes_before: tensors.iter().map(|tensor| tensor.bytes_before).sum(),
+            bytes_after: tensors.iter().map(|tensor| tensor.bytes_after).sum(),
+            tensors: tensors.iter().map(row).collect(),
+        }
+    }
+}
+
+/// The table for people: a line for every tensor that changed.
+fn text(tensors: &[TensorReport]) -> String {
+    let heading = ["tensor", "shape", "from", "to", "scales", "range", "clipped", "SNR", "worst error"];
+    let mut rows = vec![heading.map(str::to_owned).to_vec()];
+    let changed = tensors.iter().filter_map(|tensor| Some(cells(tensor, tensor.measure.as_ref()?)));
+    rows.extend(changed);
+    let sum = |bytes: fn(&TensorReport) -> u64| tensors.iter().map(bytes).sum::<u64>();
+    let (before, after) = (sum(|tensor| tensor.bytes_before), sum(|tensor| tensor.bytes_after));
+    let (changed, kept) = (rows.len() - 1, tensors.len() + 1 - rows.len());
+    let table = if changed == 0 { String::new() } else { output::table(&rows) + "\n" };
+    let percent = 100.0 * after as f64 / (before as f64).max(1.0);
+    format!(
+        "{table}{changed} of {} tensors changed, {kept} copied; {before} bytes became {after}, {percent:.1} %\n",
+        tensors.len()
+    )
+}
+
+fn cells(tensor: &TensorReport, measure: &Measure) -> Vec<String> {
+    let snr = measure.snr_db();
+    let cells = [
+        tensor.name.clone(),
+        format!("{:?}", tensor.shape),
+        tensor.from.clone(),
+        tensor.to.clone(),
+        tensor.scheme.as_ref().map_or("-".into(), scales),
+        format!("{:.3e} to {:.3e}", measure.min, measure.max),
+        format!("{:.4} %", 100.0 * measure.clipped_fraction()),
+        if snr.is_finite() { format!("{snr:.1} dB") } else { "exact".into() },
+        format!("{:.3}", measure.worst_relative),
+    ];
+    let mut cells = cells.to_vec();
+    if measure.not_finite > 0 {
+        cells.push(format!("{} not finite", measure.not_finite));
+    }
+    cells
+}
+
+/// A scheme in a few words.
+fn scales(scheme: &Scheme) -> String {
+    use langevin::Granularity::{PerBlock, PerColumn, PerGroup, PerRow, PerTensor};
+    let by = match scheme.granularity {
+        PerTensor => "per tensor".to_owned(),
+        PerRow => "per row".to_owned(),
+        PerColumn => "per column".to_owned(),
+        PerGroup(size) => format!("per group of {size}"),
+        PerBlock { rows, columns } => format!("per block of {rows} x {columns}"),
+        other => format!("{other:?}"),
+    };
+    match (scheme.scale_rounding, scheme.asymmetric) {
+        (Some(_), _) => by + ", powers of two",
+        (None, true) => by + ", zero points",
+        (None, false) => by,
+    }
+}

@@ -1,0 +1,136 @@
+use crate::files::{Directory, f32s, i32s, load, save};
+use crate::process::{has_gpu, langevin, text};
+use safetensors::{Dtype, SafeTensors};
+use std::fs;
+use std::path::Path;
+
+const POLICY: &str = r#"
+[[rule]]
+tensors = "head.*"
+format = "keep"
+
+[[rule]]
+tensors = "*.weight"
+format = "i8"
+
+[[rule]]
+tensors = "mx"
+format = "e4m3"
+granularity = { per_group = 32 }
+scale_rounding = "rceil"
+
+[[rule]]
+tensors = "table"
+format = "bf16"
+"#;
+
+fn model(path: &Path) {
+    let numbers = |count: usize| (0..count).map(|i| (i as f32 * 0.7).sin()).collect::<Vec<_>>();
+    save(
+        path,
+        &[
+            ("a.weight", f32s(&[2, 3], &[127.0, -1.0, 0.25, 254.0, 3.0, -5.1])),
+            ("a.bias", f32s(&[2], &[1.0, 2.0])),
+            ("head.weight", f32s(&[2, 2], &numbers(4))),
+            ("mx", f32s(&[2, 40], &numbers(80))),
+            ("table", f32s(&[3, 2], &[1.0, 1.00390625, 3.0, -0.0, 4.0, 6.0])),
+            ("ids", i32s(&[2, 2], &[1, 2, 3, 4])),
+        ],
+    );
+}
+
+#[test]
+fn a_model_is_quantized_by_its_policy() {
+    if !has_gpu() {
+        return;
+    }
+    let directory = Directory::new("quantize");
+    let [model_path, policy, out, json] =
+        ["model.safetensors", "policy.toml", "q.safetensors", "report.json"].map(|name| directory.path(name));
+    model(&model_path);
+    fs::write(&policy, POLICY).unwrap();
+    let arguments = ["quantize", text(&model_path), "--policy", text(&policy), "--out", text(&out)];
+    let report = langevin(&[&arguments[..], &["--json", text(&json)]].concat()).succeeds();
+    assert!(report.contains("3 of 6 tensors changed, 3 copied"), "{report}");
+
+    let codes = load(&out, "a.weight");
+    assert_eq!((codes.dtype, codes.shape), (Dtype::I8, vec![2, 3]));
+    assert_eq!(codes.bytes, [127, -1_i8 as u8, 0, 127, 2, -3_i8 as u8]);
+    assert_eq!(load(&out, "a.weight_scale"), f32s(&[2], &[1.0, 2.0]));
+    for name in ["a.bias", "head.weight", "ids"] {
+        assert_eq!(load(&out, name), load(&model_path, name), "{name}");
+    }
+    // 1 + 2^-8 is a tie, which goes to even.
+    assert_eq!(load(&out, "table").bytes[2..4], [0x80, 0x3f]);
+    let scales = load(&out, "mx_scale");
+    assert_eq!((scales.dtype, scales.shape), (Dtype::F8_E8M0, vec![2, 2]));
+    let bytes = fs::read(&out).unwrap();
+    assert_eq!(SafeTensors::deserialize(&bytes).unwrap().len(), 8);
+    let (_, header) = SafeTensors::read_metadata(&bytes).unwrap();
+    let schemes: serde_json::Value =
+        serde_json::from_str(&header.metadata().as_ref().unwrap()["langevin.quantization"]).unwrap();
+    assert_eq!(schemes["a.weight"]["granularity"], "per_row");
+    assert_eq!(schemes["mx"]["scale_rounding"], "rceil");
+
+    let report: serde_json::Value = serde_json::from_slice(&fs::read(&json).unwrap()).unwrap();
+    let row = report["tensors"].as_array().unwrap().iter().find(|row| row["name"] == "a.weight").unwrap();
+    assert_eq!((&row["from"], &row["to"]), (&"F32".into(), &"I8".into()));
+    assert_eq!((&row["bytes_before"], &row["bytes_after"]), (&24.into(), &14.into()));
+    assert_eq!(row["measure"]["max"], 254.0);
+    // 0.25, 3 and -5.1 became 0, 4 and -6.
+    let noise = 0.25_f64.powi(2) + 1.0 + (6.0 - f64::from(5.1_f32)).powi(2);
+    assert_eq!(row["measure"]["noise"], noise);
+    assert_eq!(row["clipped_fraction"], 0.0);
+    assert_eq!(directory.files(), ["model.safetensors", "policy.toml", "q.safetensors", "report.json"]);
+}
+
+#[test]
+fn the_model_may_be_replaced_and_a_second_run_changes_nothing() {
+    if !has_gpu() {
+        return;
+    }
+    let directory = Directory::new("requantize");
+    let [path, policy] = ["model.safetensors", "policy.toml"].map(|name| directory.path(name));
+    model(&path);
+    fs::write(&policy, POLICY).unwrap();
+    let run =
+        || langevin(&["quantize", text(&path), "--policy", text(&policy), "--out", text(&path)]).succeeds();
+    run();
+    let first = fs::read(&path).unwrap();
+    assert!(run().contains("0 of 8 tensors changed"));
+    let headers = [first, fs::read(&path).unwrap()].map(|bytes| {
+        let tensors = SafeTensors::deserialize(&bytes).unwrap();
+        let mut all: Vec<_> =
+            tensors.tensors().into_iter().map(|(name, view)| (name, view.data().to_vec())).collect();
+        all.sort();
+        all
+    });
+    assert_eq!(headers[0], headers[1]);
+}
+
+#[test]
+fn errors_name_the_file_and_leave_nothing() {
+    let directory = Directory::new("quantize-errors");
+    let [model_path, policy, out] =
+        ["model.safetensors", "policy.toml", "q.safetensors"].map(|name| directory.path(name));
+    model(&model_path);
+    let fails = |text_of_policy: &str| {
+        fs::write(&policy, text_of_policy).unwrap();
+        langevin(&["quantize", text(&model_path), "--policy", text(&policy), "--out", text(&out)]).fails()
+    };
+    let error = fails("[[rule]]\ntensors = \"*\"\nformat = \"fp8\"\n");
+    assert!(error.contains("policy.toml is no policy: line 3: unknown format \"fp8\""), "{error}");
+    let error = fails("[[rule]]\ntensors = \"*\"\nformat = \"i8\"\ngranularity = { per_group = 5 }\n");
+    assert!(error.contains("is no policy: rule 1: quantize: `granularity` must be groups"), "{error}");
+    let bytes = fs::read(&model_path).unwrap();
+    fs::write(&model_path, &bytes[..bytes.len() - 1]).unwrap();
+    let error = fails(POLICY);
+    assert!(error.contains("model.safetensors: not a whole safetensors file"), "{error}");
+    if has_gpu() {
+        save(&model_path, &[("w", f32s(&[2, 2], &[1.0; 4])), ("w_scale", f32s(&[2], &[1.0; 2]))]);
+        let error = fails("[[rule]]\ntensors = \"w\"\nformat = \"i8\"\n");
+        let sentence = "tensor `w_scale` would be written, but the file has a tensor of that name";
+        assert!(error.ends_with(sentence), "{error}");
+    }
+    assert_eq!(directory.files(), ["model.safetensors", "policy.toml"]);
+}

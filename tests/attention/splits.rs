@@ -1,0 +1,99 @@
+//! Few rows against many keys: splits that are added up, and how much memory a call takes.
+
+use super::two_heads;
+use langevin::reference::generate;
+use langevin::verify::{self, RunOptions, Tensors};
+use langevin::{
+    Align, Attention, AttentionDesc, Capabilities, Format, Heads, Kernel, Pick, PlanOptions, View,
+};
+use langevin_testkit::{compare_with, conform, gpu};
+
+fn stages(desc: &AttentionDesc, capabilities: &Capabilities) -> usize {
+    langevin::sources(desc, capabilities, &Pick::Best).unwrap().len()
+}
+
+/// Every variant splits 600 keys or more for one query; the parts' edges, masks and diagonals fall inside parts.
+#[test]
+fn splits_add_up() {
+    let Some(gpu) = gpu() else { return };
+    let one = |seq_kv| two_heads(1, seq_kv, 12, 10);
+    let mask = |seq_kv| Some([1, 1, 1, seq_kv]);
+    let scaled = Heads::from(Format::E4m3).scaled([1, 1, 700]);
+    for desc in [
+        one(512),
+        one(1025),
+        AttentionDesc { seq_q: 9, batch: 2, causal: Some(Align::BottomRight), ..one(600) },
+        AttentionDesc { seq_q: 3, causal: Some(Align::TopLeft), sinks: true, ..one(777) },
+        AttentionDesc { mask: mask(700), k: scaled, v: scaled, sinks: true, ..one(700) },
+        AttentionDesc { mask: mask(700), bias: mask(700), q: Heads::default().scaled([1, 2, 1]), ..one(700) },
+        AttentionDesc { v_dim: 200, lse: false, out: Format::F16, ..one(520) },
+    ] {
+        assert!(stages(&desc, gpu.capabilities()) > 1, "{desc:?} is not split");
+        conform(&gpu, &desc, 1);
+    }
+    let out_view = Some(View { offset: 4, batch: 0, head: 16, seq: 40 });
+    conform(&gpu, &AttentionDesc { out_view, out: Format::BF16, ..one(600) }, 2);
+}
+
+/// A part of the keys that is hidden altogether takes no part.
+#[test]
+fn hidden_splits_take_no_part() {
+    let Some(gpu) = gpu() else { return };
+    let desc = AttentionDesc { mask: Some([1, 1, 1, 1100]), ..two_heads(1, 1100, 8, 8) };
+    for seen in [0..0, 0..3, 600..700, 1099..1100] {
+        let mut inputs = generate::inputs(&desc, 3);
+        let mask: Vec<bool> = (0..1100).map(|key| seen.contains(&key)).collect();
+        inputs.insert("mask", verify::Tensor::from_bools(&[1, 1, 1, 1100], &mask).unwrap());
+        langevin_testkit::conform_on(&gpu, &desc, &inputs);
+    }
+}
+
+/// Without room for the parts there are none.
+#[test]
+fn a_device_with_small_bindings_does_not_split() {
+    let Some(gpu) = gpu() else { return };
+    let desc = two_heads(1, 600, 12, 10);
+    let mut capabilities = gpu.capabilities().clone();
+    // The keys take 28,800 bytes, the parts more than they leave.
+    capabilities.limits.max_storage_buffer_binding_size = 28_800;
+    let wide = AttentionDesc { heads: 300, v_dim: 1, ..desc.clone() };
+    assert_eq!(stages(&wide, &capabilities), 1);
+    assert!(stages(&wide, gpu.capabilities()) > 1);
+    let inputs = generate::inputs(&wide, 1);
+    compare_with(&gpu, &wide, &inputs, wide.variants(&capabilities)[0], capabilities);
+}
+
+/// Peak memory beside the tensors is in proportion to the rows: nowhere near the scores'.
+#[test]
+fn memory_grows_with_the_rows_alone() {
+    let Some(gpu) = gpu() else { return };
+    let seq = 16_384;
+    for desc in [two_heads(seq, seq, 1, 1), two_heads(1, seq, 1, 1), two_heads(40, seq, 1, 1)] {
+        for variant in desc.variants(gpu.capabilities()) {
+            let options = PlanOptions { pick: variant.into(), ..Default::default() };
+            let scratch = match Attention::with_options(gpu.device(), &desc, &options) {
+                Ok(plan) => plan.scratch_bytes(),
+                // An old llvmpipe would end its loops.
+                Err(_) => continue,
+            };
+            let rows = (desc.heads * (desc.seq_q + desc.seq_kv)) as u64;
+            assert!(scratch <= 64 * rows, "{} takes {scratch} bytes for {desc:?}", variant.name);
+        }
+    }
+    let square = two_heads(seq, seq, 1, 1);
+    assert_eq!(square.unfused_bytes(), 2 * 16_384 * 16_384 * 4);
+    // It runs in that memory: every weight is the same, so the result is the mean of the values.
+    let desc =
+        AttentionDesc { causal: Some(Align::BottomRight), heads: 1, lse: false, ..two_heads(64, seq, 1, 1) };
+    let (ones, ramp): (Vec<f32>, Vec<f32>) = (vec![0.0; seq], (0..seq).map(|i| i as f32).collect());
+    let mut inputs = Tensors::new();
+    for (name, rows, values) in [("q", 64, &ones[..64]), ("k", seq, &ones[..]), ("v", seq, &ramp[..])] {
+        inputs.insert(name, verify::Tensor::from_f32(Format::F32, &[1, 1, rows, 1], values).unwrap());
+    }
+    let out =
+        verify::run(&gpu, &desc, &inputs, &RunOptions::default()).unwrap().remove("out").unwrap().to_f64();
+    for (i, got) in out.iter().enumerate() {
+        let mean = (seq - 64 + i) as f64 / 2.0;
+        assert!((got - mean).abs() < mean * 1e-5, "{got} is not {mean}");
+    }
+}
