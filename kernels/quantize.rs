@@ -65,7 +65,7 @@ impl Kernel for QuantizeDesc {
     }
 
     fn recipe(&self, variant: Variant, capabilities: &Capabilities) -> Recipe {
-        let parts = windows::parts(self, capabilities.limits.max_storage_buffer_binding_size.into());
+        let parts = windows::parts(self, capabilities.limits.max_storage_buffer_binding_size);
         if !parts.is_empty() {
             return windows::recipe(&parts, variant, capabilities);
         }

@@ -1,6 +1,5 @@
 use langevin_gpu::{Access, Binding, Element, ParamValue, Shader, ShaderPart};
 use langevin_reference::{Dtype, Format, Op, TensorSpec};
-use std::ops::Range;
 
 /// The name under which a stage binds the memory that the caller lends.
 pub(crate) const SCRATCH: &str = "scratch";
