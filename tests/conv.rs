@@ -31,8 +31,8 @@ fn run(gpu: &Gpu, desc: &ConvDesc, inputs: &Tensors, variant: Variant) -> Tensor
 #[test]
 fn shapes() {
     let Some(gpu) = gpu() else { return };
-    let widths = [1, 3, 4, 5, 11, 37];
-    let channels = [1, 3, 4, 5, 8, 9, 19, 33];
+    let widths = [1, 4, 5, 37];
+    let channels = [1, 3, 5, 8, 33];
     for (i, &width) in widths.iter().enumerate() {
         for (j, &out_channels) in channels.iter().enumerate() {
             let desc = ConvDesc {
@@ -113,7 +113,7 @@ fn one_two_and_three_axes_with_every_setting_their_own() {
 fn every_boundary_on_either_axis() {
     let Some(gpu) = gpu() else { return };
     for (i, first) in Boundary::ALL.into_iter().enumerate() {
-        for (j, second) in Boundary::ALL.into_iter().enumerate() {
+        for (j, second) in Boundary::ALL.into_iter().enumerate().filter(|(j, _)| (i + j) % 5 < 3) {
             let desc = ConvDesc {
                 padding: vec![[2, 1], [1, 3]],
                 boundary: vec![first, second],
