@@ -211,10 +211,10 @@ impl Cooperative {
             tiles: block / size,
         };
         let candidates = [tile(2, 4, block), tile(2, 2, block), tile(2, 2, block.min(32))];
-        let fitting = candidates.into_iter().filter(|tile| tile.fits(&capabilities.limits));
+        let mut fitting = candidates.into_iter().filter(|tile| tile.fits(&capabilities.limits));
         let enough =
             |tile: &Self| tiles(desc, tile.rows() as usize, tile.columns() as usize) >= WANTED_GROUPS;
-        fitting.clone().find(enough).or(fitting.last())
+        fitting.clone().find(enough).or(fitting.next_back())
     }
 
     fn fits(&self, limits: &wgpu::Limits) -> bool {

@@ -32,5 +32,5 @@ impl DeviceArgs {
 fn verdicts(path: &Path) -> Result<Verdicts, CliError> {
     let text =
         std::fs::read_to_string(path).map_err(|source| CliError::Read { path: path.to_owned(), source })?;
-    text.parse().map_err(|source| CliError::NoVerdicts { path: path.to_owned(), source })
+    text.parse().map_err(|source| CliError::NoVerdicts { path: path.to_owned(), source: Box::new(source) })
 }

@@ -41,7 +41,7 @@ pub(crate) enum CliError {
     DoctorFailed { adapter: String, cases: usize, failures: usize },
     /// A file is not what the doctor keeps.
     #[error("{} holds no verdicts that this version can use: {source}", path.display())]
-    NoVerdicts { path: PathBuf, source: langevin::verify::NoVerdicts },
+    NoVerdicts { path: PathBuf, source: Box<langevin::verify::NoVerdicts> },
     /// The benchmark was asked for cases that there are not.
     #[error("{what}; `langevin bench --list` prints the cases")]
     NoCase { what: String },
