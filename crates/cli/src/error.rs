@@ -89,7 +89,7 @@ pub(crate) enum CliError {
     Policy { path: PathBuf, what: String },
     /// A model could not be quantized.
     #[error("{}: {source}", path.display())]
-    Quantize { path: PathBuf, source: langevin_diffusion::quantization::QuantizationError },
+    Quantize { path: PathBuf, source: Box<langevin_diffusion::quantization::QuantizationError> },
     /// Standard output is gone for another reason than a closed pipe.
     #[error("cannot write to standard output: {0}")]
     Stdout(io::Error),

@@ -62,7 +62,7 @@ pub(crate) fn run(args: &QuantizeArgs) -> Result<(), CliError> {
     args.json.as_deref().map_or(Ok(()), output::check_writable)?;
     let file =
         File::open(&args.model).map_err(|source| CliError::Read { path: args.model.clone(), source })?;
-    let wrong = |source| CliError::Quantize { path: args.model.clone(), source };
+    let wrong = |source| CliError::Quantize { path: args.model.clone(), source: Box::new(source) };
     let mut source = Source::new(BufReader::new(file)).map_err(wrong)?;
     let gpu = args.device.open()?;
     let bar = progress::bytes(source.data_bytes(), "quantizing");
