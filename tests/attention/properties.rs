@@ -4,7 +4,7 @@ use super::{two_heads, with_options};
 use langevin::reference::generate;
 use langevin::verify::{Op, Tensor, Tensors};
 use langevin::{Align, AttentionDesc, Format};
-use langevin_testkit::{conform, conform_on, gpu};
+use langevin_testkit::{conform_in_turns, conform_on, gpu};
 use proptest::prelude::*;
 
 fn values_of(desc: &AttentionDesc, inputs: &Tensors) -> Vec<f64> {
@@ -41,7 +41,7 @@ proptest! {
         let Some(gpu) = gpu() else { return Ok(()) };
         let heads = kv_heads * group;
         let desc = AttentionDesc { batch, heads, kv_heads, ..two_heads(seq_q, seq_kv, head_dim * 4, v_dim) };
-        conform(&gpu, &with_options(desc, options), seed);
+        conform_in_turns(&gpu, &with_options(desc, options), seed);
     }
 
     /// The weights of a query sum to one.

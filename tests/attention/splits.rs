@@ -6,7 +6,7 @@ use langevin::verify::{self, RunOptions, Tensors};
 use langevin::{
     Align, Attention, AttentionDesc, Capabilities, Format, Heads, Kernel, Pick, PlanOptions, View,
 };
-use langevin_testkit::{compare_with, conform, gpu};
+use langevin_testkit::{compare_with, conform, conform_in_turns, gpu};
 
 fn stages(desc: &AttentionDesc, capabilities: &Capabilities) -> usize {
     langevin::sources(desc, capabilities, &Pick::Best).unwrap().len()
@@ -19,7 +19,7 @@ fn splits_add_up() {
     let one = |seq_kv| two_heads(1, seq_kv, 12, 10);
     let mask = |seq_kv| Some([1, 1, 1, seq_kv]);
     let scaled = Heads::from(Format::E4m3).scaled([1, 1, 700]);
-    for desc in [
+    let series = [
         one(512),
         one(1025),
         AttentionDesc { seq_q: 9, batch: 2, causal: Some(Align::BottomRight), ..one(600) },
@@ -27,9 +27,10 @@ fn splits_add_up() {
         AttentionDesc { mask: mask(700), k: scaled, v: scaled, sinks: true, ..one(700) },
         AttentionDesc { mask: mask(700), bias: mask(700), q: Heads::default().scaled([1, 2, 1]), ..one(700) },
         AttentionDesc { v_dim: 200, lse: false, out: Format::F16, ..one(520) },
-    ] {
-        assert!(stages(&desc, gpu.capabilities()) > 1, "{desc:?} is not split");
-        conform(&gpu, &desc, 1);
+    ];
+    for (turn, desc) in series.iter().enumerate() {
+        assert!(stages(desc, gpu.capabilities()) > 1, "{desc:?} is not split");
+        conform_in_turns(&gpu, desc, turn as u64);
     }
     let out_view = Some(View { offset: 4, batch: 0, head: 16, seq: 40 });
     conform(&gpu, &AttentionDesc { out_view, out: Format::BF16, ..one(600) }, 2);

@@ -4,7 +4,7 @@ use super::two_heads;
 use langevin::reference::generate;
 use langevin::verify::{Op, Tensor};
 use langevin::{Attention, AttentionBuffers, AttentionDesc, Format, Heads, View};
-use langevin_testkit::{conform, conform_on, gpu};
+use langevin_testkit::{conform, conform_in_turns, conform_on, gpu};
 
 /// Batch 2, 4 heads over 2 key heads, tokens with their heads side by side.
 fn token_major(format: Format, gap: usize) -> AttentionDesc {
@@ -26,9 +26,10 @@ fn tokens_before_heads() {
     let Some(gpu) = gpu() else { return };
     // Rows on words, then rows that start anywhere.
     let gaps = [(Format::F32, 0), (Format::F32, 3), (Format::F16, 4), (Format::F16, 3), (Format::E4m3, 3)];
-    for (format, gap) in gaps {
+    for (turn, (format, gap)) in gaps.into_iter().enumerate() {
         let out_view = Some(View::columns(9, 40, 0, 10));
-        conform(&gpu, &AttentionDesc { out: Format::BF16, out_view, ..token_major(format, gap) }, 3);
+        let desc = AttentionDesc { out: Format::BF16, out_view, ..token_major(format, gap) };
+        conform_in_turns(&gpu, &desc, turn as u64);
     }
 }
 
