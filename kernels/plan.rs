@@ -252,7 +252,8 @@ pub(crate) fn choose<D: Kernel>(
         match longest.filter(|stage| stage.loop_iterations > capabilities.max_loop_iterations) {
             None => return Ok((variant, recipe)),
             Some(stage) => {
-                refused.get_or_insert(PlanError::Limit {
+                // The last variant asks for least.
+                refused = Some(PlanError::Limit {
                     op: D::NAME,
                     what: format!("a loop of {} ({})", stage.label, variant.name),
                     limit: "max_loop_iterations",

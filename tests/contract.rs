@@ -220,9 +220,10 @@ fn a_limit_that_is_too_small_is_named() {
     capabilities.limits.max_storage_buffer_binding_size = 1000;
     let options = PlanOptions { capabilities: Some(capabilities), ..Default::default() };
     let error = Matmul::with_options(gpu.device(), &desc, &options).unwrap_err();
+    // The column `a` could be bound in ranges, the row `b` cannot.
     assert_eq!(
         error.to_string(),
-        "matmul: `a` needs 4000, but the device's `max_storage_buffer_binding_size` is 1000"
+        "matmul: `b` needs 4000, but the device's `max_storage_buffer_binding_size` is 1000"
     );
 }
 
