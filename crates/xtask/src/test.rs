@@ -1,14 +1,14 @@
 //! `cargo xtask test`: the whole workspace's tests on the drivers asked for.
 
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::args::{DriverChoice, TestOptions};
 use crate::driver::Driver;
-use crate::process::{Failure, run as run_command};
-use crate::workspace::{Adapter, cargo, host_triple, langevin, show_adapter};
+use crate::process::{Failure, file_failure, run as run_command};
+use crate::workspace::{Adapter, cargo, host_triple, langevin, root, show_adapter};
 
 /// Packages whose tests use no GPU: one driver is enough for them. Any other package runs on every driver.
 const CPU_PACKAGES: [&str; 3] = ["langevin-formats", "langevin-reference", "xtask"];
@@ -31,11 +31,22 @@ pub(crate) fn run(options: &TestOptions) -> Result<(), Failure> {
     let (for_cargo, _) = split_at_dashes(&options.cargo_args);
     run_command(cargo().args(["test", "--workspace", "--no-run"]).args(for_cargo))?;
     let program = langevin("debug")?;
-    let mut rows = Vec::new();
-    for driver in &drivers {
-        rows.push(test_on(driver, &program, options));
+    // A suite keeps one core busy, since a software driver compiles shaders on one: two suites run side by side.
+    let rows: Vec<Row> = std::thread::scope(|scope| {
+        let (several, program) = (drivers.len() > 1, program.as_path());
+        let test = |driver| scope.spawn(move || test_on(driver, several, program, options));
+        let running: Vec<_> = drivers.iter().map(test).collect();
+        running.into_iter().filter_map(|row| row.join().ok()).collect()
+    });
+    for row in rows.iter().filter(|_| drivers.len() > 1) {
+        let log = log_file(row.driver);
+        let text = std::fs::read_to_string(&log).unwrap_or_default();
+        println!("\n== driver {} ({}) ==\n{text}", row.driver, log.display());
     }
     print!("\n{}", table(&rows));
+    if rows.len() < drivers.len() {
+        return Err(Failure::new("a driver's tests did not come to an end"));
+    }
     let failed: Vec<&str> =
         rows.iter().filter_map(|row| row.outcome.as_ref().err()).map(String::as_str).collect();
     if failed.is_empty() { Ok(()) } else { Err(Failure::new(failed.join("; "))) }
@@ -51,7 +62,12 @@ struct Row {
     outcome: Result<Duration, String>,
 }
 
-fn test_on(driver: &Driver, program: &Path, options: &TestOptions) -> Row {
+/// Where a driver's output goes while another driver's tests run.
+fn log_file(driver: &str) -> PathBuf {
+    root().join("target").join(format!("test-{driver}.log"))
+}
+
+fn test_on(driver: &Driver, to_file: bool, program: &Path, options: &TestOptions) -> Row {
     println!("\n== driver {} ==", driver.name);
     let scope = scope(driver, options);
     let missing = |sentence: String| Row {
@@ -66,7 +82,17 @@ fn test_on(driver: &Driver, program: &Path, options: &TestOptions) -> Row {
         Err(failure) => return missing(failure.to_string()),
     };
     let started = Instant::now();
+    let redirected = |mut command: Command| -> Result<Command, Failure> {
+        if to_file {
+            let path = log_file(driver.name);
+            let failed = |error| file_failure("not created", &path, &error);
+            let file = std::fs::File::create(&path).map_err(failed)?;
+            command.stdout(file.try_clone().map_err(failed)?).stderr(file);
+        }
+        Ok(command)
+    };
     let outcome = test_command(driver, options)
+        .and_then(redirected)
         .and_then(|mut command| run_command(&mut command))
         .map(|()| started.elapsed())
         .map_err(|failure| format!("driver {}: {failure}", driver.name));
