@@ -233,8 +233,7 @@ fn cast() -> Vec<CastDesc> {
     let case = |(x, out, _)| CastDesc { shape: vec![3, 2, 35], x, out, ..Default::default() };
     let overflow = Some(Overflow::Saturate);
     let halves = [(Format::F32, Format::F16), (Format::F16, Format::BF16), (Format::E5m2, Format::E4m3)];
-    let saturating =
-        halves.map(|(x, out)| CastDesc { x, out, overflow, shape: vec![67], ..Default::default() });
+    let saturating = halves.map(|(x, out)| CastDesc { x, out, overflow, shape: vec![67] });
     formats().map(case).chain(saturating).collect()
 }
 

@@ -86,7 +86,7 @@ struct Round<'a> {
 enum Stop {
     /// The device is gone; the report holds the reason.
     Lost,
-    File(CliError),
+    File(Box<CliError>),
 }
 
 impl<D: Kernel> Group for Vec<D> {
@@ -131,11 +131,17 @@ impl Round<'_> {
                 verify::check(gpu, desc, inputs, &RunOptions { plan })
             }
             Runner::Export(jobs) => match Job::of(desc, inputs, &self.capabilities, &variant.into()) {
-                Ok(job) => return jobs.export(desc, variant.name, &job).map_err(Stop::File),
+                Ok(job) => {
+                    return jobs
+                        .export(desc, variant.name, &job)
+                        .map_err(|error| Stop::File(Box::new(error)));
+                }
                 Err(error) => Err(error),
             },
             Runner::Judge(jobs) => match Job::of(desc, inputs, &self.capabilities, &variant.into()) {
-                Ok(job) => jobs.judge(desc, inputs, variant.name, &job).map_err(Stop::File)?,
+                Ok(job) => jobs
+                    .judge(desc, inputs, variant.name, &job)
+                    .map_err(|error| Stop::File(Box::new(error)))?,
                 Err(error) => Err(error),
             },
         };
@@ -172,7 +178,7 @@ pub(crate) fn run(args: &DoctorArgs) -> Result<(), CliError> {
     let mut round = Round { capabilities, runner, report, bar };
     // After a loss nothing more can run, and the report says why.
     if let Err(Stop::File(error)) = groups.iter().try_for_each(|group| group.check(&mut round)) {
-        return Err(error);
+        return Err(*error);
     }
     round.bar.finish_and_clear();
     finish(args, &round)
