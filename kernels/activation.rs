@@ -25,9 +25,6 @@ buffers! {
 
 const QUADS: Variant = Variant { name: "quads", tier: Tier::Portable, reason: "runs everywhere" };
 
-/// Invocations of a workgroup.
-const LANES: usize = 64;
-
 impl sealed::Sealed for ActivationDesc {}
 
 impl Kernel for ActivationDesc {
@@ -37,7 +34,7 @@ impl Kernel for ActivationDesc {
         vec![QUADS]
     }
 
-    fn recipe(&self, variant: Variant, _: &Capabilities) -> Recipe {
+    fn recipe(&self, variant: Variant, capabilities: &Capabilities) -> Recipe {
         let quads_per_row = self.width.div_ceil(4);
         let quads = self.rows * quads_per_row;
         let stage = StageBuilder::new("activation", self)
@@ -46,12 +43,11 @@ impl Kernel for ActivationDesc {
             .size("x_pitch", Dtype::from(self.x).padded_row_len(self.width))
             .size("out_pitch", Dtype::from(self.out).padded_row_len(self.width))
             .size("quads_per_row", quads_per_row)
-            .size("quads", quads)
             .reads("x")
             .writes("out")
             .part("activate", include_str!("../shaders/shared/activation.wgsl"))
             .part(variant.name, include_str!("../shaders/activation.wgsl"))
-            .groups(quads.div_ceil(LANES) as u64);
+            .spread(quads, capabilities);
         Recipe::single(stage)
     }
 }

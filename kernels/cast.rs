@@ -25,9 +25,6 @@ const UNITS: Variant = Variant {
     reason: "independent elements need nothing of an adapter",
 };
 
-/// Units of four elements that a workgroup takes, one for each invocation.
-const UNITS_PER_GROUP: usize = 64;
-
 impl sealed::Sealed for CastDesc {}
 
 impl Kernel for CastDesc {
@@ -37,7 +34,7 @@ impl Kernel for CastDesc {
         vec![UNITS]
     }
 
-    fn recipe(&self, _: Variant, _: &Capabilities) -> Recipe {
+    fn recipe(&self, _: Variant, capabilities: &Capabilities) -> Recipe {
         let row_units = self.width().div_ceil(4);
         let units = self.rows() * row_units;
         let pitch = |format: Format| Dtype::from(format).padded_row_len(self.width());
@@ -48,14 +45,13 @@ impl Kernel for CastDesc {
             .size("saturate", usize::from(self.overflow_mode() == Overflow::Saturate))
             .size("width", self.width())
             .size("row_units", row_units)
-            .size("units", units)
             .size("x_pitch", pitch(self.x))
             .size("out_pitch", pitch(self.out))
             .reads("x")
             .words("out", Access::ReadWrite)
             .part("float_bits", include_str!("../shaders/shared/float_bits.wgsl"))
             .part_for("out", "cast", include_str!("../shaders/cast.wgsl"))
-            .groups(units.div_ceil(UNITS_PER_GROUP) as u64);
+            .spread(units, capabilities);
         Recipe::single(stage)
     }
 }

@@ -28,9 +28,6 @@ const UNITS: Variant = Variant {
     reason: "independent elements need nothing of an adapter",
 };
 
-/// Units of four elements that a workgroup takes, one for each invocation.
-const UNITS_PER_GROUP: usize = 64;
-
 impl sealed::Sealed for DequantizeDesc {}
 
 impl Kernel for DequantizeDesc {
@@ -40,7 +37,7 @@ impl Kernel for DequantizeDesc {
         vec![UNITS]
     }
 
-    fn recipe(&self, _: Variant, _: &Capabilities) -> Recipe {
+    fn recipe(&self, _: Variant, capabilities: &Capabilities) -> Recipe {
         let width = self.width();
         let row_units = width.div_ceil(4);
         let units = self.rows() * row_units;
@@ -53,7 +50,6 @@ impl Kernel for DequantizeDesc {
             .flag("WHOLE_UNITS", width.is_multiple_of(4))
             .size("width", width)
             .size("row_units", row_units)
-            .size("units", units)
             .size("q_pitch", Dtype::from(self.q).padded_row_len(width))
             .size("out_pitch", Dtype::from(self.out).padded_row_len(width))
             .size("matrix_rows", scales.matrix_rows)
@@ -68,7 +64,7 @@ impl Kernel for DequantizeDesc {
             .part("float_bits", include_str!("../shaders/shared/float_bits.wgsl"))
             .part("numbers", include_str!("../shaders/shared/dequantize.wgsl"))
             .part("dequantize", include_str!("../shaders/dequantize.wgsl"))
-            .groups(units.div_ceil(UNITS_PER_GROUP) as u64);
+            .spread(units, capabilities);
         Recipe::single(stage)
     }
 }

@@ -28,9 +28,6 @@ buffers! {
 
 const QUADS: Variant = Variant { name: "quads", tier: Tier::Portable, reason: "runs everywhere" };
 
-/// Invocations of a workgroup.
-const LANES: usize = 64;
-
 impl sealed::Sealed for GatedResidualDesc {}
 
 impl Kernel for GatedResidualDesc {
@@ -40,7 +37,7 @@ impl Kernel for GatedResidualDesc {
         vec![QUADS]
     }
 
-    fn recipe(&self, variant: Variant, _: &Capabilities) -> Recipe {
+    fn recipe(&self, variant: Variant, capabilities: &Capabilities) -> Recipe {
         let gate = self.gate.unwrap_or(Columns::all(self.width));
         let quads_per_row = self.width.div_ceil(4);
         let quads = self.batch * self.rows * quads_per_row;
@@ -53,13 +50,12 @@ impl Kernel for GatedResidualDesc {
             .size("gate_width", gate.width)
             .size("gate_start", gate.start)
             .size("quads_per_row", quads_per_row)
-            .size("quads", quads)
             .reads("x")
             .reads("residual")
             .reads("gate")
             .writes("out")
             .part(variant.name, include_str!("../shaders/gated_residual.wgsl"))
-            .groups(quads.div_ceil(LANES) as u64);
+            .spread(quads, capabilities);
         Recipe::single(stage)
     }
 }

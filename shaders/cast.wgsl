@@ -1,6 +1,8 @@
 // Casts: out = encode(decode(x)), by the bits of f32. FORMAT stands for the name of out's format.
-// workgroup -> 64 units of four neighbouring elements of a row; invocation -> one unit.
+// unit: four neighbouring elements of a row. workgroup -> LANES times UNITS of them; invocation -> every LANES-th.
 // @stand-in begin
+const LANES = 64u;
+const UNITS = 1u;
 const OUT_BYTES = 2u;
 const QUIETS = true;
 const PLAIN_NAN = true;
@@ -39,21 +41,28 @@ fn put(i: u32, codes: vec4<u32>, count: u32) {
   }
 }
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
         @builtin(local_invocation_index) local: u32) {
   let tile = unfold(group, groups);
-  let unit = tile * 64u + local;
-  if (tile >= p.groups || unit >= p.units) {
+  if (tile >= p.groups) {
     return;
   }
-  let row = unit / p.row_units;
-  let column = (unit - row * p.row_units) * 4u;
-  let x = load4_x(row * p.x_pitch + column);
   let saturate_overflow = p.saturate == 1u;
-  let codes = vec4<u32>(encode_FORMAT_bits(decoded_bits(x.x), saturate_overflow),
-                        encode_FORMAT_bits(decoded_bits(x.y), saturate_overflow),
-                        encode_FORMAT_bits(decoded_bits(x.z), saturate_overflow),
-                        encode_FORMAT_bits(decoded_bits(x.w), saturate_overflow));
-  put(row * p.out_pitch + column, codes, min(4u, p.width - column));
+  // All is on its way before the first is encoded; units past the last one repeat it.
+  // @repeat U UNITS
+  let unit_U = (tile * UNITS + U) * LANES + local;
+  let row_U = min(unit_U, p.units - 1u) / p.row_units;
+  let column_U = (min(unit_U, p.units - 1u) - row_U * p.row_units) * 4u;
+  let x_U = load4_x(row_U * p.x_pitch + column_U);
+  // @end
+  // @repeat U UNITS
+  if (unit_U < p.units) {
+    let codes = vec4<u32>(encode_FORMAT_bits(decoded_bits(x_U.x), saturate_overflow),
+                          encode_FORMAT_bits(decoded_bits(x_U.y), saturate_overflow),
+                          encode_FORMAT_bits(decoded_bits(x_U.z), saturate_overflow),
+                          encode_FORMAT_bits(decoded_bits(x_U.w), saturate_overflow));
+    put(row_U * p.out_pitch + column_U, codes, min(4u, p.width - column_U));
+  }
+  // @end
 }

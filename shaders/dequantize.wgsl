@@ -1,6 +1,8 @@
 // Dequantizes: out = (q - zero point) * scale.
-// workgroup -> 64 units of four neighbouring elements of a row; invocation -> one unit.
+// unit: four neighbouring elements of a row. workgroup -> LANES times UNITS of them; invocation -> every LANES-th.
 // @stand-in begin
+const LANES = 64u;
+const UNITS = 1u;
 const SCALE_ROW = 2u;
 const SCALE_COLUMN = 2u;
 const HAS_ZERO = true;
@@ -27,21 +29,8 @@ fn scale_row(row: u32) -> u32 {
   return select(0u, row * p.scale_pitch, SCALE_ROW == 1u);
 }
 
-@compute @workgroup_size(64)
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
-        @builtin(local_invocation_index) local: u32) {
-  let tile = unfold(group, groups);
-  let unit = tile * 64u + local;
-  if (tile >= p.groups || unit >= p.units) {
-    return;
-  }
-  // Rows of whole units have no gaps between them. Divisions cost more than all the rest on a CPU.
-  var row = 0u;
-  if (SCALE_ROW > 0u || SCALE_COLUMN > 0u || !WHOLE_UNITS) {
-    row = unit / p.row_units;
-  }
-  let column = (unit - row * p.row_units) * 4u;
-  let count = select(min(4u, p.width - column), 4u, WHOLE_UNITS);
+// Four elements of a row from what is stored of them.
+fn dequantized(stored: vec4<u32>, row: u32, column: u32) -> vec4<u32> {
   // SCALE_COLUMN: 0 all columns share a scale, 1 p.scale_units units do, 2 every column has its own.
   var index = vec4<u32>(scale_row(row));
   if (SCALE_COLUMN == 1u) {
@@ -61,7 +50,33 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
       zero = vec4<f32>(zero.x, load_zero_point(index.y), load_zero_point(index.z), load_zero_point(index.w));
     }
   }
-  let stored = bitcast<vec4<u32>>(load4_q(row * p.q_pitch + column));
-  let result = numbers_of(stored, zero, bitcast<vec4<u32>>(scale));
-  store4_out(row * p.out_pitch + column, bitcast<vec4<f32>>(result), count);
+  return numbers_of(stored, zero, bitcast<vec4<u32>>(scale));
+}
+
+@compute @workgroup_size(LANES)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+        @builtin(local_invocation_index) local: u32) {
+  let tile = unfold(group, groups);
+  if (tile >= p.groups) {
+    return;
+  }
+  // All is on its way before the first is decoded; units past the last one repeat it.
+  // @repeat U UNITS
+  let unit_U = (tile * UNITS + U) * LANES + local;
+  let there_U = min(unit_U, p.units - 1u);
+  // Rows of whole units have no gaps between them. Divisions cost more than all the rest on a CPU.
+  var row_U = 0u;
+  if (SCALE_ROW > 0u || SCALE_COLUMN > 0u || !WHOLE_UNITS) {
+    row_U = there_U / p.row_units;
+  }
+  let column_U = (there_U - row_U * p.row_units) * 4u;
+  let stored_U = bitcast<vec4<u32>>(load4_q(row_U * p.q_pitch + column_U));
+  // @end
+  // @repeat U UNITS
+  if (unit_U < p.units) {
+    let count = select(min(4u, p.width - column_U), 4u, WHOLE_UNITS);
+    let result = dequantized(stored_U, row_U, column_U);
+    store4_out(row_U * p.out_pitch + column_U, bitcast<vec4<f32>>(result), count);
+  }
+  // @end
 }

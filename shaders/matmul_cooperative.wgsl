@@ -1,7 +1,7 @@
 // Matrix multiplication by cooperative matrices of f16 with f32 sums, staged in workgroup memory.
 // workgroup -> SUBGROUPS_M x SUBGROUPS_N blocks of one batch item's product, over one slice of k; subgroup -> a block of
-// TILES x TILES cooperative matrices. Their elements can be reached through memory alone, so every block passes through a
-// strip of workgroup memory on its way to `finish`.
+// TILES_M x TILES_N cooperative matrices. Their elements can be reached through memory alone, so every block passes through
+// a strip of workgroup memory on its way to `finish`.
 // @stand-in begin
 enable f16;
 enable wgpu_cooperative_matrix;
@@ -13,9 +13,19 @@ alias Sum = coop_mat8x8<f32, C>;
 const SUBGROUP = 8u;
 const SUBGROUPS_M = 2u;
 const SUBGROUPS_N = 2u;
-const TILES = 2u;
+const TILES_M = 2u;
+const TILES_N = 2u;
 const HALF_TILES = 1u;
+const STRIP_TILES = 1u;
+const PASSES = 1u;
 const SHARE = 2u;
+const TILE_K = 32u;
+const STEPS = 4u;
+const ROLLS = 1u;
+const BUFFERS = 1u;
+const CELLS = 2u;
+alias Cell = vec4<f16>;
+fn cell(eight: mat2x4<f16>, index: u32) -> Cell { return eight[index]; }
 const A_FETCHES = 4u;
 const B_FETCHES = 4u;
 const SINGLES = 1u;
@@ -25,10 +35,10 @@ const b_BY_DEPTH = false;
 const SEGMENTED = false;
 struct Params { k: u32, batch: u32, tiles_m: u32, tiles_n: u32, tile_columns: u32, half_step: u32, segment: u32, slice_depth: u32, groups: u32, a_rows: u32, b_rows: u32 }
 @group(0) @binding(0) var<uniform> p: Params;
-fn eight_a(item: u32, row: u32, depth: u32) -> mat2x4<f32> { return mat2x4<f32>(); }
-fn eight_b(item: u32, row: u32, depth: u32) -> mat2x4<f32> { return mat2x4<f32>(); }
-fn some_of_eight_a(item: u32, row: u32, depth: u32, end: u32) -> mat2x4<f32> { return mat2x4<f32>(); }
-fn some_of_eight_b(item: u32, row: u32, depth: u32, end: u32) -> mat2x4<f32> { return mat2x4<f32>(); }
+fn eight_a(item: u32, row: u32, depth: u32) -> mat2x4<f16> { return mat2x4<f16>(); }
+fn eight_b(item: u32, row: u32, depth: u32) -> mat2x4<f16> { return mat2x4<f16>(); }
+fn some_of_eight_a(item: u32, row: u32, depth: u32, end: u32) -> mat2x4<f16> { return mat2x4<f16>(); }
+fn some_of_eight_b(item: u32, row: u32, depth: u32, end: u32) -> mat2x4<f16> { return mat2x4<f16>(); }
 struct Scales { left: f32, right: vec4<f32> }
 fn group_scales(item: u32, row: u32, column: u32, depth: u32) -> Scales { return Scales(1.0, vec4<f32>(1.0)); }
 fn drain(total: Total, part: vec4<f32>, scales: Scales) -> Total { return total + part * scales.left * scales.right; }
@@ -37,13 +47,15 @@ fn finish_pair(item: u32, row: u32, column: u32, first: Total, second: Total) { 
 fn tile_at(index: u32) -> vec2<u32> { return vec2<u32>(index); }
 var<private> slice: u32;
 // @stand-in end
-const TILE_K = 32u;
 const LANES = SUBGROUP * SUBGROUPS_M * SUBGROUPS_N;
-// Rows, or columns, of a subgroup's block, and of the workgroup's.
-const BLOCK = TILES * SIZE;
-const A_ROWS = BLOCK * SUBGROUPS_M;
-const B_COLUMNS = BLOCK * SUBGROUPS_N;
-const HALF = BLOCK / 2u;
+// Rows and columns of a subgroup's block, and of the workgroup's.
+const BLOCK_ROWS = TILES_M * SIZE;
+const BLOCK_COLUMNS = TILES_N * SIZE;
+const A_ROWS = BLOCK_ROWS * SUBGROUPS_M;
+const B_COLUMNS = BLOCK_COLUMNS * SUBGROUPS_N;
+const HALF = BLOCK_COLUMNS / 2u;
+// Columns of a strip.
+const STRIP = STRIP_TILES * SIZE;
 // In the order of storage: [rows][depths], or [depths][rows]. Lines are 16 bytes longer than what they hold, so that those
 // below each other lie in other banks.
 const A_LINE = select(A_ROWS, TILE_K, a_BY_DEPTH);
@@ -51,17 +63,22 @@ const B_LINE = select(B_COLUMNS, TILE_K, b_BY_DEPTH);
 const A_PITCH = A_LINE + 8u;
 const B_PITCH = B_LINE + 8u;
 
-var<workgroup> a_tile: array<f16, A_ROWS * TILE_K / A_LINE * A_PITCH>;
-var<workgroup> b_tile: array<f16, B_COLUMNS * TILE_K / B_LINE * B_PITCH>;
-// SIZE rows of half the columns of every subgroup's block.
-var<workgroup> strip: array<f32, SIZE * HALF * SUBGROUPS_M * SUBGROUPS_N>;
+// Elements to a cell of workgroup memory.
+const PER_CELL = 8u / CELLS;
+const A_CELLS = A_ROWS * TILE_K / A_LINE * A_PITCH / PER_CELL;
+const B_CELLS = B_COLUMNS * TILE_K / B_LINE * B_PITCH / PER_CELL;
+
+var<workgroup> a_tile: array<Cell, BUFFERS * A_CELLS>;
+var<workgroup> b_tile: array<Cell, BUFFERS * B_CELLS>;
+// SIZE rows of every subgroup's block, STRIP columns at a time.
+var<workgroup> strip: array<f32, SIZE * STRIP * SUBGROUPS_M * SUBGROUPS_N>;
 
 // What this invocation brings for the next tiles: eight neighbours at a time.
 // @repeat F A_FETCHES
-var<private> a_next_F: mat2x4<f32>;
+var<private> a_next_F: mat2x4<f16>;
 // @end
 // @repeat F B_FETCHES
-var<private> b_next_F: mat2x4<f32>;
+var<private> b_next_F: mat2x4<f16>;
 // @end
 
 // The row or column, and the depth, of the first of eight.
@@ -73,8 +90,8 @@ fn place(eight: u32, line: u32, by_depth: bool) -> vec2<u32> {
 
 // A column of the workgroup's part of B; the second half of a subgroup's columns is the other half of a pair.
 fn column_of(column0: u32, local_column: u32) -> u32 {
-  let within = local_column % BLOCK;
-  return column0 + local_column / BLOCK * p.tile_columns / SUBGROUPS_N + within % HALF + within / HALF * p.half_step;
+  let within = local_column % BLOCK_COLUMNS;
+  return column0 + local_column / BLOCK_COLUMNS * p.tile_columns / SUBGROUPS_N + within % HALF + within / HALF * p.half_step;
 }
 
 fn fetch(item: u32, row0: u32, column0: u32, depth0: u32, end: u32, local: u32) {
@@ -101,26 +118,20 @@ fn fetch(item: u32, row0: u32, column0: u32, depth0: u32, end: u32, local: u32) 
   // @end
 }
 
-// Puts what was fetched into the tiles.
-fn put(local: u32) {
+// Puts what was fetched into a buffer's tiles.
+fn put(local: u32, buffer: u32) {
   // @repeat F A_FETCHES
   let a_first_F = (local + F * LANES) * 8u;
-  let a_at_F = a_first_F / A_LINE * A_PITCH + a_first_F % A_LINE;
-  // @repeat I 4
-  a_tile[a_at_F + I] = f16(a_next_F[0][I]);
-  // @end
-  // @repeat I 4
-  a_tile[a_at_F + 4u + I] = f16(a_next_F[1][I]);
+  let a_at_F = buffer * A_CELLS + (a_first_F / A_LINE * A_PITCH + a_first_F % A_LINE) / PER_CELL;
+  // @repeat C CELLS
+  a_tile[a_at_F + C] = cell(a_next_F, C);
   // @end
   // @end
   // @repeat F B_FETCHES
   let b_first_F = (local + F * LANES) * 8u;
-  let b_at_F = b_first_F / B_LINE * B_PITCH + b_first_F % B_LINE;
-  // @repeat I 4
-  b_tile[b_at_F + I] = f16(b_next_F[0][I]);
-  // @end
-  // @repeat I 4
-  b_tile[b_at_F + 4u + I] = f16(b_next_F[1][I]);
+  let b_at_F = buffer * B_CELLS + (b_first_F / B_LINE * B_PITCH + b_first_F % B_LINE) / PER_CELL;
+  // @repeat C CELLS
+  b_tile[b_at_F + C] = cell(b_next_F, C);
   // @end
   // @end
 }
@@ -146,65 +157,78 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
   let lane = local % SUBGROUP;
   let block_m = subgroup / SUBGROUPS_N;
   let block_n = subgroup % SUBGROUPS_N;
-  let strip0 = subgroup * SIZE * HALF;
-  let strip_pitch = HALF;
+  let strip0 = subgroup * SIZE * STRIP;
+  let strip_pitch = STRIP;
   // The vectors of a strip that this invocation finishes.
   // @repeat E SHARE
   let position_E = (lane + E * SUBGROUP) * 4u;
-  let column_E_0 = column0 + block_n * p.tile_columns / SUBGROUPS_N + position_E % HALF;
-  let column_E_1 = column_E_0 + p.half_step;
+  // @repeat P PASSES
+  let column_P_E_0 = column0 + block_n * p.tile_columns / SUBGROUPS_N + P * STRIP + position_E % STRIP;
+  let column_P_E_1 = column_P_E_0 + p.half_step;
   // @end
-  // @repeat M TILES
+  // @end
+  // @repeat M TILES_M
   // @repeat E SHARE
-  let row_M_E = row0 + block_m * BLOCK + M * SIZE + position_E / HALF;
-  var total_M_E_0 = Total();
-  var total_M_E_1 = Total();
+  let row_M_E = row0 + block_m * BLOCK_ROWS + M * SIZE + position_E / STRIP;
+  // @repeat P PASSES
+  var total_M_P_E_0 = Total();
+  var total_M_P_E_1 = Total();
+  // @end
   // @end
   // @end
   for (var segment = begin; segment < end; segment += p.segment) {
-    // @repeat M TILES
-    // @repeat N TILES
+    // @repeat M TILES_M
+    // @repeat N TILES_N
     var sum_M_N = Sum();
     // @end
     // @end
     let segment_end = segment + min(p.segment, end - segment);
     fetch(item, row0, column0, segment, segment_end, local);
+    var buffer = 0u;
     for (var depth0 = segment; depth0 < segment_end; depth0 += TILE_K) {
-      // Publishes nothing: waits until the previous tiles have been read.
-      workgroupBarrier();
-      put(local);
+      // Publishes nothing: waits until the previous tiles have been read. Of two buffers the barrier below says that of the
+      // other's.
+      if (BUFFERS == 1u) { workgroupBarrier(); }
+      put(local, buffer);
       // Publishes both tiles.
       workgroupBarrier();
       // The next tiles are on their way while these are multiplied.
       if (depth0 + TILE_K < segment_end) {
         fetch(item, row0, column0, depth0 + TILE_K, segment_end, local);
       }
-      for (var d = 0u; d < TILE_K; d += SIZE) {
-        // @repeat N TILES
-        let b_column_N = block_n * BLOCK + N * SIZE;
-        let b_at_N = select(d * B_PITCH + b_column_N, b_column_N * B_PITCH + d, b_BY_DEPTH);
+      for (var roll = 0u; roll < ROLLS; roll += 1u) {
+        // @repeat D STEPS
+        {
+        let d = (roll * STEPS + D) * SIZE;
+        // @repeat N TILES_N
+        let b_column_N = block_n * BLOCK_COLUMNS + N * SIZE;
+        let b_at_N = buffer * B_CELLS + select(d * B_PITCH + b_column_N, b_column_N * B_PITCH + d, b_BY_DEPTH) / PER_CELL;
         var right_N: Right;
-        if (b_BY_DEPTH) { right_N = coopLoad<Right>(&b_tile[b_at_N], B_PITCH); }
-        else { right_N = coopLoadT<Right>(&b_tile[b_at_N], B_PITCH); }
+        if (b_BY_DEPTH) { right_N = coopLoad<Right>(&b_tile[b_at_N], B_PITCH / PER_CELL); }
+        else { right_N = coopLoadT<Right>(&b_tile[b_at_N], B_PITCH / PER_CELL); }
         // @end
-        // @repeat M TILES
-        let a_row_M = block_m * BLOCK + M * SIZE;
-        let a_at_M = select(d * A_PITCH + a_row_M, a_row_M * A_PITCH + d, a_BY_DEPTH);
+        // @repeat M TILES_M
+        let a_row_M = block_m * BLOCK_ROWS + M * SIZE;
+        let a_at_M = buffer * A_CELLS + select(d * A_PITCH + a_row_M, a_row_M * A_PITCH + d, a_BY_DEPTH) / PER_CELL;
         var left_M: Left;
-        if (a_BY_DEPTH) { left_M = coopLoadT<Left>(&a_tile[a_at_M], A_PITCH); }
-        else { left_M = coopLoad<Left>(&a_tile[a_at_M], A_PITCH); }
-        // @repeat N TILES
+        if (a_BY_DEPTH) { left_M = coopLoadT<Left>(&a_tile[a_at_M], A_PITCH / PER_CELL); }
+        else { left_M = coopLoad<Left>(&a_tile[a_at_M], A_PITCH / PER_CELL); }
+        // @repeat N TILES_N
         sum_M_N = coopMultiplyAdd(left_M, right_N, sum_M_N);
         // @end
         // @end
+        }
+        // @end
       }
+      buffer = BUFFERS - 1u - buffer;
     }
-    // @repeat M TILES
+    // @repeat M TILES_M
+    // @repeat P PASSES
     // @repeat H 2
     // Publishes nothing: waits until the previous strip has been read.
     workgroupBarrier();
-    // @repeat N HALF_TILES
-    // @let T = H * HALF_TILES + N
+    // @repeat N STRIP_TILES
+    // @let T = H * HALF_TILES + P * STRIP_TILES + N
     let strip_at_M_T = strip0 + N * SIZE;
     coopStoreT(sum_M_T, &strip[strip_at_M_T], strip_pitch);
     // @end
@@ -214,8 +238,9 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
     {
       let first = strip0 + position_E;
       let part = vec4<f32>(strip[first], strip[first + 1u], strip[first + 2u], strip[first + 3u]);
-      total_M_E_H = drain(total_M_E_H, part, group_scales(item, row_M_E, column_E_H, segment));
+      total_M_P_E_H = drain(total_M_P_E_H, part, group_scales(item, row_M_E, column_P_E_H, segment));
     }
+    // @end
     // @end
     // @end
     // @end
@@ -223,14 +248,16 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
       break;
     }
   }
-  // @repeat M TILES
+  // @repeat M TILES_M
+  // @repeat P PASSES
   // @repeat E SHARE
-  // @repeat P SINGLES
-  finish(item, row_M_E, column_E_0, total_M_E_0);
-  finish(item, row_M_E, column_E_1, total_M_E_1);
+  // @repeat S SINGLES
+  finish(item, row_M_E, column_P_E_0, total_M_P_E_0);
+  finish(item, row_M_E, column_P_E_1, total_M_P_E_1);
   // @end
-  // @repeat P PAIRS
-  finish_pair(item, row_M_E, column_E_0, total_M_E_0, total_M_E_1);
+  // @repeat S PAIRS
+  finish_pair(item, row_M_E, column_P_E_0, total_M_P_E_0, total_M_P_E_1);
+  // @end
   // @end
   // @end
   // @end

@@ -162,6 +162,8 @@ fn tiles(desc: &MatmulDesc, tile_m: usize, tile_n: usize) -> usize {
     if desc.batch_invariant { columns } else { desc.batch * desc.m.div_ceil(tile_m) * columns }
 }
 
+/// Workgroups of the vector shaders are small and wait for memory: a large GPU holds a thousand of them.
+const WANTED_VECTOR_GROUPS: usize = 1024;
 /// Slices of k short of which a slice is not worth its dispatch.
 const LEAST_SLICE: usize = 256;
 const MOST_SLICES: usize = 16;
@@ -171,7 +173,8 @@ pub(super) fn slices(desc: &MatmulDesc, variant: Variant, tiles: usize) -> usize
     if desc.batch_invariant || variant.tier == Tier::Software || tiles == 0 {
         return 1;
     }
-    (WANTED_GROUPS / tiles).min(desc.k / LEAST_SLICE).clamp(1, MOST_SLICES)
+    let wanted = if variant.name.starts_with("vector") { WANTED_VECTOR_GROUPS } else { WANTED_GROUPS };
+    (wanted / tiles).min(desc.k / LEAST_SLICE).clamp(1, MOST_SLICES)
 }
 
 /// How the cooperative shader spreads a tile.
@@ -183,13 +186,19 @@ pub(super) struct Cooperative {
     pub(super) subgroup: u32,
     /// Subgroups of a workgroup along rows and along columns.
     pub(super) subgroups: [u32; 2],
-    /// Matrices of a subgroup's block, along either axis.
-    pub(super) tiles: u32,
+    /// Matrices of a subgroup's block along rows and along columns.
+    pub(super) tiles: [u32; 2],
+    /// Depths that are staged at a time.
+    pub(super) depth: u32,
+    /// Tiles of each operand in workgroup memory: with two, one is written while the other is read.
+    pub(super) buffers: u32,
+    /// Depths of matrices that are written out; the rest is a loop.
+    pub(super) steps: u32,
+    /// Elements to a cell of workgroup memory: four are written at once; Metal loads matrices from single ones only.
+    pub(super) cell: u32,
 }
 
 impl Cooperative {
-    const TILE_K: u32 = 32;
-
     /// For the largest matrices the device has; needs subgroups of one known size, and memory for the tiles.
     ///
     /// The largest tile of which there are enough, or the smallest. What a tile of R x C of f16 does for a byte that it
@@ -208,7 +217,11 @@ impl Cooperative {
             size,
             subgroup,
             subgroups: [rows, columns],
-            tiles: block / size,
+            tiles: [block / size; 2],
+            depth: 32,
+            buffers: 1,
+            steps: 1,
+            cell: if capabilities.backend == wgpu::Backend::Metal { 1 } else { 4 },
         };
         let candidates = [tile(2, 4, block), tile(2, 2, block), tile(2, 2, block.min(32))];
         let mut fitting = candidates.into_iter().filter(|tile| tile.fits(&capabilities.limits));
@@ -218,55 +231,65 @@ impl Cooperative {
     }
 
     fn fits(&self, limits: &wgpu::Limits) -> bool {
-        let (lanes, half) = (self.lanes(), self.block() / 2);
+        let lanes = self.lanes();
         let shared_out = |elements: u32, lanes: u32| elements > 0 && elements.is_multiple_of(lanes);
         self.bytes() <= limits.max_compute_workgroup_storage_size
             && lanes <= limits.max_compute_invocations_per_workgroup
             && lanes <= limits.max_compute_workgroup_size_x
-            && half >= self.size.max(8)
-            && shared_out(self.size * half / 4, self.subgroup)
-            && shared_out(self.rows() * Self::TILE_K / 8, lanes)
-            && shared_out(self.columns() * Self::TILE_K / 8, lanes)
+            && self.tiles[1].is_multiple_of(2)
+            && (self.tiles[1] / 2).is_multiple_of(self.strip_tiles())
+            && shared_out(self.size * self.strip() / 4, self.subgroup)
+            && shared_out(self.rows() * self.depth / 8, lanes)
+            && shared_out(self.columns() * self.depth / 8, lanes)
     }
 
     pub(super) const fn lanes(&self) -> u32 {
         self.subgroup * self.subgroups[0] * self.subgroups[1]
     }
 
-    /// Rows and columns of a subgroup's block.
-    pub(super) const fn block(&self) -> u32 {
-        self.size * self.tiles
-    }
-
     /// Rows of a workgroup's tile.
     pub(super) const fn rows(&self) -> u32 {
-        self.block() * self.subgroups[0]
+        self.size * self.tiles[0] * self.subgroups[0]
     }
 
     /// Columns of a workgroup's tile.
     pub(super) const fn columns(&self) -> u32 {
-        self.block() * self.subgroups[1]
+        self.size * self.tiles[1] * self.subgroups[1]
+    }
+
+    /// Half the columns of a subgroup's block.
+    pub(super) const fn half(&self) -> u32 {
+        self.size * self.tiles[1] / 2
+    }
+
+    /// Matrices that pass through memory side by side: as many as give every invocation of a subgroup a vector of four.
+    pub(super) const fn strip_tiles(&self) -> u32 {
+        (4 * self.subgroup).div_ceil(self.size * self.size)
+    }
+
+    const fn strip(&self) -> u32 {
+        self.size * self.strip_tiles()
     }
 
     /// Vectors of four of a strip that one invocation finishes.
     pub(super) const fn share(&self) -> u32 {
-        self.size * self.block() / 8 / self.subgroup
+        self.size * self.strip() / 4 / self.subgroup
     }
 
     /// How often an invocation brings eight elements of a tile with so many rows or columns.
     pub(super) const fn fetches(&self, across: u32) -> u32 {
-        across * Self::TILE_K / 8 / self.lanes()
+        across * self.depth / 8 / self.lanes()
     }
 
-    /// Workgroup memory: two tiles of f16, whose lines are longer by eight, and a strip of f32 for every subgroup.
+    /// Workgroup memory: tiles of f16, whose lines are longer by eight, and a strip of f32 for every subgroup.
     const fn bytes(&self) -> u32 {
-        let strip = self.size * self.block() / 2 * self.subgroups[0] * self.subgroups[1];
-        Self::tile_bytes(self.rows()) + Self::tile_bytes(self.columns()) + strip * 4
+        let strips = self.size * self.strip() * self.subgroups[0] * self.subgroups[1];
+        self.buffers * (self.tile_bytes(self.rows()) + self.tile_bytes(self.columns())) + strips * 4
     }
 
     /// Lines of depths take more than lines of rows, for there are more of them, or as much.
-    const fn tile_bytes(across: u32) -> u32 {
-        let (by_depth, by_row) = (across * (Self::TILE_K + 8), Self::TILE_K * (across + 8));
+    const fn tile_bytes(&self, across: u32) -> u32 {
+        let (by_depth, by_row) = (across * (self.depth + 8), self.depth * (across + 8));
         2 * if by_depth > by_row { by_depth } else { by_row }
     }
 }

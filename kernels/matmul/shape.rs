@@ -56,7 +56,7 @@ impl Shape {
             }
             choice::COOPERATIVE => match Cooperative::of(desc, capabilities) {
                 Some(tile) => {
-                    let [rows, columns, half] = [tile.rows(), tile.columns(), tile.block() / 2];
+                    let [rows, columns, half] = [tile.rows(), tile.columns(), tile.half()];
                     (Kind::Cooperative(tile), rows as usize, columns as usize, half as usize)
                 }
                 None => return Self::of(desc, choice::TILED, capabilities),

@@ -225,6 +225,7 @@ impl Product<'_> {
         };
         let builder = builder.reads_by(names.name, load).part_for(names.name, name, text);
         if self.variant == choice::COOPERATIVE {
+            let builder = builder.halves(names.name, load);
             let eights = include_str!("../../shaders/shared/matmul_eights.wgsl");
             return builder.part_for(names.name, "matmul_eights", eights);
         }
@@ -299,7 +300,7 @@ impl Product<'_> {
                 )
             }
             Kind::Cooperative(cooperative) => {
-                (self.cooperative(builder, cooperative), depth.div_ceil(32) * 16)
+                (self.cooperative(builder, cooperative), depth.div_ceil(cooperative.depth as usize))
             }
             Kind::Shuffle { rows, halves } => (self.shuffle(builder, rows, halves), depth.div_ceil(4)),
             Kind::Broadcast { rows } => {
@@ -375,17 +376,32 @@ impl Product<'_> {
         } else {
             ("coop16", include_str!("../../shaders/shared/coop16.wgsl"))
         };
+        let (cell_name, cell) = if cooperative.cell == 1 {
+            ("coop_scalars", include_str!("../../shaders/shared/coop_scalars.wgsl"))
+        } else {
+            ("coop_vectors", include_str!("../../shaders/shared/coop_vectors.wgsl"))
+        };
+        let strip_tiles = cooperative.strip_tiles();
         builder
             .enable("wgpu_cooperative_matrix")
             .constant("SUBGROUP", cooperative.subgroup)
             .constant("SUBGROUPS_M", cooperative.subgroups[0])
             .constant("SUBGROUPS_N", cooperative.subgroups[1])
-            .constant("TILES", cooperative.tiles)
-            .constant("HALF_TILES", cooperative.tiles / 2)
+            .constant("TILES_M", cooperative.tiles[0])
+            .constant("TILES_N", cooperative.tiles[1])
+            .constant("HALF_TILES", cooperative.tiles[1] / 2)
+            .constant("STRIP_TILES", strip_tiles)
+            .constant("PASSES", cooperative.tiles[1] / 2 / strip_tiles)
             .constant("SHARE", cooperative.share())
+            .constant("TILE_K", cooperative.depth)
+            .constant("STEPS", cooperative.steps)
+            .constant("ROLLS", cooperative.depth / cooperative.size / cooperative.steps)
+            .constant("BUFFERS", cooperative.buffers)
+            .constant("CELLS", 8 / cooperative.cell)
             .constant("A_FETCHES", cooperative.fetches(cooperative.rows()))
             .constant("B_FETCHES", cooperative.fetches(cooperative.columns()))
             .part(name, text)
+            .part(cell_name, cell)
             .part("matmul_raster", RASTER)
             .part("matmul_cooperative", include_str!("../../shaders/matmul_cooperative.wgsl"))
     }

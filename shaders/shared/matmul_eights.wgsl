@@ -1,10 +1,12 @@
-// Eight neighbours in memory of a factor of a product: depths of a row, or rows at a depth. TENSOR stands for its name.
+// Eight neighbours in memory of a factor of a product as f16: depths of a row, or rows at a depth. TENSOR stands for its
+// name.
 // @stand-in begin
+enable f16;
 const TENSOR_HAS_ZERO = false;
 const TENSOR_BY_DEPTH = true;
 struct Params { TENSOR_rows: u32 }
 @group(0) @binding(0) var<uniform> p: Params;
-fn load_eight_TENSOR(i: u32) -> mat2x4<f32> { return mat2x4<f32>(); }
+fn halves_TENSOR(i: u32) -> mat2x4<f16> { return mat2x4<f16>(); }
 fn at_TENSOR(item: u32, row: u32, depth: u32) -> u32 { return row + depth; }
 fn zero_TENSOR(item: u32, row: u32, depth: u32) -> f32 { return 0.0; }
 fn below(first: u32, end: u32) -> vec4<bool> { return vec4<bool>(first < end); }
@@ -18,23 +20,24 @@ fn zeros_TENSOR(item: u32, row: u32, depth: u32) -> vec4<f32> {
 }
 
 // All of them are there.
-fn eight_TENSOR(item: u32, row: u32, depth: u32) -> mat2x4<f32> {
-  let eight = load_eight_TENSOR(at_TENSOR(item, row, depth));
+fn eight_TENSOR(item: u32, row: u32, depth: u32) -> mat2x4<f16> {
+  let eight = halves_TENSOR(at_TENSOR(item, row, depth));
   if (!TENSOR_HAS_ZERO) {
     return eight;
   }
   let second = select(4u, 0u, TENSOR_BY_DEPTH);
-  return mat2x4<f32>(eight[0] - zeros_TENSOR(item, row, depth), eight[1] - zeros_TENSOR(item, row + second, depth));
+  return mat2x4<f16>(vec4<f16>(vec4<f32>(eight[0]) - zeros_TENSOR(item, row, depth)),
+                     vec4<f16>(vec4<f32>(eight[1]) - zeros_TENSOR(item, row + second, depth)));
 }
 
 // Depths from `end` on, and rows past the last one, count as zero whatever lies there.
-fn some_of_eight_TENSOR(item: u32, row: u32, depth: u32, end: u32) -> mat2x4<f32> {
+fn some_of_eight_TENSOR(item: u32, row: u32, depth: u32, end: u32) -> mat2x4<f16> {
   if (row >= p.TENSOR_rows || depth >= end) {
-    return mat2x4<f32>();
+    return mat2x4<f16>();
   }
   let first = select(row, depth, TENSOR_BY_DEPTH);
   let last = select(p.TENSOR_rows, end, TENSOR_BY_DEPTH);
   let eight = eight_TENSOR(item, row, depth);
-  return mat2x4<f32>(select(vec4<f32>(0.0), eight[0], below(first, last)),
-                     select(vec4<f32>(0.0), eight[1], below(first + 4u, last)));
+  return mat2x4<f16>(select(vec4<f16>(0.0), eight[0], below(first, last)),
+                     select(vec4<f16>(0.0), eight[1], below(first + 4u, last)));
 }

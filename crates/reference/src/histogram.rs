@@ -1,6 +1,7 @@
 //! How often numbers occur, exact.
 
 use crate::affine::{rows, width};
+use crate::generate::Random;
 use crate::{Cost, DescError, Dtype, Expected, Format, Op, Role, Tensor, TensorSpec, Tensors};
 
 /// `counts[b] += how many of x have the upper half b`, `range = max(range, [largest, -least])`
@@ -101,6 +102,11 @@ impl Op for HistogramDesc {
     fn check_values(&self, inputs: &Tensors) -> Result<(), DescError> {
         let expected = "finite numbers that are not negative";
         inputs.check_values_of(Self::NAME, "range", expected, |end| end.is_finite() && end >= 0.0)
+    }
+
+    fn typical(&self, tensor: &str, random: &mut Random) -> Option<Tensor> {
+        let ends = [random.uniform(0.0, 1.0), random.uniform(0.0, 1.0)];
+        (tensor == "range").then(|| Tensor::from_f32(Format::F32, &[2], &ends).ok())?
     }
 
     fn answer(&self, inputs: &Tensors) -> Vec<Expected> {

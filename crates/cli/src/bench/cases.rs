@@ -84,6 +84,14 @@ fn matmul() -> Vec<Case> {
         cases.push(Case::flops(format!("f16 x {b} 4096^3"), product([4096; 3], F16, b, F16)).large());
         cases.push(Case::flops(format!("f16 x {b} 8192^3"), product([8192; 3], F16, b, F16)).large());
     }
+    for b in [F16, E4m3, I8] {
+        let long = product([1, 8192, 16_384], F16, b, F16);
+        let long = MatmulDesc { b: Operand { transposed: true, ..long.b }, ..long };
+        cases.push(Case::bytes(format!("LLM decode 8192 x 16384, {b} weights [n, k]"), long).large());
+        let square = product([4096; 3], F16, b, F16);
+        let square = MatmulDesc { b: Operand { transposed: true, ..square.b }, ..square };
+        cases.push(Case::flops(format!("f16 x {b} [n, k] 4096^3"), square).large());
+    }
     for b in [F32, F16, E4m3, I8] {
         let a = if b == F32 { F32 } else { F16 };
         let decode = product([1, 4096, 4096], a, b, a);

@@ -1,0 +1,10 @@
+// Eight neighbours of a tensor whose elements f16 holds. TENSOR stands for its name.
+// @stand-in begin
+enable f16;
+fn load_eight_TENSOR(i: u32) -> mat2x4<f32> { return mat2x4<f32>(); }
+// @stand-in end
+// Elements i to i + 7; i is where load_eight may start.
+fn halves_TENSOR(i: u32) -> mat2x4<f16> {
+  let eight = load_eight_TENSOR(i);
+  return mat2x4<f16>(vec4<f16>(eight[0]), vec4<f16>(eight[1]));
+}
