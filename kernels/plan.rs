@@ -2,7 +2,7 @@ use crate::bind::{Call, Extent, Memory, STAND_IN_BYTES, bind_stages};
 use crate::kernel::{Buffers, Kernel, Variant};
 use crate::recipe::{Recipe, SCRATCH, Stage};
 use crate::{BindError, PlanError};
-use langevin_gpu::{Capabilities, ComputeStage, Distrusted, StageDesc, Tier, with_scopes};
+use langevin_gpu::{Capabilities, Checks, ComputeStage, Distrusted, StageDesc, Tier, with_scopes};
 use langevin_reference::{Cost, TensorSpec};
 use std::fmt;
 
@@ -104,7 +104,8 @@ impl<D: Kernel> Plan<D> {
         let (variant, recipe) = choose(desc, &capabilities, &options.pick)?;
         let memory = memory(device, desc, &recipe, &capabilities)?;
         let grids = check_limits::<D>(&recipe, &memory, &capabilities)?;
-        let compiled = compile(device, &recipe.stages, &memory, options.checked)?;
+        let checks = |stage: &Stage| checks(stage, &capabilities, options.checked);
+        let compiled = compile(device, &recipe.stages, &memory, checks)?;
         let stages = recipe.stages.into_iter().zip(compiled).zip(grids);
         let stages = stages.map(|((stage, compiled), grid)| (stage, compiled, grid)).collect();
         let avoided = avoided(desc, &capabilities, &options.pick);
@@ -311,12 +312,21 @@ fn binding_bytes(stage: &Stage, memory: &Memory) -> Vec<u64> {
     stage.shader.bindings.iter().map(|binding| bytes(binding.name)).collect()
 }
 
+/// What a stage needs checked on a device. Vulkan's own checks of buffers are on whatever wgpu adds.
+fn checks(stage: &Stage, capabilities: &Capabilities, all: bool) -> Checks {
+    match (all, stage.proven && capabilities.backend == wgpu::Backend::Vulkan) {
+        (true, _) => Checks::All,
+        (false, true) => Checks::None,
+        (false, false) => Checks::Indices,
+    }
+}
+
 /// Compiles the stages; those of one text share a pipeline.
 fn compile(
     device: &wgpu::Device,
     stages: &[Stage],
     memory: &Memory,
-    checked: bool,
+    checks: impl Fn(&Stage) -> Checks,
 ) -> Result<Vec<ComputeStage>, PlanError> {
     let texts: Vec<String> = stages.iter().map(|stage| stage.shader.compose()).collect();
     let mut compiled: Vec<ComputeStage> = Vec::with_capacity(stages.len());
@@ -332,8 +342,8 @@ fn compile(
             let others = binding_bytes(&stages[other], memory);
             bytes.iter_mut().zip(others).for_each(|(bytes, other)| *bytes = (*bytes).min(other));
         }
-        compiled
-            .push(ComputeStage::new(device, &StageDesc { label, shader, binding_bytes: &bytes, checked })?);
+        let desc = StageDesc { label, shader, binding_bytes: &bytes, checks: checks(&stages[i]) };
+        compiled.push(ComputeStage::new(device, &desc)?);
     }
     Ok(compiled)
 }

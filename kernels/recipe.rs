@@ -34,6 +34,8 @@ pub struct Stage {
     /// At most how many iterations the loops of one invocation run together; constant small ones, which drivers unroll,
     /// do not count. See [`langevin_gpu::Capabilities::max_loop_iterations`].
     pub loop_iterations: u64,
+    /// Its indices of workgroup memory need no checks: constants and the numbers of invocations make them.
+    pub proven: bool,
     /// The tensors of which it binds a range only; of the others it binds all.
     pub windows: Vec<(&'static str, Window)>,
 }
@@ -66,6 +68,7 @@ pub(crate) struct StageBuilder {
     specs: Vec<TensorSpec>,
     shader: Shader,
     loop_iterations: usize,
+    proven: bool,
 }
 
 impl StageBuilder {
@@ -76,7 +79,13 @@ impl StageBuilder {
     /// A stage over these tensors.
     pub(crate) fn over(label: &'static str, specs: Vec<TensorSpec>) -> Self {
         let parts = vec![ShaderPart::new("grid", include_str!("../shaders/shared/grid.wgsl"))];
-        Self { label, specs, shader: Shader { parts, ..Default::default() }, loop_iterations: 0 }
+        Self {
+            label,
+            specs,
+            shader: Shader { parts, ..Default::default() },
+            loop_iterations: 0,
+            proven: false,
+        }
     }
 
     /// A flag or a code, fixed when the shader is compiled.
@@ -278,6 +287,11 @@ impl StageBuilder {
         self
     }
 
+    /// Constants and the numbers of invocations make its indices of workgroup memory: they need no checks.
+    pub(crate) fn proven(self) -> Self {
+        Self { proven: true, ..self }
+    }
+
     /// At most how many iterations the loops of one invocation run together, where sizes decide that.
     pub(crate) fn loop_iterations(self, loop_iterations: usize) -> Self {
         Self { loop_iterations, ..self }
@@ -285,9 +299,9 @@ impl StageBuilder {
 
     /// The stage, over that many workgroups; the shader finds the number as `p.groups`.
     pub(crate) fn groups(self, groups: u64) -> Stage {
-        let (label, loop_iterations) = (self.label, self.loop_iterations as u64);
+        let (label, loop_iterations, proven) = (self.label, self.loop_iterations as u64, self.proven);
         let builder = self.param("groups", ParamValue::U32(u32::try_from(groups).unwrap_or(u32::MAX)));
-        Stage { label, shader: builder.shader, groups, loop_iterations, windows: Vec::new() }
+        Stage { label, shader: builder.shader, groups, loop_iterations, proven, windows: Vec::new() }
     }
 
     fn dtype(&self, name: &str) -> Option<Dtype> {

@@ -73,13 +73,15 @@ var<workgroup> b_tile: array<Cell, BUFFERS * B_CELLS>;
 // SIZE rows of every subgroup's block, STRIP columns at a time.
 var<workgroup> strip: array<f32, SIZE * STRIP * SUBGROUPS_M * SUBGROUPS_N>;
 
-// What this invocation brings for the next tiles: eight neighbours at a time.
-// @repeat F A_FETCHES
-var<private> a_next_F: mat2x4<f16>;
-// @end
-// @repeat F B_FETCHES
-var<private> b_next_F: mat2x4<f16>;
-// @end
+// What an invocation brings for the next tiles: eight neighbours at a time.
+struct Fetched {
+  // @repeat F A_FETCHES
+  a_F: mat2x4<f16>,
+  // @end
+  // @repeat F B_FETCHES
+  b_F: mat2x4<f16>,
+  // @end
+}
 
 // The row or column, and the depth, of the first of eight.
 fn place(eight: u32, line: u32, by_depth: bool) -> vec2<u32> {
@@ -94,44 +96,46 @@ fn column_of(column0: u32, local_column: u32) -> u32 {
   return column0 + local_column / BLOCK_COLUMNS * p.tile_columns / SUBGROUPS_N + within % HALF + within / HALF * p.half_step;
 }
 
-fn fetch(item: u32, row0: u32, column0: u32, depth0: u32, end: u32, local: u32) {
-  // The same for the whole workgroup: loads without conditions between them can all be under way at once.
-  let last_column = column_of(column0, B_COLUMNS - 1u);
-  if (row0 + A_ROWS <= p.a_rows && last_column < p.b_rows && depth0 + TILE_K <= end) {
+// `inside`: the workgroup's rows and columns are all there. Loads without conditions between them can all be under way at
+// once.
+fn fetch(item: u32, row0: u32, column0: u32, inside: bool, depth0: u32, end: u32, local: u32) -> Fetched {
+  var fetched: Fetched;
+  if (inside && depth0 + TILE_K <= end) {
     // @repeat F A_FETCHES
     let a_place_F = place(local + F * LANES, A_LINE, a_BY_DEPTH);
-    a_next_F = eight_a(item, row0 + a_place_F.x, depth0 + a_place_F.y);
+    fetched.a_F = eight_a(item, row0 + a_place_F.x, depth0 + a_place_F.y);
     // @end
     // @repeat F B_FETCHES
     let b_place_F = place(local + F * LANES, B_LINE, b_BY_DEPTH);
-    b_next_F = eight_b(item, column_of(column0, b_place_F.x), depth0 + b_place_F.y);
+    fetched.b_F = eight_b(item, column_of(column0, b_place_F.x), depth0 + b_place_F.y);
     // @end
-    return;
+    return fetched;
   }
   // @repeat F A_FETCHES
   let a_place_F = place(local + F * LANES, A_LINE, a_BY_DEPTH);
-  a_next_F = some_of_eight_a(item, row0 + a_place_F.x, depth0 + a_place_F.y, end);
+  fetched.a_F = some_of_eight_a(item, row0 + a_place_F.x, depth0 + a_place_F.y, end);
   // @end
   // @repeat F B_FETCHES
   let b_place_F = place(local + F * LANES, B_LINE, b_BY_DEPTH);
-  b_next_F = some_of_eight_b(item, column_of(column0, b_place_F.x), depth0 + b_place_F.y, end);
+  fetched.b_F = some_of_eight_b(item, column_of(column0, b_place_F.x), depth0 + b_place_F.y, end);
   // @end
+  return fetched;
 }
 
 // Puts what was fetched into a buffer's tiles.
-fn put(local: u32, buffer: u32) {
+fn put(fetched: Fetched, local: u32, buffer: u32) {
   // @repeat F A_FETCHES
   let a_first_F = (local + F * LANES) * 8u;
   let a_at_F = buffer * A_CELLS + (a_first_F / A_LINE * A_PITCH + a_first_F % A_LINE) / PER_CELL;
   // @repeat C CELLS
-  a_tile[a_at_F + C] = cell(a_next_F, C);
+  a_tile[a_at_F + C] = cell(fetched.a_F, C);
   // @end
   // @end
   // @repeat F B_FETCHES
   let b_first_F = (local + F * LANES) * 8u;
   let b_at_F = buffer * B_CELLS + (b_first_F / B_LINE * B_PITCH + b_first_F % B_LINE) / PER_CELL;
   // @repeat C CELLS
-  b_tile[b_at_F + C] = cell(b_next_F, C);
+  b_tile[b_at_F + C] = cell(fetched.b_F, C);
   // @end
   // @end
 }
@@ -153,6 +157,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
   let column0 = at.y * p.tile_columns;
   let begin = slice_of_k * p.slice_depth;
   let end = begin + min(p.slice_depth, p.k - begin);
+  let inside = row0 + A_ROWS <= p.a_rows && column_of(column0, B_COLUMNS - 1u) < p.b_rows;
   let subgroup = local / SUBGROUP;
   let lane = local % SUBGROUP;
   let block_m = subgroup / SUBGROUPS_N;
@@ -183,41 +188,41 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
     // @end
     // @end
     let segment_end = segment + min(p.segment, end - segment);
-    fetch(item, row0, column0, segment, segment_end, local);
+    var fetched = fetch(item, row0, column0, inside, segment, segment_end, local);
     var buffer = 0u;
     for (var depth0 = segment; depth0 < segment_end; depth0 += TILE_K) {
       // Publishes nothing: waits until the previous tiles have been read. Of two buffers the barrier below says that of the
       // other's.
       if (BUFFERS == 1u) { workgroupBarrier(); }
-      put(local, buffer);
+      put(fetched, local, buffer);
       // Publishes both tiles.
       workgroupBarrier();
       // The next tiles are on their way while these are multiplied.
       if (depth0 + TILE_K < segment_end) {
-        fetch(item, row0, column0, depth0 + TILE_K, segment_end, local);
+        fetched = fetch(item, row0, column0, inside, depth0 + TILE_K, segment_end, local);
       }
       for (var roll = 0u; roll < ROLLS; roll += 1u) {
         // @repeat D STEPS
-        {
-        let d = (roll * STEPS + D) * SIZE;
+        let depth_D = (roll * STEPS + D) * SIZE;
         // @repeat N TILES_N
-        let b_column_N = block_n * BLOCK_COLUMNS + N * SIZE;
-        let b_at_N = buffer * B_CELLS + select(d * B_PITCH + b_column_N, b_column_N * B_PITCH + d, b_BY_DEPTH) / PER_CELL;
-        var right_N: Right;
-        if (b_BY_DEPTH) { right_N = coopLoad<Right>(&b_tile[b_at_N], B_PITCH / PER_CELL); }
-        else { right_N = coopLoadT<Right>(&b_tile[b_at_N], B_PITCH / PER_CELL); }
+        let b_column_D_N = block_n * BLOCK_COLUMNS + N * SIZE;
+        let b_at_D_N = buffer * B_CELLS
+          + select(depth_D * B_PITCH + b_column_D_N, b_column_D_N * B_PITCH + depth_D, b_BY_DEPTH) / PER_CELL;
+        var right_D_N: Right;
+        if (b_BY_DEPTH) { right_D_N = coopLoad<Right>(&b_tile[b_at_D_N], B_PITCH / PER_CELL); }
+        else { right_D_N = coopLoadT<Right>(&b_tile[b_at_D_N], B_PITCH / PER_CELL); }
         // @end
         // @repeat M TILES_M
-        let a_row_M = block_m * BLOCK_ROWS + M * SIZE;
-        let a_at_M = buffer * A_CELLS + select(d * A_PITCH + a_row_M, a_row_M * A_PITCH + d, a_BY_DEPTH) / PER_CELL;
-        var left_M: Left;
-        if (a_BY_DEPTH) { left_M = coopLoadT<Left>(&a_tile[a_at_M], A_PITCH / PER_CELL); }
-        else { left_M = coopLoad<Left>(&a_tile[a_at_M], A_PITCH / PER_CELL); }
+        let a_row_D_M = block_m * BLOCK_ROWS + M * SIZE;
+        let a_at_D_M = buffer * A_CELLS
+          + select(depth_D * A_PITCH + a_row_D_M, a_row_D_M * A_PITCH + depth_D, a_BY_DEPTH) / PER_CELL;
+        var left_D_M: Left;
+        if (a_BY_DEPTH) { left_D_M = coopLoadT<Left>(&a_tile[a_at_D_M], A_PITCH / PER_CELL); }
+        else { left_D_M = coopLoad<Left>(&a_tile[a_at_D_M], A_PITCH / PER_CELL); }
         // @repeat N TILES_N
-        sum_M_N = coopMultiplyAdd(left_M, right_N, sum_M_N);
+        sum_M_N = coopMultiplyAdd(left_D_M, right_D_N, sum_M_N);
         // @end
         // @end
-        }
         // @end
       }
       buffer = BUFFERS - 1u - buffer;

@@ -11,12 +11,15 @@ const SINGLES = 1u;
 const PAIRS = 0u;
 const COLUMN_LANES = 1u;
 const DEPTH_LANES = 64u;
+const EIGHTS = 1u;
+const ANY_EIGHTS = 0u;
 struct Params { m: u32, n: u32, k: u32, batch: u32, tiles_m: u32, tiles_n: u32, half_step: u32, slice_depth: u32, groups: u32, b_pitch: u32 }
 @group(0) @binding(0) var<uniform> p: Params;
 fn whole_depths_a(item: u32, row: u32, depth: u32) -> vec4<f32> { return vec4<f32>(); }
 fn at_b(item: u32, row: u32, depth: u32) -> u32 { return row; }
 fn step_b(depths: u32, pitch: u32) -> u32 { return depths; }
 fn whole_block_b(at: u32, pitch: u32, item: u32, row: u32, depth: u32) -> mat4x4<f32> { return mat4x4<f32>(); }
+fn eight_b(item: u32, row: u32, depth: u32) -> mat2x4<f32> { return mat2x4<f32>(); }
 fn depths_a(item: u32, row: u32, depth: u32, end: u32) -> vec4<f32> { return vec4<f32>(); }
 fn block_b(item: u32, row: u32, depth: u32, end: u32) -> mat4x4<f32> { return mat4x4<f32>(); }
 struct Scales { left: f32, right: vec4<f32> }
@@ -60,9 +63,39 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
   var total_R_H = Total();
   // @end
   // @end
+  var begin_of_blocks = begin;
+  // Where columns are read eight depths at a time, EIGHTS times that make a block.
+  // @repeat Z ANY_EIGHTS
+  begin_of_blocks = begin + (max(end, begin) - begin) / (8u * EIGHTS) * (8u * EIGHTS);
+  for (var depth = begin + lane.local / COLUMN_LANES * 8u * EIGHTS; depth < begin_of_blocks; depth += DEPTH_LANES * 8u * EIGHTS) {
+    // All is on its way before the first is used.
+    // @repeat H HALVES
+    // @repeat C 4
+    // @repeat E EIGHTS
+    let right_H_C_E = eight_b(item, loaded_H + C, depth + E * 8u);
+    // @end
+    // @end
+    // @end
+    // @repeat R ROWS
+    // @repeat E EIGHTS
+    let left_R_E_0 = whole_depths_a(item, row_R, depth + E * 8u);
+    let left_R_E_1 = whole_depths_a(item, row_R, depth + E * 8u + 4u);
+    // @end
+    // @repeat H HALVES
+    var part_R_H = vec4<f32>(0.0);
+    // @repeat C 4
+    // @repeat E EIGHTS
+    part_R_H[C] += dot(left_R_E_0, right_H_C_E[0]) + dot(left_R_E_1, right_H_C_E[1]);
+    // @end
+    // @end
+    total_R_H = drain(total_R_H, part_R_H, group_scales(item, row_R, loaded_H, depth));
+    // @end
+    // @end
+  }
+  // @end
   let whole_end = begin + (max(end, begin) - begin) / 4u * 4u;
   let first = lane.local / COLUMN_LANES * 4u;
-  for (var depth = begin + first; depth < whole_end; depth += DEPTH_LANES * 4u) {
+  for (var depth = begin_of_blocks + first; depth < whole_end; depth += DEPTH_LANES * 4u) {
     // @repeat H HALVES
     let right_H = whole_block_b(start_H + step_b(depth, b_pitch), b_pitch, item, loaded_H, depth);
     // @end

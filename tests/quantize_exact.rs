@@ -29,7 +29,8 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
         ],
         ..Default::default()
     };
-    let desc = StageDesc { label: "exact", shader: &shader, binding_bytes: &[4, 4, 4], checked: false };
+    let desc =
+        StageDesc { label: "exact", shader: &shader, binding_bytes: &[4, 4, 4], checks: Checks::Indices };
     let stage = ComputeStage::new(gpu.device(), &desc).unwrap();
     let (left, right): (Vec<u32>, Vec<u32>) = pairs.iter().copied().unzip();
     let buffers = [

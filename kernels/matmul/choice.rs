@@ -121,6 +121,17 @@ fn fits_f16(desc: &MatmulDesc) -> bool {
     fits(desc.a.format) && fits(desc.b.format)
 }
 
+/// How many eights of depths of a column of B the vector shaders read at a time, 16 bytes if they can; none where columns
+/// are no neighbours in memory, or f16 does not hold their elements.
+pub(super) fn eights(desc: &MatmulDesc, variant: Variant, capabilities: &Capabilities) -> u32 {
+    let reads = variant != VECTOR_LANES && desc.b.transposed && capabilities.has(Tier::F16);
+    match desc.b.format {
+        Format::F16 if reads => 1,
+        Format::E4m3 | Format::E5m2 | Format::I8 if reads => 2,
+        _ => 0,
+    }
+}
+
 /// How a tiled shader spreads a tile: lanes, and blocks of 4 x 4 to a lane, each along rows and columns.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Tile {

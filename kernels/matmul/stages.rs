@@ -209,7 +209,10 @@ impl Product<'_> {
         // Of a pair by rows, the second half starts n further.
         let halves = if self.desc.pair.is_some() && which == 1 && !by_depth { self.desc.n } else { 0 };
         let aligned = |to| [pitch, self.start(names.name), halves].iter().all(|at| at.is_multiple_of(to));
+        let by_eights = which == 1 && matches!(self.shape.kind, Kind::Vector { eights: 1.., .. });
         let load = match self.variant {
+            _ if by_eights && aligned(8) => Load::Eights,
+            _ if by_eights => Load::Together,
             choice::TILED_F16 if aligned(4) => Load::NativeWide,
             choice::TILED_F16 => Load::Native,
             choice::COOPERATIVE if aligned(8) => Load::Eights,
@@ -228,6 +231,10 @@ impl Product<'_> {
             let builder = builder.halves(names.name, load);
             let eights = include_str!("../../shaders/shared/matmul_eights.wgsl");
             return builder.part_for(names.name, "matmul_eights", eights);
+        }
+        if by_eights {
+            let depths = include_str!("../../shaders/shared/matmul_eight_depths.wgsl");
+            return builder.halves(names.name, load).part_for(names.name, "matmul_eight_depths", depths);
         }
         builder
     }
@@ -287,13 +294,16 @@ impl Product<'_> {
         let segments = segment.map_or(1, |segment| depth.div_ceil(segment));
         let (builder, iterations) = match shape.kind {
             Kind::Tiled(tile) => self.tiled(builder, tile, depth),
-            Kind::Vector { rows, column_lanes, depth_lanes, halves } => {
+            Kind::Vector { rows, column_lanes, depth_lanes, halves, eights } => {
                 let builder = builder
                     .constant("ROWS", rows)
                     .constant("HALVES", halves)
                     .constant("COLUMN_HALVES", if pairs == 1 { 1 } else { halves })
                     .constant("COLUMN_LANES", column_lanes)
-                    .constant("DEPTH_LANES", depth_lanes);
+                    .constant("DEPTH_LANES", depth_lanes)
+                    .constant("EIGHTS", eights.max(1))
+                    .constant("ANY_EIGHTS", eights.min(1));
+                let builder = if eights > 0 { builder.enable("f16") } else { builder };
                 (
                     self.vector(builder),
                     depth.div_ceil(4 * depth_lanes as usize) + 8 * (rows * halves) as usize,
@@ -383,6 +393,7 @@ impl Product<'_> {
         };
         let strip_tiles = cooperative.strip_tiles();
         builder
+            .proven()
             .enable("wgpu_cooperative_matrix")
             .constant("SUBGROUP", cooperative.subgroup)
             .constant("SUBGROUPS_M", cooperative.subgroups[0])

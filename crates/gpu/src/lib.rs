@@ -30,7 +30,7 @@ pub use compose::{
 };
 pub use error::GpuError;
 pub use open::{Gpu, OpenOptions, adapters};
-pub use pipeline::{ComputeStage, StageDesc};
+pub use pipeline::{Checks, ComputeStage, StageDesc};
 pub use scope::{ErrorScopes, with_scopes};
 pub use timing::{Stopwatch, Timing};
 pub use wgpu;

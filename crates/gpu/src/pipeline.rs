@@ -9,8 +9,21 @@ pub struct StageDesc<'a> {
     pub shader: &'a Shader,
     /// Bytes each binding takes at least, in order.
     pub binding_bytes: &'a [u64],
-    /// Keeps wgpu's run-time checks of loops.
-    pub checked: bool,
+    /// What wgpu checks while it runs.
+    pub checks: Checks,
+}
+
+/// What wgpu checks while a shader runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Checks {
+    /// Everything.
+    #[default]
+    All,
+    /// Indices, but not how often loops run.
+    Indices,
+    /// Nothing: for shaders whose indices of workgroup memory are right whatever the tensors hold, on backends where the
+    /// driver itself keeps accesses within buffers.
+    None,
 }
 
 /// One dispatch, compiled: a pipeline, its layout and its parameters.
@@ -31,13 +44,13 @@ impl ComputeStage {
             let params = uniform(device, desc.label, &desc.shader.param_words());
             let layout = bind_group_layout(device, desc, params.as_ref().map_or(16, wgpu::Buffer::size));
             let source = desc.shader.compose();
-            let module = if desc.checked {
+            let module = if desc.checks == Checks::All {
                 device.create_shader_module(wgpu::ShaderModuleDescriptor {
                     label: Some(desc.label),
                     source: wgpu::ShaderSource::Wgsl(source.into()),
                 })
             } else {
-                trusted::module_without_loop_bounding(device, desc.label, &source)
+                trusted::module(device, desc.label, &source, desc.checks)
             };
             let pipeline_layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
                 label: Some(desc.label),
@@ -51,7 +64,7 @@ impl ComputeStage {
                 entry_point: Some("main"),
                 compilation_options: wgpu::PipelineCompilationOptions {
                     // Every kernel writes workgroup memory before it reads it.
-                    zero_initialize_workgroup_memory: desc.checked,
+                    zero_initialize_workgroup_memory: desc.checks == Checks::All,
                     ..Default::default()
                 },
                 cache: None,

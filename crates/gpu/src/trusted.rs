@@ -1,6 +1,8 @@
 //! The one place with `unsafe`.
 #![allow(unsafe_code)]
 
+use crate::Checks;
+
 /// The token that enables wgpu's experimental features.
 pub(crate) fn experimental(enabled: bool) -> wgpu::ExperimentalFeatures {
     if enabled {
@@ -12,17 +14,19 @@ pub(crate) fn experimental(enabled: bool) -> wgpu::ExperimentalFeatures {
     }
 }
 
-/// A module without the counter and branch that wgpu adds to every loop; buffer and array accesses stay checked.
-pub(crate) fn module_without_loop_bounding(
-    device: &wgpu::Device,
-    label: &str,
-    source: &str,
-) -> wgpu::ShaderModule {
+/// A module without the counter and branch that wgpu adds to every loop, and without checks of indices where that is asked for.
+pub(crate) fn module(device: &wgpu::Device, label: &str, source: &str, checks: Checks) -> wgpu::ShaderModule {
     let descriptor =
         wgpu::ShaderModuleDescriptor { label: Some(label), source: wgpu::ShaderSource::Wgsl(source.into()) };
-    let checks =
-        wgpu::ShaderRuntimeChecks { force_loop_bounding: false, ..wgpu::ShaderRuntimeChecks::checked() };
+    let all = wgpu::ShaderRuntimeChecks::checked();
+    let checks = wgpu::ShaderRuntimeChecks {
+        force_loop_bounding: checks == Checks::All,
+        bounds_checks: checks != Checks::None,
+        ..all
+    };
     // SAFETY: loop bounding protects against loops that never end. Every loop of our shaders counts up to a size that
-    // the host has checked, so it ends; the bounds checks that keep memory safe stay on.
+    // the host has checked, so it ends. Checks of indices are left out only for shaders of this crate that index workgroup
+    // memory by constants and by the numbers of invocations, which the shader's own sizes bound; wgpu opens every Vulkan
+    // device with robust buffer access, so that whatever a tensor holds, no access leaves its buffer.
     unsafe { device.create_shader_module_trusted(descriptor, checks) }
 }

@@ -3,7 +3,8 @@
 use super::cases::Unit;
 use super::clock::Clock;
 use langevin::gpu::{
-    Access, Binding, ComputeStage, CoopShape, Element, GpuError, ParamValue, Shader, ShaderPart, StageDesc,
+    Access, Binding, Checks, ComputeStage, CoopShape, Element, GpuError, ParamValue, Shader, ShaderPart,
+    StageDesc,
 };
 use langevin::{Capabilities, Gpu, Tier, wgpu};
 use serde::{Deserialize, Serialize};
@@ -147,7 +148,7 @@ impl Probe {
         groups: [u32; 2],
         per_row: u32,
     ) -> Result<Self, GpuError> {
-        let desc = StageDesc { label: "ceiling", shader, binding_bytes: bytes, checked: false };
+        let desc = StageDesc { label: "ceiling", shader, binding_bytes: bytes, checks: Checks::Indices };
         let stage = ComputeStage::new(gpu.device(), &desc)?;
         let buffer = |&bytes: &u64| random_buffer(gpu, bytes);
         let buffers = bytes.iter().map(buffer).collect::<Result<Vec<_>, _>>()?;
