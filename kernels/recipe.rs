@@ -154,9 +154,9 @@ impl StageBuilder {
                 self.shader.parts.push(together(dtype));
                 ("load8_quads", include_str!("../shaders/shared/load8_quads.wgsl"), Element::Word)
             }
-            (2, Load::Eights) if dtype == Format::F16.into() => {
-                let text = include_str!("../shaders/shared/load16_native_eights.wgsl");
-                ("load16_native_eights", text, Element::Mat2x4F16)
+            (2, Load::Eights) => {
+                self.shader.parts.push(together(dtype));
+                ("load16_eights", include_str!("../shaders/shared/load16_eights.wgsl"), Element::Vec4Word)
             }
             (1, Load::Eights) => {
                 self.shader.parts.push(together(dtype));
@@ -187,10 +187,12 @@ impl StageBuilder {
 
     /// Gives the shader `halves_NAME`, eight elements of a tensor as f16, which holds them.
     pub(crate) fn halves(mut self, name: &'static str, load: Load) -> Self {
-        let eights = include_str!("../shaders/shared/halves_eights.wgsl");
+        let eights = include_str!("../shaders/shared/halves_of_8.wgsl");
         let codec = match (self.dtype(name), load) {
-            // Its loads have it.
-            (Some(Dtype::Number(Format::F16)), Load::Eights) => return self,
+            (Some(Dtype::Number(Format::F16)), Load::Eights) => {
+                let words = include_str!("../shaders/shared/halves_of_16.wgsl");
+                return self.part_for(name, "halves_of_16", words);
+            }
             (Some(Dtype::Number(Format::E4m3)), Load::Eights) => {
                 ShaderPart::new("e4m3_halves", include_str!("../shaders/format/e4m3_halves.wgsl"))
             }
@@ -206,7 +208,7 @@ impl StageBuilder {
             }
         };
         self.shader.parts.push(codec);
-        self.part_for(name, "halves_eights", eights)
+        self.part_for(name, "halves_of_8", eights)
     }
 
     /// Gives the shader `load_NAME` and `load4_NAME` of a tensor that it does not read.

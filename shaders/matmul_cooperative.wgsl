@@ -35,10 +35,14 @@ const b_BY_DEPTH = false;
 const SEGMENTED = false;
 struct Params { k: u32, batch: u32, tiles_m: u32, tiles_n: u32, tile_columns: u32, half_step: u32, segment: u32, slice_depth: u32, groups: u32, a_rows: u32, b_rows: u32 }
 @group(0) @binding(0) var<uniform> p: Params;
-fn eight_a(item: u32, row: u32, depth: u32) -> mat2x4<f16> { return mat2x4<f16>(); }
-fn eight_b(item: u32, row: u32, depth: u32) -> mat2x4<f16> { return mat2x4<f16>(); }
-fn some_of_eight_a(item: u32, row: u32, depth: u32, end: u32) -> mat2x4<f16> { return mat2x4<f16>(); }
-fn some_of_eight_b(item: u32, row: u32, depth: u32, end: u32) -> mat2x4<f16> { return mat2x4<f16>(); }
+alias Raw_a = vec2<u32>;
+alias Raw_b = vec2<u32>;
+fn raw_eight_a(item: u32, row: u32, depth: u32) -> Raw_a { return Raw_a(row); }
+fn raw_eight_b(item: u32, row: u32, depth: u32) -> Raw_b { return Raw_b(row); }
+fn eight_a(raw: Raw_a, item: u32, row: u32, depth: u32) -> mat2x4<f16> { return mat2x4<f16>(); }
+fn eight_b(raw: Raw_b, item: u32, row: u32, depth: u32) -> mat2x4<f16> { return mat2x4<f16>(); }
+fn some_of_eight_a(eight: mat2x4<f16>, row: u32, depth: u32, end: u32) -> mat2x4<f16> { return eight; }
+fn some_of_eight_b(eight: mat2x4<f16>, row: u32, depth: u32, end: u32) -> mat2x4<f16> { return eight; }
 struct Scales { left: f32, right: vec4<f32> }
 fn group_scales(item: u32, row: u32, column: u32, depth: u32) -> Scales { return Scales(1.0, vec4<f32>(1.0)); }
 fn drain(total: Total, part: vec4<f32>, scales: Scales) -> Total { return total + part * scales.left * scales.right; }
@@ -73,16 +77,6 @@ var<workgroup> b_tile: array<Cell, BUFFERS * B_CELLS>;
 // SIZE rows of every subgroup's block, STRIP columns at a time.
 var<workgroup> strip: array<f32, SIZE * STRIP * SUBGROUPS_M * SUBGROUPS_N>;
 
-// What an invocation brings for the next tiles: eight neighbours at a time.
-struct Fetched {
-  // @repeat F A_FETCHES
-  a_F: mat2x4<f16>,
-  // @end
-  // @repeat F B_FETCHES
-  b_F: mat2x4<f16>,
-  // @end
-}
-
 // The row or column, and the depth, of the first of eight.
 fn place(eight: u32, line: u32, by_depth: bool) -> vec2<u32> {
   let first = eight * 8u;
@@ -94,50 +88,6 @@ fn place(eight: u32, line: u32, by_depth: bool) -> vec2<u32> {
 fn column_of(column0: u32, local_column: u32) -> u32 {
   let within = local_column % BLOCK_COLUMNS;
   return column0 + local_column / BLOCK_COLUMNS * p.tile_columns / SUBGROUPS_N + within % HALF + within / HALF * p.half_step;
-}
-
-// `inside`: the workgroup's rows and columns are all there. Loads without conditions between them can all be under way at
-// once.
-fn fetch(item: u32, row0: u32, column0: u32, inside: bool, depth0: u32, end: u32, local: u32) -> Fetched {
-  var fetched: Fetched;
-  if (inside && depth0 + TILE_K <= end) {
-    // @repeat F A_FETCHES
-    let a_place_F = place(local + F * LANES, A_LINE, a_BY_DEPTH);
-    fetched.a_F = eight_a(item, row0 + a_place_F.x, depth0 + a_place_F.y);
-    // @end
-    // @repeat F B_FETCHES
-    let b_place_F = place(local + F * LANES, B_LINE, b_BY_DEPTH);
-    fetched.b_F = eight_b(item, column_of(column0, b_place_F.x), depth0 + b_place_F.y);
-    // @end
-    return fetched;
-  }
-  // @repeat F A_FETCHES
-  let a_place_F = place(local + F * LANES, A_LINE, a_BY_DEPTH);
-  fetched.a_F = some_of_eight_a(item, row0 + a_place_F.x, depth0 + a_place_F.y, end);
-  // @end
-  // @repeat F B_FETCHES
-  let b_place_F = place(local + F * LANES, B_LINE, b_BY_DEPTH);
-  fetched.b_F = some_of_eight_b(item, column_of(column0, b_place_F.x), depth0 + b_place_F.y, end);
-  // @end
-  return fetched;
-}
-
-// Puts what was fetched into a buffer's tiles.
-fn put(fetched: Fetched, local: u32, buffer: u32) {
-  // @repeat F A_FETCHES
-  let a_first_F = (local + F * LANES) * 8u;
-  let a_at_F = buffer * A_CELLS + (a_first_F / A_LINE * A_PITCH + a_first_F % A_LINE) / PER_CELL;
-  // @repeat C CELLS
-  a_tile[a_at_F + C] = cell(fetched.a_F, C);
-  // @end
-  // @end
-  // @repeat F B_FETCHES
-  let b_first_F = (local + F * LANES) * 8u;
-  let b_at_F = buffer * B_CELLS + (b_first_F / B_LINE * B_PITCH + b_first_F % B_LINE) / PER_CELL;
-  // @repeat C CELLS
-  b_tile[b_at_F + C] = cell(fetched.b_F, C);
-  // @end
-  // @end
 }
 
 @compute @workgroup_size(LANES)
@@ -157,6 +107,20 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
   let column0 = at.y * p.tile_columns;
   let begin = slice_of_k * p.slice_depth;
   let end = begin + min(p.slice_depth, p.k - begin);
+  // The eights that this invocation stages: where they come from, and the cell that they go to.
+  // @repeat F A_FETCHES
+  let a_place_F = place(local + F * LANES, A_LINE, a_BY_DEPTH);
+  let a_row_F = row0 + a_place_F.x;
+  let a_first_F = (local + F * LANES) * 8u;
+  let a_cell_F = (a_first_F / A_LINE * A_PITCH + a_first_F % A_LINE) / PER_CELL;
+  // @end
+  // @repeat F B_FETCHES
+  let b_place_F = place(local + F * LANES, B_LINE, b_BY_DEPTH);
+  let b_row_F = column_of(column0, b_place_F.x);
+  let b_first_F = (local + F * LANES) * 8u;
+  let b_cell_F = (b_first_F / B_LINE * B_PITCH + b_first_F % B_LINE) / PER_CELL;
+  // @end
+  // Whether the workgroup's rows and columns are all there.
   let inside = row0 + A_ROWS <= p.a_rows && column_of(column0, B_COLUMNS - 1u) < p.b_rows;
   let subgroup = local / SUBGROUP;
   let lane = local % SUBGROUP;
@@ -188,19 +152,41 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
     // @end
     // @end
     let segment_end = segment + min(p.segment, end - segment);
-    var fetched = fetch(item, row0, column0, inside, segment, segment_end, local);
+    // @repeat F A_FETCHES
+    var a_next_F = raw_eight_a(item, a_row_F, segment + a_place_F.y);
+    // @end
+    // @repeat F B_FETCHES
+    var b_next_F = raw_eight_b(item, b_row_F, segment + b_place_F.y);
+    // @end
     var buffer = 0u;
     for (var depth0 = segment; depth0 < segment_end; depth0 += TILE_K) {
       // Publishes nothing: waits until the previous tiles have been read. Of two buffers the barrier below says that of the
       // other's.
       if (BUFFERS == 1u) { workgroupBarrier(); }
-      put(fetched, local, buffer);
+      let whole = inside && depth0 + TILE_K <= segment_end;
+      // @repeat F A_FETCHES
+      var a_eight_F = eight_a(a_next_F, item, a_row_F, depth0 + a_place_F.y);
+      if (!whole) { a_eight_F = some_of_eight_a(a_eight_F, a_row_F, depth0 + a_place_F.y, segment_end); }
+      // @repeat C CELLS
+      a_tile[buffer * A_CELLS + a_cell_F + C] = cell(a_eight_F, C);
+      // @end
+      // @end
+      // @repeat F B_FETCHES
+      var b_eight_F = eight_b(b_next_F, item, b_row_F, depth0 + b_place_F.y);
+      if (!whole) { b_eight_F = some_of_eight_b(b_eight_F, b_row_F, depth0 + b_place_F.y, segment_end); }
+      // @repeat C CELLS
+      b_tile[buffer * B_CELLS + b_cell_F + C] = cell(b_eight_F, C);
+      // @end
+      // @end
       // Publishes both tiles.
       workgroupBarrier();
-      // The next tiles are on their way while these are multiplied.
-      if (depth0 + TILE_K < segment_end) {
-        fetched = fetch(item, row0, column0, inside, depth0 + TILE_K, segment_end, local);
-      }
+      // The next tiles, if any, are on their way while these are multiplied: nothing waits for them before.
+      // @repeat F A_FETCHES
+      a_next_F = raw_eight_a(item, a_row_F, depth0 + TILE_K + a_place_F.y);
+      // @end
+      // @repeat F B_FETCHES
+      b_next_F = raw_eight_b(item, b_row_F, depth0 + TILE_K + b_place_F.y);
+      // @end
       for (var roll = 0u; roll < ROLLS; roll += 1u) {
         // @repeat D STEPS
         let depth_D = (roll * STEPS + D) * SIZE;

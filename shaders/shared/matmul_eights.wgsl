@@ -1,16 +1,25 @@
 // Eight neighbours in memory of a factor of a product as f16: depths of a row, or rows at a depth. TENSOR stands for its
-// name.
+// name. They are read as they are stored and decoded where they are used: whoever decodes waits for the memory.
 // @stand-in begin
 enable f16;
 const TENSOR_HAS_ZERO = false;
 const TENSOR_BY_DEPTH = true;
-struct Params { TENSOR_rows: u32 }
+struct Params { TENSOR_rows: u32, k: u32 }
 @group(0) @binding(0) var<uniform> p: Params;
-fn halves_TENSOR(i: u32) -> mat2x4<f16> { return mat2x4<f16>(); }
+alias Raw_TENSOR = vec2<u32>;
+fn raw_TENSOR(i: u32) -> Raw_TENSOR { return Raw_TENSOR(i); }
+fn halves_TENSOR(raw: Raw_TENSOR) -> mat2x4<f16> { return mat2x4<f16>(); }
 fn at_TENSOR(item: u32, row: u32, depth: u32) -> u32 { return row + depth; }
 fn zero_TENSOR(item: u32, row: u32, depth: u32) -> f32 { return 0.0; }
 fn below(first: u32, end: u32) -> vec4<bool> { return vec4<bool>(first < end); }
 // @stand-in end
+// Rows past the last one, and depths, read some that are there.
+fn raw_eight_TENSOR(item: u32, row: u32, depth: u32) -> Raw_TENSOR {
+  let last_row = select((p.TENSOR_rows - 1u) / 8u * 8u, p.TENSOR_rows - 1u, TENSOR_BY_DEPTH);
+  let last_depth = select(p.k - 1u, (p.k - 1u) / 8u * 8u, TENSOR_BY_DEPTH);
+  return raw_TENSOR(at_TENSOR(item, min(row, last_row), min(depth, last_depth)));
+}
+
 fn zeros_TENSOR(item: u32, row: u32, depth: u32) -> vec4<f32> {
   if (TENSOR_BY_DEPTH) {
     return vec4<f32>(zero_TENSOR(item, row, depth));
@@ -20,8 +29,8 @@ fn zeros_TENSOR(item: u32, row: u32, depth: u32) -> vec4<f32> {
 }
 
 // All of them are there.
-fn eight_TENSOR(item: u32, row: u32, depth: u32) -> mat2x4<f16> {
-  let eight = halves_TENSOR(at_TENSOR(item, row, depth));
+fn eight_TENSOR(raw: Raw_TENSOR, item: u32, row: u32, depth: u32) -> mat2x4<f16> {
+  let eight = halves_TENSOR(raw);
   if (!TENSOR_HAS_ZERO) {
     return eight;
   }
@@ -31,13 +40,12 @@ fn eight_TENSOR(item: u32, row: u32, depth: u32) -> mat2x4<f16> {
 }
 
 // Depths from `end` on, and rows past the last one, count as zero whatever lies there.
-fn some_of_eight_TENSOR(item: u32, row: u32, depth: u32, end: u32) -> mat2x4<f16> {
+fn some_of_eight_TENSOR(eight: mat2x4<f16>, row: u32, depth: u32, end: u32) -> mat2x4<f16> {
   if (row >= p.TENSOR_rows || depth >= end) {
     return mat2x4<f16>();
   }
   let first = select(row, depth, TENSOR_BY_DEPTH);
   let last = select(p.TENSOR_rows, end, TENSOR_BY_DEPTH);
-  let eight = eight_TENSOR(item, row, depth);
   return mat2x4<f16>(select(vec4<f16>(0.0), eight[0], below(first, last)),
                      select(vec4<f16>(0.0), eight[1], below(first + 4u, last)));
 }

@@ -47,8 +47,6 @@ pub enum Element {
     Atomic,
     /// `vec4<f16>`; needs the feature, and the binding's size is a multiple of 8 bytes.
     Vec4F16,
-    /// `mat2x4<f16>`; needs the feature, and the binding's size is a multiple of 16 bytes.
-    Mat2x4F16,
 }
 
 impl Element {
@@ -60,7 +58,6 @@ impl Element {
             Self::Vec2F16 => "vec2<f16>",
             Self::Atomic => "atomic<u32>",
             Self::Vec4F16 => "vec4<f16>",
-            Self::Mat2x4F16 => "mat2x4<f16>",
         }
     }
 }
