@@ -20,9 +20,6 @@ const STRIP_TILES = 1u;
 const PASSES = 1u;
 const SHARE = 2u;
 const TILE_K = 32u;
-const STEPS = 4u;
-const ROLLS = 1u;
-const BUFFERS = 1u;
 const CELLS = 2u;
 alias Cell = vec4<f16>;
 fn cell(eight: mat2x4<f16>, index: u32) -> Cell { return eight[index]; }
@@ -72,8 +69,8 @@ const PER_CELL = 8u / CELLS;
 const A_CELLS = A_ROWS * TILE_K / A_LINE * A_PITCH / PER_CELL;
 const B_CELLS = B_COLUMNS * TILE_K / B_LINE * B_PITCH / PER_CELL;
 
-var<workgroup> a_tile: array<Cell, BUFFERS * A_CELLS>;
-var<workgroup> b_tile: array<Cell, BUFFERS * B_CELLS>;
+var<workgroup> a_tile: array<Cell, A_CELLS>;
+var<workgroup> b_tile: array<Cell, B_CELLS>;
 // SIZE rows of every subgroup's block, STRIP columns at a time.
 var<workgroup> strip: array<f32, SIZE * STRIP * SUBGROUPS_M * SUBGROUPS_N>;
 
@@ -158,24 +155,22 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
     // @repeat F B_FETCHES
     var b_next_F = raw_eight_b(item, b_row_F, segment + b_place_F.y);
     // @end
-    var buffer = 0u;
     for (var depth0 = segment; depth0 < segment_end; depth0 += TILE_K) {
-      // Publishes nothing: waits until the previous tiles have been read. Of two buffers the barrier below says that of the
-      // other's.
-      if (BUFFERS == 1u) { workgroupBarrier(); }
+      // Publishes nothing: waits until the previous tiles have been read.
+      workgroupBarrier();
       let whole = inside && depth0 + TILE_K <= segment_end;
       // @repeat F A_FETCHES
       var a_eight_F = eight_a(a_next_F, item, a_row_F, depth0 + a_place_F.y);
       if (!whole) { a_eight_F = some_of_eight_a(a_eight_F, a_row_F, depth0 + a_place_F.y, segment_end); }
       // @repeat C CELLS
-      a_tile[buffer * A_CELLS + a_cell_F + C] = cell(a_eight_F, C);
+      a_tile[a_cell_F + C] = cell(a_eight_F, C);
       // @end
       // @end
       // @repeat F B_FETCHES
       var b_eight_F = eight_b(b_next_F, item, b_row_F, depth0 + b_place_F.y);
       if (!whole) { b_eight_F = some_of_eight_b(b_eight_F, b_row_F, depth0 + b_place_F.y, segment_end); }
       // @repeat C CELLS
-      b_tile[buffer * B_CELLS + b_cell_F + C] = cell(b_eight_F, C);
+      b_tile[b_cell_F + C] = cell(b_eight_F, C);
       // @end
       // @end
       // Publishes both tiles.
@@ -187,31 +182,25 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
       // @repeat F B_FETCHES
       b_next_F = raw_eight_b(item, b_row_F, depth0 + TILE_K + b_place_F.y);
       // @end
-      for (var roll = 0u; roll < ROLLS; roll += 1u) {
-        // @repeat D STEPS
-        let depth_D = (roll * STEPS + D) * SIZE;
+      for (var depth = 0u; depth < TILE_K; depth += SIZE) {
         // @repeat N TILES_N
-        let b_column_D_N = block_n * BLOCK_COLUMNS + N * SIZE;
-        let b_at_D_N = buffer * B_CELLS
-          + select(depth_D * B_PITCH + b_column_D_N, b_column_D_N * B_PITCH + depth_D, b_BY_DEPTH) / PER_CELL;
-        var right_D_N: Right;
-        if (b_BY_DEPTH) { right_D_N = coopLoad<Right>(&b_tile[b_at_D_N], B_PITCH / PER_CELL); }
-        else { right_D_N = coopLoadT<Right>(&b_tile[b_at_D_N], B_PITCH / PER_CELL); }
+        let b_column_N = block_n * BLOCK_COLUMNS + N * SIZE;
+        let b_at_N = select(depth * B_PITCH + b_column_N, b_column_N * B_PITCH + depth, b_BY_DEPTH) / PER_CELL;
+        var right_N: Right;
+        if (b_BY_DEPTH) { right_N = coopLoad<Right>(&b_tile[b_at_N], B_PITCH / PER_CELL); }
+        else { right_N = coopLoadT<Right>(&b_tile[b_at_N], B_PITCH / PER_CELL); }
         // @end
         // @repeat M TILES_M
-        let a_row_D_M = block_m * BLOCK_ROWS + M * SIZE;
-        let a_at_D_M = buffer * A_CELLS
-          + select(depth_D * A_PITCH + a_row_D_M, a_row_D_M * A_PITCH + depth_D, a_BY_DEPTH) / PER_CELL;
-        var left_D_M: Left;
-        if (a_BY_DEPTH) { left_D_M = coopLoadT<Left>(&a_tile[a_at_D_M], A_PITCH / PER_CELL); }
-        else { left_D_M = coopLoad<Left>(&a_tile[a_at_D_M], A_PITCH / PER_CELL); }
+        let a_row_M = block_m * BLOCK_ROWS + M * SIZE;
+        let a_at_M = select(depth * A_PITCH + a_row_M, a_row_M * A_PITCH + depth, a_BY_DEPTH) / PER_CELL;
+        var left_M: Left;
+        if (a_BY_DEPTH) { left_M = coopLoadT<Left>(&a_tile[a_at_M], A_PITCH / PER_CELL); }
+        else { left_M = coopLoad<Left>(&a_tile[a_at_M], A_PITCH / PER_CELL); }
         // @repeat N TILES_N
-        sum_M_N = coopMultiplyAdd(left_D_M, right_D_N, sum_M_N);
-        // @end
+        sum_M_N = coopMultiplyAdd(left_M, right_N, sum_M_N);
         // @end
         // @end
       }
-      buffer = BUFFERS - 1u - buffer;
     }
     // @repeat M TILES_M
     // @repeat P PASSES

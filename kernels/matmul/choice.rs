@@ -28,19 +28,21 @@ pub(super) const BROADCAST: Variant = Variant {
 pub(super) const VECTOR_SUBGROUP: Variant = Variant {
     name: "vector_subgroup",
     tier: Tier::Subgroup,
-    reason: "few rows, and k is contiguous in B: subgroups add up without barriers. Not measured on a GPU",
+    reason: "few rows, and k is contiguous in B: subgroups add up without barriers. \
+             1 x 8192 x 16384 on an H200: f16 73 us, i8 48, 3.7 and 2.8 TB/s",
 };
 
 pub(super) const VECTOR: Variant = Variant {
     name: "vector",
     tier: Tier::Portable,
-    reason: "few rows: bound by reading B once. Not measured on a GPU",
+    reason: "few rows: bound by reading B once. 1 x 4096 x 4096 f32 on an H200: 28 us",
 };
 
 pub(super) const COOPERATIVE: Variant = Variant {
     name: "cooperative",
     tier: Tier::Cooperative,
-    reason: "matrix units do several times the work of the others. Not measured on a GPU",
+    reason: "matrix units do several times the work of the others. \
+             4096^3 f16 on an H200: 0.66 ms; tiled 4.2, tiled_f16 4.4",
 };
 
 pub(super) const DOT4: Variant = Variant {
@@ -52,10 +54,15 @@ pub(super) const DOT4: Variant = Variant {
 pub(super) const TILED_F16: Variant = Variant {
     name: "tiled_f16",
     tier: Tier::F16,
-    reason: "f16 holds both operands, in half the workgroup memory. Not measured on a GPU",
+    reason: "f16 holds both operands, in half the workgroup memory: to be asked for by name. \
+             4096^3 on an H200: 4.4 ms; tiled 4.2",
 };
 
-pub(super) const TILED: Variant = Variant { name: "tiled", tier: Tier::Portable, reason: "runs everywhere" };
+pub(super) const TILED: Variant = Variant {
+    name: "tiled",
+    tier: Tier::Portable,
+    reason: "runs everywhere. 4096^3 f32 on an H200: 3.9 ms, 36 TFLOP/s",
+};
 
 /// One line of the table of choices.
 struct Choice {
@@ -80,8 +87,8 @@ const CHOICES: [Choice; 11] = [
         when: |desc, capabilities| fits_f16(desc) && Cooperative::of(desc, capabilities).is_some(),
     },
     Choice { variant: DOT4, when: |desc, _| desc.is_integer() },
-    Choice { variant: TILED_F16, when: |desc, _| fits_f16(desc) },
     Choice { variant: TILED, when: |_, _| true },
+    Choice { variant: TILED_F16, when: |desc, _| fits_f16(desc) },
     Choice { variant: VECTOR_SUBGROUP, when: |desc, _| !desc.batch_invariant && desc.b.transposed },
     Choice { variant: VECTOR, when: |desc, _| !desc.batch_invariant },
 ];
@@ -141,14 +148,15 @@ pub(super) struct Tile {
     pub(super) columns: u32,
 }
 
-/// 32 x 32, 64 x 64 and 128 x 128, from what others found on GPUs; not measured here.
+/// 32 x 32, 64 x 64 and 128 x 128. 4096^3 f32 on an H200: the last takes 3.9 ms; with 8 x 16 lanes of 4 x 2 blocks 4.4, with
+/// 8 x 8 lanes of 4 x 4 12.5.
 const TILES: [Tile; 3] = [
     Tile { row_lanes: 8, column_lanes: 4, rows: 1, columns: 2 },
     Tile { row_lanes: 8, column_lanes: 8, rows: 2, columns: 2 },
     Tile { row_lanes: 16, column_lanes: 16, rows: 2, columns: 2 },
 ];
 
-/// A large GPU has about that many places for workgroups (an H200 132); fewer tiles leave some empty. Not measured.
+/// A large GPU has about that many places for workgroups (an H200 132); fewer tiles leave some empty.
 const WANTED_GROUPS: usize = 128;
 
 impl Tile {
@@ -201,10 +209,6 @@ pub(super) struct Cooperative {
     pub(super) tiles: [u32; 2],
     /// Depths that are staged at a time.
     pub(super) depth: u32,
-    /// Tiles of each operand in workgroup memory: with two, one is written while the other is read.
-    pub(super) buffers: u32,
-    /// Depths of matrices that are written out; the rest is a loop.
-    pub(super) steps: u32,
     /// Elements to a cell of workgroup memory: four are written at once; Metal loads matrices from single ones only.
     pub(super) cell: u32,
 }
@@ -214,8 +218,9 @@ impl Cooperative {
     ///
     /// The largest tile of which there are enough, or the smallest. What a tile of R x C of f16 does for a byte that it
     /// reads is R C / (R + C): 128 x 256 do 85 operations, 128 x 128 64, 64 x 64 32. At 6 TB/s of a large GPU's L2 that
-    /// allows 500, 400 and 200 TFLOP/s. A block of 64 x 64 to a subgroup of 32 holds 128 registers of sums. Not measured
-    /// on a GPU.
+    /// allows 500, 400 and 200 TFLOP/s. A block of 64 x 64 to a subgroup of 32 holds 128 registers of sums. 4096^3 of f16 on
+    /// an H200: 128 x 256 take 0.66 ms, 256 x 128 0.92, 128 x 128 0.83, the same with two buffers of workgroup memory 1.3,
+    /// with blocks of 64 x 32 1.2. Loads and stores of tiles left out, 128 x 256 would take 0.35.
     pub(super) fn of(desc: &MatmulDesc, capabilities: &Capabilities) -> Option<Self> {
         let &CoopShape { size } = capabilities.coop.first()?;
         let (subgroup, largest) = capabilities.subgroup_sizes;
@@ -230,8 +235,6 @@ impl Cooperative {
             subgroups: [rows, columns],
             tiles: [block / size; 2],
             depth: 32,
-            buffers: 1,
-            steps: 1,
             cell: if capabilities.backend == wgpu::Backend::Metal { 1 } else { 4 },
         };
         let candidates = [tile(2, 4, block), tile(2, 2, block), tile(2, 2, block.min(32))];
@@ -295,7 +298,7 @@ impl Cooperative {
     /// Workgroup memory: tiles of f16, whose lines are longer by eight, and a strip of f32 for every subgroup.
     const fn bytes(&self) -> u32 {
         let strips = self.size * self.strip() * self.subgroups[0] * self.subgroups[1];
-        self.buffers * (self.tile_bytes(self.rows()) + self.tile_bytes(self.columns())) + strips * 4
+        self.tile_bytes(self.rows()) + self.tile_bytes(self.columns()) + strips * 4
     }
 
     /// Lines of depths take more than lines of rows, for there are more of them, or as much.
@@ -337,7 +340,7 @@ mod tests {
     #[test]
     fn features_bring_variants() {
         let many = names(&product(64, Format::E4m3), &nvidia());
-        assert_eq!(many, ["cooperative", "tiled_f16", "tiled", "vector"]);
+        assert_eq!(many, ["cooperative", "tiled", "tiled_f16", "vector"]);
         let transposed = Operand { transposed: true, ..Format::BF16.into() };
         let few = MatmulDesc { b: transposed, ..product(2, Format::F16) };
         assert_eq!(names(&few, &nvidia()), ["vector_subgroup", "vector", "tiled"]);

@@ -73,6 +73,17 @@ pub fn conform_in_turns<D: Kernel>(gpu: &Gpu, desc: &D, turn: u64) {
     }
 }
 
+/// Checks a descriptor with the variant that a GPU of its own would take, had it no more than this adapter.
+///
+/// # Panics
+/// As [`conform_on`].
+pub fn conform_as_gpu<D: Kernel>(gpu: &Gpu, desc: &D, seed: u64) {
+    let mut capabilities = gpu.capabilities().clone();
+    capabilities.device_type = langevin::wgpu::DeviceType::DiscreteGpu;
+    let best = desc.variants(&capabilities)[0];
+    compare_with(gpu, desc, &generate::inputs(desc, seed), best, capabilities);
+}
+
 /// Checks one variant as if the device had other capabilities, lesser ones.
 ///
 /// # Panics

@@ -80,6 +80,8 @@ fn matmul() -> Vec<Case> {
     for b in [F16, BF16, E4m3, E5m2, I8] {
         cases.push(Case::flops(format!("f16 x {b} 1024^3"), product([1024; 3], F16, b, F16)));
     }
+    cases.push(Case::flops("i8 x i8 1024^3", product([1024; 3], I8, I8, F32)));
+    cases.push(Case::flops("i8 x i8 4096^3", product([4096; 3], I8, I8, F32)).large());
     for b in [F16, BF16, E4m3, I8] {
         cases.push(Case::flops(format!("f16 x {b} 4096^3"), product([4096; 3], F16, b, F16)).large());
         cases.push(Case::flops(format!("f16 x {b} 8192^3"), product([8192; 3], F16, b, F16)).large());

@@ -160,6 +160,10 @@ fn conv() -> Vec<ConvDesc> {
     let last = ConvDesc { layout: ConvLayout::ChannelsLast, padding: vec![[1, 1]], ..channels.clone() };
     let upsampled = ConvDesc { upsample: vec![2, 3], boundary: vec![Boundary::Reflect], ..last.clone() };
     let spread = ConvDesc { transposed: true, stride: vec![2, 3], bias: false, groups: 2, ..channels };
+    for (spatial, kernel) in [(&[9, 13][..], &[3, 2][..]), (&[5, 6, 7], &[3, 1, 2])] {
+        let depthwise = ConvDesc { in_channels: 6, out_channels: 6, groups: 6, ..conv(spatial, kernel) };
+        cases.push(ConvDesc { batch: 2, bias: true, padding: vec![[1, 1]], ..depthwise });
+    }
     let (x_scale, w_scale, residual) = (true, Some(Granularity::PerRow), true);
     let fused = ConvDesc { x_scale, w_scale, residual, activation: Activation::Silu, ..last.clone() };
     cases.extend([fused, upsampled, ConvDesc { layout: ConvLayout::ChannelsLast, ..spread.clone() }, spread]);
