@@ -36,13 +36,17 @@ fn shapes() {
     for (i, &m) in sizes.iter().enumerate() {
         for (j, &n) in sizes.iter().enumerate() {
             let k = sizes[(i + 2 * j) % sizes.len()];
-            conform(&gpu, &product(m, k, n), (i * 16 + j) as u64);
+            conform_in_turns(&gpu, &product(m, k, n), (i * 16 + j + i / 3) as u64);
         }
     }
     conform(&gpu, &MatmulDesc { batch: 3, ..product(5, 7, 6) }, 1);
     // Enough tiles of 64 and of 128 that those sizes are chosen; nothing is summed but one tile's depth.
     conform(&gpu, &product(700, 33, 800), 2);
-    conform(&gpu, &product(1500, 17, 1500), 3);
+    let largest = product(1500, 17, 1500);
+    for variant in largest.variants(gpu.capabilities()).into_iter().filter(|v| v.name.starts_with("tiled")) {
+        let inputs = generate::inputs(&largest, 3);
+        compare_with(&gpu, &largest, &inputs, variant, gpu.capabilities().clone());
+    }
 }
 
 /// Every format on either side, beside F32 and beside itself; the six outputs take turns. Operands are decoded

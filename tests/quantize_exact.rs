@@ -1,6 +1,8 @@
 //! The integer arithmetic behind scales, on the GPU against the CPU's correctly rounded operations, bit for bit.
 
-use langevin::gpu::{Access, Binding, ComputeStage, Element, ParamValue, Shader, ShaderPart, StageDesc};
+use langevin::gpu::{
+    Access, Binding, Checks, ComputeStage, Element, ParamValue, Shader, ShaderPart, StageDesc,
+};
 use langevin::reference::generate::Random;
 use langevin::{Gpu, formats::scale};
 use langevin_testkit::gpu;

@@ -1,8 +1,8 @@
 //! The device layer on a real driver: transfers, errors instead of panics, loss, timing.
 
 use langevin_gpu::{
-    Access, Binding, ComputeStage, Element, Gpu, GpuError, OpenOptions, Shader, ShaderPart, StageDesc,
-    Stopwatch,
+    Access, Binding, Checks, ComputeStage, Element, Gpu, GpuError, OpenOptions, Shader, ShaderPart,
+    StageDesc, Stopwatch,
 };
 use langevin_testkit::gpu;
 
@@ -14,11 +14,11 @@ fn shader(text: &str) -> Shader {
     }
 }
 
-fn stage(gpu: &Gpu, text: &str, checked: bool) -> Result<ComputeStage, GpuError> {
+fn stage(gpu: &Gpu, text: &str, checks: Checks) -> Result<ComputeStage, GpuError> {
     let shader = shader(text);
     ComputeStage::new(
         gpu.device(),
-        &StageDesc { label: "test", shader: &shader, binding_bytes: &[4], checked },
+        &StageDesc { label: "test", shader: &shader, binding_bytes: &[4], checks },
     )
 }
 
@@ -56,7 +56,7 @@ fn mistakes_are_errors() {
     let small = gpu.empty("small", 4).unwrap();
     let overflow = gpu.write(&small, &[1, 2]).unwrap_err();
     assert!(overflow.to_string().contains("4 bytes for 8"), "{overflow}");
-    let broken = stage(&gpu, "fn main() { nonsense }", false).unwrap_err();
+    let broken = stage(&gpu, "fn main() { nonsense }", Checks::Indices).unwrap_err();
     assert!(matches!(broken, GpuError::Validation { .. }), "{broken}");
     let message = broken.to_string();
     assert!(message.starts_with("the GPU rejected test: ") && !message.contains('\n'), "{message}");
@@ -69,8 +69,8 @@ fn checked_and_unchecked_stages_compute_the_same() {
     let Some(gpu) = gpu() else { return };
     let text =
         "@compute @workgroup_size(1) fn main() { for (var i = 0u; i < 40u; i += 1u) { out[0] += i; } }";
-    for checked in [false, true] {
-        let compiled = stage(&gpu, text, checked).unwrap();
+    for checks in [Checks::All, Checks::Indices, Checks::None] {
+        let compiled = stage(&gpu, text, checks).unwrap();
         let out = gpu.empty("out", 4).unwrap();
         let group = compiled.bind(gpu.device(), "test", &[out.as_entire_buffer_binding()]);
         gpu.run(|encoder| {
