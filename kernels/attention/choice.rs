@@ -1,7 +1,7 @@
 //! Which shader, which tile, how many splits of the keys: pure functions of the descriptor and the device's capabilities.
 
 use crate::kernel::Variant;
-use crate::{AttentionDesc, Capabilities, Format, Tier};
+use crate::{AttentionDesc, Capabilities, Tier};
 use langevin_gpu::CoopShape;
 
 pub(super) const SHUFFLE: Variant = Variant {
@@ -43,7 +43,7 @@ pub(super) fn variants(desc: &AttentionDesc, capabilities: &Capabilities) -> Vec
         (SHUFFLE, shuffles(capabilities)),
         (BROADCAST, true),
         (COOPERATIVE, cooperates && fills_matrices(desc)),
-        (TILED_F16, fits_f16(desc)),
+        (TILED_F16, desc.fits_f16()),
         (COOPERATIVE, cooperates && !fills_matrices(desc)),
         (TILED_SUBGROUP, has_eights(capabilities)),
         (TILED, true),
@@ -63,15 +63,9 @@ pub(super) fn has_eights(capabilities: &Capabilities) -> bool {
     capabilities.has(Tier::Subgroup) && capabilities.subgroup_sizes.0 >= 8
 }
 
-/// f16 holds every element of q, k and v.
-fn fits_f16(desc: &AttentionDesc) -> bool {
-    let fits = |format| matches!(format, Format::F16 | Format::E4m3 | Format::E5m2 | Format::I8);
-    [desc.q, desc.k, desc.v].iter().all(|heads| fits(heads.format))
-}
-
 /// The cooperative shader computes it: weights that carry the scales of values by key would not be those of f16.
 fn cooperates(desc: &AttentionDesc, capabilities: &Capabilities) -> bool {
-    fits_f16(desc) && !is_by_token(desc.v.scale) && Cooperative::of(desc, capabilities).is_some()
+    desc.fits_f16() && !is_by_token(desc.v.scale) && Cooperative::of(desc, capabilities).is_some()
 }
 
 /// Fewer rows would leave most of a tile of matrices empty, and wait for the keys. How many there are must not matter where
@@ -243,6 +237,7 @@ pub(super) fn split_keys(desc: &AttentionDesc, variant: Variant, tile: Tile, gro
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Format;
 
     fn names(format: Format, capabilities: &Capabilities) -> Vec<&'static str> {
         let desc =

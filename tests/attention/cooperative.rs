@@ -47,12 +47,11 @@ fn same_bits(a: &[f32], b: &[f32]) -> bool {
 #[test]
 fn cooperative_shapes() {
     let Some(gpu) = gpu() else { return };
-    let dims = [(8, 32), (16, 16), (3, 5), (13, 33), (24, 40), (40, 8), (64, 64), (72, 31), (128, 128)];
-    let rows = [(33, 32), (9, 70), (70, 33), (1, 1), (16, 31), (64, 64), (31, 97), (5, 130), (40, 65)];
+    let dims = [(8, 32), (16, 16), (3, 5), (13, 33), (24, 40), (40, 8), (64, 64), (72, 31), (128, 4)];
+    let rows = [(33, 32), (9, 70), (70, 33), (1, 1), (16, 31), (64, 64), (31, 97), (7, 130), (130, 65)];
     for (turn, ((head_dim, v_dim), (seq_q, seq_kv))) in dims.into_iter().zip(rows).enumerate() {
         let desc = halves(two_heads(seq_q, seq_kv, head_dim, v_dim), turn);
-        check(&gpu, &desc, turn as u64);
-        check(&gpu, &AttentionDesc { batch: 2, seq_q: 2 * seq_q + 1, ..desc }, turn as u64);
+        check(&gpu, &AttentionDesc { batch: 1 + turn % 2, ..desc }, turn as u64);
     }
 }
 
@@ -63,13 +62,12 @@ fn cooperative_options() {
         (0..9).fold(0, |bits, i| bits | usize::from([0, 1, 3, 4, 5, 9].contains(&((i + run) % 11))) << i)
     };
     for (turn, bits) in (0..11).map(bits).chain([0, 511]).enumerate() {
-        for (seq_q, seq_kv) in [(31, 70), (6, 41)] {
-            let desc = AttentionDesc { batch: 2, ..two_heads(seq_q, seq_kv, 12, 10) };
-            let desc = halves(with_options(desc, bits), turn);
-            // Scales of values by key are for other variants.
-            let v = if desc.v.scale.is_some() { desc.v.scaled([1, 1, 1]) } else { desc.v };
-            check(&gpu, &AttentionDesc { v, ..desc }, turn as u64);
-        }
+        let (seq_q, seq_kv) = [(31, 70), (6, 41), (45, 33)][turn % 3];
+        let desc = AttentionDesc { batch: 2, ..two_heads(seq_q, seq_kv, 8, 10) };
+        let desc = halves(with_options(desc, bits), turn);
+        // Scales of values by key are for other variants.
+        let v = if desc.v.scale.is_some() { desc.v.scaled([1, 1, 1]) } else { desc.v };
+        check(&gpu, &AttentionDesc { v, ..desc }, turn as u64);
     }
 }
 
@@ -95,8 +93,8 @@ fn cooperative_references_rise() {
 #[test]
 fn cooperative_hidden_keys_may_hold_anything() {
     let Some(gpu) = gpu() else { return };
-    let (seq, dim) = (80, 16);
-    let sizes = in_f16(two_heads(seq, seq, dim, 40));
+    let (seq, dim) = (80, 8);
+    let sizes = in_f16(two_heads(seq, seq, dim, 12));
     let window = Some(Window { left: Some(20), right: Some(0), align: Align::TopLeft });
     let mask = [1, 1, seq, seq];
     for desc in [
@@ -111,18 +109,19 @@ fn cooperative_hidden_keys_may_hold_anything() {
         if desc.mask.is_some() {
             clean.insert("mask", Tensor::from_bools(&mask, &seen).unwrap());
         }
-        for garbage in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 65504.0] {
+        let want = run(&gpu, &desc, &clean, variant);
+        for garbage in [f32::NAN, f32::INFINITY, 65504.0] {
             let mut inputs = clean.clone();
-            for (name, dim) in [("k", dim), ("v", 40)] {
+            for (name, dim) in [("k", dim), ("v", 12)] {
                 let mut rows = clean.get(name).unwrap().to_f32();
                 rows[41 * dim..42 * dim].fill(garbage);
                 // One element of the last key.
                 rows[79 * dim + 3] = garbage;
                 inputs.insert(name, Tensor::from_f32(Format::F16, &[1, 1, seq, dim], &rows).unwrap());
             }
-            let (got, want) = (run(&gpu, &desc, &inputs, variant), run(&gpu, &desc, &clean, variant));
+            let got = run(&gpu, &desc, &inputs, variant);
             for row in 0..2 * seq {
-                let [got, want] = [&got, &want].map(|rows| &rows[row * 40..][..40]);
+                let [got, want] = [&got, &want].map(|rows| &rows[row * 12..][..12]);
                 assert!(want.iter().all(|value| value.is_finite()));
                 if row % seq < 41 {
                     assert!(same_bits(got, want), "{garbage} reaches row {row} of {desc:?}");
