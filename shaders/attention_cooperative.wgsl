@@ -76,6 +76,8 @@ const K_PITCH = K_LINE / PER_CELL;
 const V_PITCH = V_LINE / PER_CELL;
 const STRIP_PITCH = LINE / STRIP_CELL;
 const WEIGHTS_PITCH = LINE / PER_CELL;
+// Columns that pass through the strip at a time.
+const WIDE = WIDE_TILES * SIZE;
 const V_TILE = 32u * K_PITCH;
 const K_EVEN = 32u * K_EIGHTS % LANES == 0u;
 const V_EVEN = 32u * V_EIGHTS % LANES == 0u;
@@ -88,6 +90,8 @@ const UNIT = 2048.0;
 var<workgroup> staged: array<Cell, max(V_TILE + 32u * V_PITCH, ROWS * K_PITCH)>;
 // Where the keys begin and end, and whether there are rows: the same for all, but a validator must be shown.
 var<workgroup> bounds: vec3<u32>;
+// What the sums of the values are multiplied by at last.
+var<workgroup> row_scales: array<f32, ROWS>;
 // Why the sums pass through the strip before a block's values are added: bit 0 says that a reference rises, bit 1 that
 // some of the values are not finite.
 var<workgroup> reasons: atomic<u32>;
@@ -130,19 +134,25 @@ fn tamed(eight: mat2x4<f16>) -> mat2x4<f16> {
                      select(eight[1], vec4<f16>(0.0), infinite(second)));
 }
 
-// Adds the values that are not finite, of the keys from `key0` on that a row sees. `weights_at` is where its weights are.
-fn with_wild(sums: vec4<f32>, place: Place, key0: u32, column: u32, weights_at: u32) -> vec4<f32> {
-  var result = sums;
-  if (column >= p.v_dim) { return result; }
+// A row of the tile.
+fn own_row(first_row: u32, i: u32, lane: Lane) -> u32 {
+  return first_row + i * (SUBGROUP / 8u) + lane.in_subgroup / 8u;
+}
+
+// Adds to sums in the strip the values that are not finite, of the keys from `key0` on that their row sees.
+fn add_wild(place: Place, key0: u32, column0: u32, row: u32, key_lane: u32) {
+  let column = column0 + key_lane * 4u;
+  if (key_lane * 4u >= WIDE || column >= p.v_dim) { return; }
   let head = v_start(place);
   let count = min(32u, place.key_end - key0);
+  var sums = strip4(row * LINE + key_lane * 4u);
   for (var key = 0u; key < count; key += 1u) {
     let value = v4(head + (key0 + key) * p.v_seq, column);
-    let weight = half_weight(weights_at + key) + half_weight(ROWS * LINE + weights_at + key);
+    let weight = half_weight(row * LINE + key) + half_weight((ROWS + row) * LINE + key);
     let adds = infinite(value) & vec4<bool>(weight != 0.0);
-    result = select(result, result + weight * value, adds);
+    sums = select(sums, sums + weight * value, adds);
   }
-  return result;
+  put_strip4(row * LINE + key_lane * 4u, sums);
 }
 
 // To the eleven bits that f16 has: what is left fills another f16, and the two hold as much as f32 needs. By its bits, for
@@ -187,7 +197,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
   let key_lane = lane.in_subgroup % 8u;
   let first_row = subgroup * SUBGROUP_ROWS;
   // @repeat I OWN_ROWS
-  let at_I = first_row + I * (SUBGROUP / 8u) + lane.in_subgroup / 8u;
+  let at_I = own_row(first_row, I, lane);
   let row_I = row_of(place, place.row0 + at_I);
   let factor_I = logit_factor(place, row_I);
   // What this invocation reads of the strip and writes of the weights.
@@ -299,10 +309,11 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
       // Publishes sums of the values.
       workgroupBarrier();
       // @repeat I OWN_ROWS
-      var sums_P_I = strip4(quad_I) * rescale_I;
-      if (TAMES && why > 1u) { sums_P_I = with_wild(sums_P_I, place, key0, P * 32u + key_lane * 4u, at_I * LINE); }
-      put_strip4(quad_I, sums_P_I);
+      put_strip4(quad_I, strip4(quad_I) * rescale_I);
       // @end
+      if (TAMES && why > 1u) {
+        for (var i = 0u; i < OWN_ROWS; i += 1u) { add_wild(place, key0, P * WIDE, own_row(first_row, i, lane), key_lane); }
+      }
       // Publishes them again.
       workgroupBarrier();
       // @repeat M ROW_TILES
@@ -334,7 +345,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
   // @repeat I OWN_ROWS
   let all_I = sum_of_row(sum_I);
   let scale_I = out_factor(place, row_I, largest_I, all_I);
-  if (key_lane == 0u) { finish_row(place, row_I, largest_I, all_I); }
+  if (key_lane == 0u) {
+    row_scales[at_I] = scale_I;
+    finish_row(place, row_I, largest_I, all_I);
+  }
   // @end
   // @repeat P PASSES
   // Publishes nothing: waits until the previous strip has been read.
@@ -346,10 +360,14 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
   coopStoreT(mix_M_C, &strip[end_at_M_C], STRIP_PITCH);
   // @end
   // @end
-  // Publishes sums of the values.
+  // Publishes sums of the values, and the rows' scales.
   workgroupBarrier();
-  // @repeat I OWN_ROWS
-  finish(place, row_I, P * 32u + key_lane * 4u, strip4(quad_I) * (1.0 / UNIT), scale_I);
-  // @end
+  if (key_lane * 4u < WIDE) {
+    for (var i = 0u; i < OWN_ROWS; i += 1u) {
+      let at = own_row(first_row, i, lane);
+      let sums = strip4(at * LINE + key_lane * 4u) * (1.0 / UNIT);
+      finish(place, row_of(place, place.row0 + at), P * WIDE + key_lane * 4u, sums, row_scales[at]);
+    }
+  }
   // @end
 }

@@ -424,7 +424,14 @@ fn attention() {
         assert!(sources.iter().all(|source| is_cooperative(&source.wgsl)), "{desc:?}");
         check(&desc);
         let causal = Some(Align::BottomRight);
-        check(&AttentionDesc { causal, softcap: Some(2.0), sequences: Some(2), out: Format::F16, ..desc });
+        let causal =
+            AttentionDesc { causal, softcap: Some(2.0), sequences: Some(2), out: Format::F16, ..desc };
+        check(&causal);
+        // Workgroup memory by single elements.
+        let metal = Capabilities { backend: wgpu::Backend::Metal, ..capabilities()[5].clone() };
+        for source in langevin::sources(&causal, &metal, &langevin::Pick::Best).unwrap() {
+            check_source("attention on Metal", &source, &metal);
+        }
     }
 }
 

@@ -133,8 +133,10 @@ pub(super) struct Cooperative {
     pub(super) row_tiles: u32,
     /// Matrices side by side that the dims of a query fill.
     pub(super) depths: u32,
-    /// Matrices side by side that the columns of the values fill, with those that make 32 columns full.
+    /// Matrices side by side that the columns of the values fill, with those that fill the last pass through the strip.
     pub(super) columns: u32,
+    /// Of them, those that pass through the strip at a time: up to 32 columns.
+    pub(super) wide_tiles: u32,
     /// Elements to a cell of workgroup memory: four are written at once; Metal loads matrices from single ones only.
     pub(super) cell: u32,
 }
@@ -151,6 +153,9 @@ impl Cooperative {
         if subgroup != largest || !has_eights(capabilities) || dims > MOST_DIMS {
             return None;
         }
+        let columns = (desc.v_dim as u32).div_ceil(size);
+        // Those that fill the passes through a strip.
+        let wide_tiles = columns.min(KEYS / size);
         let tile = |subgroups| Self {
             size,
             subgroup,
@@ -158,7 +163,8 @@ impl Cooperative {
             // Small subgroups have fewer registers together.
             row_tiles: if subgroup < 32 { 1 } else { 16 / size },
             depths: (desc.head_dim as u32).div_ceil(size),
-            columns: (desc.v_dim as u32).next_multiple_of(KEYS) / size,
+            columns: columns.next_multiple_of(wide_tiles.max(1)),
+            wide_tiles,
             cell: if capabilities.backend == wgpu::Backend::Metal { 1 } else { 4 },
         };
         [4, 2].map(tile).into_iter().find(|tile| tile.fits(&capabilities.limits))
@@ -191,22 +197,17 @@ impl Cooperative {
         self.subgroup_rows() * 8 / self.subgroup
     }
 
-    /// Matrices side by side that fill 32 columns.
-    pub(super) const fn wide_tiles(&self) -> u32 {
-        KEYS / self.size
-    }
-
     /// How often an invocation brings eight elements of 32 rows of so many matrices.
     pub(super) const fn fetches(&self, matrices: u32) -> u32 {
         (KEYS * matrices * self.size / 8).div_ceil(self.lanes())
     }
 
-    /// Workgroup memory: keys and values or queries, two weights of f16, a strip of f32, and five words.
+    /// Workgroup memory: keys and values or queries, two weights of f16, a strip of f32, and a few words.
     const fn bytes(&self) -> u32 {
         let (k_line, v_line) = (self.depths * self.size + 8, self.columns * self.size + 8);
         let (blocks, queries) = (KEYS * (k_line + v_line), self.rows() * k_line);
         let staged = if blocks > queries { blocks } else { queries };
-        2 * staged + 8 * self.rows() * Self::LINE + 32
+        2 * staged + self.rows() * (8 * Self::LINE + 4) + 32
     }
 }
 
@@ -333,15 +334,15 @@ mod tests {
             let tile = Cooperative::of(&halves(100, dims, dims), &capabilities)?;
             Some([tile.rows(), tile.lanes(), tile.own_rows(), tile.bytes()])
         };
-        assert_eq!(tile(16, 32, 48, 128), Some([64, 128, 4, 37_920]));
-        assert_eq!(tile(16, 32, 48, 64), Some([64, 128, 4, 29_728]));
+        assert_eq!(tile(16, 32, 48, 128), Some([64, 128, 4, 38_176]));
+        assert_eq!(tile(16, 32, 48, 64), Some([64, 128, 4, 29_984]));
         // Half the rows where memory is less, and nothing at last.
-        assert_eq!(tile(16, 32, 32, 128), Some([32, 64, 4, 27_680]));
+        assert_eq!(tile(16, 32, 32, 128), Some([32, 64, 4, 27_808]));
         assert_eq!(tile(16, 32, 16, 128), None);
-        assert_eq!(tile(16, 64, 48, 128), Some([64, 256, 2, 37_920]));
-        assert_eq!(tile(8, 32, 48, 128), Some([64, 128, 4, 37_920]));
-        assert_eq!(tile(8, 8, 32, 128), Some([32, 32, 8, 27_680]));
-        assert_eq!(tile(8, 8, 16, 64), Some([16, 16, 8, 14_368]));
+        assert_eq!(tile(16, 64, 48, 128), Some([64, 256, 2, 38_176]));
+        assert_eq!(tile(8, 32, 48, 128), Some([64, 128, 4, 38_176]));
+        assert_eq!(tile(8, 8, 32, 128), Some([32, 32, 8, 27_808]));
+        assert_eq!(tile(8, 8, 16, 64), Some([16, 16, 8, 14_432]));
         // Sixteen rows to an invocation are too many.
         assert_eq!(tile(16, 8, 48, 64), None);
         let mut varying = nvidia();

@@ -255,7 +255,7 @@ impl<'a> Call<'a> {
     }
 
     fn cooperative(&self, builder: StageBuilder, cooperative: Cooperative) -> StageBuilder {
-        let (desc, Cooperative { size, depths, columns, .. }) = (self.desc, cooperative);
+        let (desc, Cooperative { size, depths, columns, wide_tiles, .. }) = (self.desc, cooperative);
         let (name, text) = if size == 8 {
             ("coop8", include_str!("../../shaders/shared/coop8.wgsl"))
         } else {
@@ -288,8 +288,8 @@ impl<'a> Call<'a> {
             .constant("CELLS", 8 / cooperative.cell)
             .constant("DEPTHS", depths)
             .constant("COLUMNS", columns)
-            .constant("WIDE_TILES", cooperative.wide_tiles())
-            .constant("PASSES", columns / cooperative.wide_tiles())
+            .constant("WIDE_TILES", wide_tiles)
+            .constant("PASSES", columns / wide_tiles.max(1))
             .constant("K_FETCHES", cooperative.fetches(depths))
             .constant("V_FETCHES", cooperative.fetches(columns))
             .flag("TAMES", tames)

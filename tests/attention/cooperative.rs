@@ -47,8 +47,8 @@ fn same_bits(a: &[f32], b: &[f32]) -> bool {
 #[test]
 fn cooperative_shapes() {
     let Some(gpu) = gpu() else { return };
-    let dims = [(8, 32), (16, 16), (3, 5), (13, 33), (24, 40), (40, 8), (64, 64), (72, 31), (128, 4)];
-    let rows = [(33, 32), (9, 70), (70, 33), (1, 1), (16, 31), (64, 64), (31, 97), (7, 130), (130, 65)];
+    let dims = [(8, 32), (16, 16), (3, 5), (13, 33), (64, 64), (72, 31), (128, 4)];
+    let rows = [(33, 32), (9, 70), (70, 33), (1, 1), (16, 31), (64, 97), (7, 130)];
     for (turn, ((head_dim, v_dim), (seq_q, seq_kv))) in dims.into_iter().zip(rows).enumerate() {
         let desc = halves(two_heads(seq_q, seq_kv, head_dim, v_dim), turn);
         check(&gpu, &AttentionDesc { batch: 1 + turn % 2, ..desc }, turn as u64);
