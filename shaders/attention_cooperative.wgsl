@@ -185,6 +185,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
   let local = subgroup * SUBGROUP + lane.in_subgroup;
   if (local == 0u) {
     bounds = vec3<u32>(place.key_begin, place.key_end, select(0u, 1u, place.row0 < place.rows));
+    // Workgroup memory starts with anything in it.
+    atomicStore(&reasons, 0u);
   }
   let known = workgroupUniformLoad(&bounds);
   if (known.z == 0u) {
