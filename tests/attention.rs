@@ -1,5 +1,7 @@
 //! Attention against its reference: shapes x formats x options x every variant, views, hidden keys, and the errors.
 
+#[path = "attention/cooperative.rs"]
+mod cooperative;
 #[path = "attention/hidden.rs"]
 mod hidden;
 #[path = "attention/invariance.rs"]

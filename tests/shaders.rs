@@ -414,6 +414,25 @@ fn attention() {
             });
         }
     }
+    // Matrices of 16 x 16 and of 8 x 8: dims that fill them and do not, rows in eights and not, and the options.
+    let is_cooperative = |wgsl: &str| wgsl.contains("enable wgpu_cooperative_matrix");
+    for (i, format) in [Format::F16, Format::E4m3, Format::E5m2, Format::I8].into_iter().enumerate() {
+        let (head_dim, v_dim) = [(128, 128), (64, 80), (72, 20), (12, 96)][i];
+        let [q, k, v] = [format, Format::F16, format].map(Heads::from);
+        let desc = AttentionDesc { q, k, v, head_dim, v_dim, seq_q: 100, seq_kv: 70, ..sizes.clone() };
+        let sources = sources(&desc, &capabilities()[3], &langevin::Pick::Best).unwrap();
+        assert!(sources.iter().all(|source| is_cooperative(&source.wgsl)), "{desc:?}");
+        check(&desc);
+        let causal = Some(Align::BottomRight);
+        let causal =
+            AttentionDesc { causal, softcap: Some(2.0), sequences: Some(2), out: Format::F16, ..desc };
+        check(&causal);
+        // Workgroup memory by single elements.
+        let metal = Capabilities { backend: wgpu::Backend::Metal, ..capabilities()[5].clone() };
+        for source in langevin::sources(&causal, &metal, &langevin::Pick::Best).unwrap() {
+            check_source("attention on Metal", &source, &metal);
+        }
+    }
 }
 
 fn wgsl_files(folder: &Path) -> Vec<PathBuf> {

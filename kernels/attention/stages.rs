@@ -1,6 +1,6 @@
 //! The dispatches of attention: what has to be listed or joined first, the kernel itself, and the sum of its splits.
 
-use super::choice::{self, Tile};
+use super::choice::{self, Cooperative, Tile, is_by_token};
 use crate::kernel::Variant;
 use crate::recipe::{Load, Recipe, SCRATCH, Stage, StageBuilder};
 use crate::{Align, AttentionDesc, Capabilities, View};
@@ -44,6 +44,8 @@ struct Call<'a> {
     desc: &'a AttentionDesc,
     variant: Variant,
     tile: Tile,
+    /// How the cooperative shader spreads the tile, for that variant.
+    cooperative: Option<Cooperative>,
     tiles: usize,
     slices: usize,
     splits: usize,
@@ -54,7 +56,9 @@ struct Call<'a> {
 
 impl<'a> Call<'a> {
     fn new(desc: &'a AttentionDesc, variant: Variant, capabilities: &Capabilities) -> Self {
-        let tile = Tile::of(desc, variant);
+        let tile = Tile::of(desc, variant, capabilities);
+        let is_cooperative = variant == choice::COOPERATIVE;
+        let cooperative = is_cooperative.then(|| Cooperative::of(desc, capabilities)).flatten();
         // The last tile of every sequence may be a part of one.
         let tiles = match desc.sequences {
             None => choice::rows(desc).div_ceil(tile.rows),
@@ -67,9 +71,9 @@ impl<'a> Call<'a> {
             let splits = desc.seq_kv.div_ceil(split_keys).max(1);
             let gathers = buffers(desc, splits > 1) > MOST_BUFFERS;
             let scratch = Scratch::of(desc, splits, gathers);
-            Self { desc, variant, tile, tiles, slices, splits, split_keys, gathers, scratch }
+            Self { desc, variant, tile, cooperative, tiles, slices, splits, split_keys, gathers, scratch }
         };
-        let split = call(choice::split_keys(desc, variant, groups));
+        let split = call(choice::split_keys(desc, variant, tile, groups));
         let fits = split.scratch.words as u64 * 4 <= capabilities.limits.max_storage_buffer_binding_size;
         if split.splits > 1 && !fits { call(desc.seq_kv) } else { split }
     }
@@ -209,6 +213,9 @@ impl<'a> Call<'a> {
         let columns = self.desc.v_dim.min(self.tile.columns) as u32;
         let builder =
             builder.part("attention_rows", include_str!("../../shaders/shared/attention_rows.wgsl"));
+        if let Some(cooperative) = self.cooperative {
+            return self.cooperative(builder, cooperative);
+        }
         match self.variant {
             choice::SHUFFLE => builder
                 .enable("f16")
@@ -247,12 +254,73 @@ impl<'a> Call<'a> {
             .part("attention_tiled", include_str!("../../shaders/attention_tiled.wgsl"))
     }
 
+    fn cooperative(&self, builder: StageBuilder, cooperative: Cooperative) -> StageBuilder {
+        let (desc, Cooperative { size, depths, columns, wide_tiles, .. }) = (self.desc, cooperative);
+        let (name, text) = if size == 8 {
+            ("coop8", include_str!("../../shaders/shared/coop8.wgsl"))
+        } else {
+            ("coop16", include_str!("../../shaders/shared/coop16.wgsl"))
+        };
+        let (cells, memory) = if cooperative.cell == 1 {
+            (
+                include_str!("../../shaders/shared/coop_scalars.wgsl"),
+                include_str!("../../shaders/shared/attention_cells_scalars.wgsl"),
+            )
+        } else {
+            (
+                include_str!("../../shaders/shared/coop_vectors.wgsl"),
+                include_str!("../../shaders/shared/attention_cells_vectors.wgsl"),
+            )
+        };
+        let head_is_whole = desc.head_dim.is_multiple_of(size as usize);
+        let [q_on_words, k_on_words, v_on_words, _] = desc.starts_on_words();
+        // A value that is not finite and that some row of the tile does not see.
+        let tames = hides(desc) && desc.v.format != Format::I8;
+        let builder = builder
+            .enable("f16")
+            .enable("wgpu_cooperative_matrix")
+            .constant("SUBGROUP", cooperative.subgroup)
+            .constant("SUBGROUPS", cooperative.subgroups)
+            .constant("ROWS", cooperative.rows())
+            .constant("ROW_TILES", cooperative.row_tiles)
+            .constant("OWN_ROWS", cooperative.own_rows())
+            .constant("LINE", Cooperative::LINE)
+            .constant("CELLS", 8 / cooperative.cell)
+            .constant("DEPTHS", depths)
+            .constant("COLUMNS", columns)
+            .constant("WIDE_TILES", wide_tiles)
+            .constant("PASSES", columns / wide_tiles.max(1))
+            .constant("K_FETCHES", cooperative.fetches(depths))
+            .constant("V_FETCHES", cooperative.fetches(columns))
+            .flag("TAMES", tames)
+            .flag("q_ON_WORDS", q_on_words)
+            .flag("k_ON_WORDS", k_on_words)
+            .flag("v_ON_WORDS", v_on_words)
+            .flag("q_IS_WHOLE", head_is_whole)
+            .flag("k_IS_WHOLE", head_is_whole)
+            .flag("v_IS_WHOLE", desc.v_dim as u32 == columns * size);
+        let builder = ["q", "k", "v"].into_iter().zip(loads(desc, self.variant)).fold(
+            builder,
+            |builder, (name, load)| {
+                let eights = include_str!("../../shaders/shared/attention_eights.wgsl");
+                builder.halves(name, load).part_for(name, "attention_eights", eights)
+            },
+        );
+        builder
+            .part(name, text)
+            .part("coop_cells", cells)
+            .part("attention_cells", memory)
+            .part("attention_cooperative", include_str!("../../shaders/attention_cooperative.wgsl"))
+    }
+
     /// For each block of keys: one, its loop over the dims, and those over its keys.
     fn loop_iterations(&self) -> usize {
         let head_dim = self.desc.head_dim;
         let each_block = match self.variant {
             choice::SHUFFLE => 1 + head_dim.div_ceil(4) + 8 * 5,
             choice::BROADCAST => 1 + head_dim.div_ceil(4) + 4,
+            // Two loops over matrices of keys, and values that are not finite: 32 keys for every row and pass.
+            choice::COOPERATIVE => 1 + 2 * 4 + 32 * 8 * 4,
             variant => {
                 let quads = quads(variant);
                 let staged = quads * 4;
@@ -306,11 +374,6 @@ impl Scratch {
     }
 }
 
-/// Whether every token has a scale of its own.
-fn is_by_token(scale: Option<[usize; 3]>) -> bool {
-    scale.is_some_and(|[.., seq]| seq > 1)
-}
-
 fn finish(builder: StageBuilder) -> StageBuilder {
     builder
         .writes("out")
@@ -325,8 +388,10 @@ fn loads(desc: &AttentionDesc, variant: Variant) -> [Load; 3] {
     [0, 1, 2].map(|i| {
         let View { offset, batch, head, seq } = strides[i];
         let aligned = [offset, batch, head, seq, dims[i]].iter().all(|n| n.is_multiple_of(4));
+        let by_eights = [offset, batch, head, seq].iter().all(|n| n.is_multiple_of(8));
         match variant {
-            choice::SHUFFLE => Load::Together,
+            choice::COOPERATIVE if by_eights && dims[i].is_multiple_of(8) => Load::Eights,
+            choice::SHUFFLE | choice::COOPERATIVE => Load::Together,
             choice::BROADCAST => Load::Words,
             _ if aligned => Load::Wide,
             _ => Load::Words,
@@ -336,7 +401,7 @@ fn loads(desc: &AttentionDesc, variant: Variant) -> [Load; 3] {
 
 fn with_flags(builder: StageBuilder, desc: &AttentionDesc) -> StageBuilder {
     let [q_on_words, k_on_words, v_on_words, _] = desc.starts_on_words();
-    let (band, hides) = (desc.band(), desc.mask.is_some() || desc.bias.is_some());
+    let band = desc.band();
     builder
         .flag("FOLDS", desc.heads > desc.kv_heads)
         .flag("HAS_LOW", band.left.is_some())
@@ -345,7 +410,7 @@ fn with_flags(builder: StageBuilder, desc: &AttentionDesc) -> StageBuilder {
             "ALIGN_ENDS",
             desc.sequences.is_some() && !band.is_everything() && band.align == Align::BottomRight,
         )
-        .flag("HIDES", !band.is_everything() || hides)
+        .flag("HIDES", hides(desc))
         .flag("HAS_MASK", desc.mask.is_some())
         .flag("HAS_BIAS", desc.bias.is_some())
         .flag("HAS_SOFTCAP", desc.softcap.is_some())
@@ -361,6 +426,11 @@ fn with_flags(builder: StageBuilder, desc: &AttentionDesc) -> StageBuilder {
         .flag("Q_ON_WORDS", q_on_words)
         .flag("K_ON_WORDS", k_on_words)
         .flag("V_ON_WORDS", v_on_words)
+}
+
+/// Whether some query may not see some key of its sequence.
+fn hides(desc: &AttentionDesc) -> bool {
+    !desc.band().is_everything() || desc.mask.is_some() || desc.bias.is_some()
 }
 
 /// The scale, the softcap and the limits of the band.

@@ -62,6 +62,8 @@ pub use plain::attention;
 /// off by at most `sum p_j E_j |v_j - o| / (1 - sum p_j E_j) + 2 gamma(seq_kv + r) sum p_j |v_j|`, then 5 `u` of `|o|`
 /// for the division and the scale, and half a unit in the last place of `out`. `lse` is off by at most
 /// `sum p_j E_j + gamma(seq_kv + r) + 2^-21`, and 3 `u` of its magnitude. With sequences, `seq_kv` is the sequence's own.
+/// Where f16 holds q, k and v, and keys share their scale of v, a weight may also be off by `2^-34` of the largest:
+/// cooperative matrices take it as two numbers of f16.
 ///
 /// ```
 /// use langevin_reference::{Align, AttentionDesc, Format, Op};
@@ -249,6 +251,12 @@ impl AttentionDesc {
     /// The strides of `q`, `k`, `v` and `out`: their views, or those of row-major tensors with padded rows.
     pub fn strides(&self) -> [View; 4] {
         [self.q_heads(), self.k_heads(), self.v_heads(), self.out_heads()].map(|heads| heads.strides())
+    }
+
+    /// Whether F16 holds every element of `q`, `k` and `v`.
+    pub fn fits_f16(&self) -> bool {
+        let fits = |format| matches!(format, Format::F16 | Format::E4m3 | Format::E5m2 | Format::I8);
+        [self.q, self.k, self.v].iter().all(|heads| fits(heads.format))
     }
 
     /// Whether every row of `q`, `k`, `v` and `out` starts on a word.

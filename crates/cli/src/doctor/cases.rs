@@ -131,6 +131,10 @@ fn attention() -> Vec<AttentionDesc> {
     let sequences = AttentionDesc { batch: 1, sequences: Some(3), ..grouped.clone() };
     cases.push(AttentionDesc { window: window(9, None, Align::TopLeft), ..sequences });
     cases.push(AttentionDesc { seq_q: 1, seq_kv: 1100, lse: true, ..heads(1, 1100, 20, 20) });
+    // Several blocks of keys in what matrix units take.
+    let [q, k, v] = [Format::F16, Format::E4m3, Format::F16].map(Heads::from);
+    let causal = Some(Align::BottomRight);
+    cases.push(AttentionDesc { q, k, v, causal, lse: true, ..heads(70, 97, 72, 40) });
     let masked = AttentionDesc { mask: Some([1, 6, 35, 37]), bias: Some([2, 1, 1, 37]), ..grouped.clone() };
     let scaled = |shape| Heads::from(Format::I8).scaled(shape);
     let (q, k, v) = (scaled([2, 1, 35]), scaled([1, 2, 1]), scaled([2, 2, 37]));

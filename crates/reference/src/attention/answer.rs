@@ -12,6 +12,10 @@ use std::ops::Range;
 /// A kernel may rescale its sums once for this many keys: the smallest block of keys that one may take at a time.
 const KEYS_PER_RESCALE: usize = 8;
 
+/// What a weight may be off by of the largest one where a kernel may take it as two numbers of f16, the smallest of which
+/// are 2^-24, multiplied by 2^11.
+const LEAST_WEIGHT: f64 = 1.0 / (1u64 << 34) as f64;
+
 /// Everything the rows of one call share.
 struct Problem<'a> {
     desc: &'a AttentionDesc,
@@ -132,8 +136,17 @@ impl<'a> Problem<'a> {
         let one = Rounded::exact(1.0);
         let scale = if by_token { one } else { self.v.scale([item, kv_head, 0]) };
         let finish = |mean: Rounded| mean.div(one).mul(scale).mul(one);
+        let by_halves = !by_token && self.desc.fits_f16();
+        let lost = |column: usize| {
+            let magnitude: f64 = logits.iter().map(|(key, _)| value(*key).0[column].abs()).sum();
+            if by_halves { LEAST_WEIGHT * magnitude } else { 0.0 }
+        };
+        let mixed = mixed
+            .into_iter()
+            .enumerate()
+            .map(|(column, mean)| Rounded { error: mean.error + lost(column), ..mean });
         let lse = Softmax::new(&logits, None, rescales).log_sum();
-        Row { out: mixed.into_iter().map(finish).collect(), lse: Some(lse) }
+        Row { out: mixed.map(finish).collect(), lse: Some(lse) }
     }
 
     fn sequence(&self, query: usize) -> Option<&Sequence> {
