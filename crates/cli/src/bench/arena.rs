@@ -75,9 +75,9 @@ impl Arena {
         self.places.iter().filter_map(place).collect()
     }
 
-    /// Makes the outputs of the first set what no kernel writes.
-    pub(super) fn poison_outputs(&self, gpu: &Gpu) -> Result<(), GpuError> {
-        self.outputs().try_for_each(|places| places.fill(gpu, &Tensors::new()))
+    /// Makes the outputs of the first set what no kernel writes, or what they are to be added to.
+    pub(super) fn reset_outputs(&self, gpu: &Gpu, inputs: &Tensors) -> Result<(), GpuError> {
+        self.outputs().try_for_each(|places| places.fill(gpu, inputs))
     }
 
     /// The words of the outputs of the first set.

@@ -103,7 +103,7 @@ impl<D: Reduced> Subject for D {
         let truth = Truth::of(self, &inputs)?;
         let mut lanes = Vec::new();
         for &variant in variants {
-            let ready = ready(gpu, self, variant, &arena, &truth);
+            let ready = ready(gpu, self, variant, &arena, &inputs, &truth);
             // Nothing more can run on a lost device.
             if let Err(Unready::Failed(VerifyError::Gpu(lost @ GpuError::DeviceLost { .. }))) = ready {
                 return Err(lost.into());
@@ -130,6 +130,7 @@ fn ready<D: Reduced>(
     desc: &D,
     variant: Variant,
     arena: &Arena,
+    inputs: &Tensors,
     truth: &Truth,
 ) -> Result<Ready, Unready> {
     let options = forced(gpu, variant);
@@ -152,7 +153,7 @@ fn ready<D: Reduced>(
         return Err(Unready::Wrong(format!("the plan took `{}` instead", plan.variant().name)));
     }
     let calls = bind(gpu, &plan, arena)?;
-    arena.poison_outputs(gpu)?;
+    arena.reset_outputs(gpu, inputs)?;
     gpu.run(|encoder| calls[0].encode(encoder))?;
     if !matches!(truth, Truth::Unknown) {
         fail_on(truth.findings(gpu, arena)?.into_iter())?;
