@@ -34,7 +34,9 @@ pub struct Stage {
     /// At most how many iterations the loops of one invocation run together; constant small ones, which drivers unroll,
     /// do not count. See [`langevin_gpu::Capabilities::max_loop_iterations`].
     pub loop_iterations: u64,
-    /// Its indices of workgroup memory need no checks: constants and the numbers of invocations make them.
+    /// Nothing of it needs wgpu's checks of indices where the driver has its own: constants and the numbers of invocations
+    /// make those of workgroup memory, what it writes of tensors is guarded, and what it reads past their ends, which is
+    /// not used, Vulkan's robust buffer access keeps within the buffer.
     pub proven: bool,
     /// The tensors of which it binds a range only; of the others it binds all.
     pub windows: Vec<(&'static str, Window)>,

@@ -158,10 +158,10 @@ impl Stored {
         items || self.lines.is_some_and(|(axis, _)| size[axis] < whole[axis])
     }
 
-    /// At most how many bytes a part's range takes, which starts where a binding may.
-    fn bytes(&self, size: Sizes, whole: Sizes, alignment: usize) -> u64 {
+    /// At most how many bytes a part's range takes, which starts where a binding may; `always`: as if it were cut.
+    fn bytes(&self, size: Sizes, whole: Sizes, alignment: usize, always: bool) -> u64 {
         let bytes = self.span(size).saturating_mul(self.element);
-        let before = if self.is_cut(size, whole) { alignment } else { 0 };
+        let before = if always || self.is_cut(size, whole) { alignment } else { 0 };
         bytes.saturating_add(before) as u64
     }
 
@@ -252,7 +252,9 @@ impl Tensors {
     pub(super) fn lengths(&self, desc: &MatmulDesc) -> Sizes {
         let mut size = self.whole;
         for tensor in &self.stored {
-            while tensor.bytes(size, self.whole, self.alignment) > self.limit {
+            // The only item must be cut along k wherever one of many is.
+            let always = desc.batch_invariant;
+            while tensor.bytes(size, self.whole, self.alignment, always) > self.limit {
                 let by_item = tensor.item_stride > 0 && size[Axis::Item] > 1;
                 let fixed = match tensor.lines {
                     _ if by_item => false,

@@ -135,6 +135,19 @@ fn batch_invariant_rows_keep_their_bits_in_parts() {
             assert_eq!(out(&small, &one, &alone, variant).bytes(), first, "{}", variant.name);
         }
     }
+    // An item of B that just fits a binding is cut along k alike, whether it is the only one or not.
+    let many = MatmulDesc { batch: 2, batch_invariant: true, ..product(3, 256, 64) };
+    let one = MatmulDesc { m: 1, batch: 1, ..many.clone() };
+    let inputs = generate::inputs(&many, 2);
+    let mut alone = Tensors::new();
+    for (name, shape, bytes) in [("a", [1, 1, 256], 1024), ("b", [1, 256, 64], 65_536)] {
+        let first = inputs.get(name).unwrap().bytes()[..bytes].to_vec();
+        alone.insert(name, verify::Tensor::new(Format::F32, &shape, first).unwrap());
+    }
+    for variant in many.variants(small.capabilities()) {
+        let first = out(&small, &many, &inputs, variant).bytes()[..256].to_vec();
+        assert_eq!(out(&small, &one, &alone, variant).bytes(), first, "{}", variant.name);
+    }
     // Where the number of rows would decide how k is cut, there is an error instead.
     let a = Operand { transposed: true, ..Default::default() };
     let turned = MatmulDesc { a, batch_invariant: true, ..product(100, 400, 4) };
