@@ -47,8 +47,8 @@ fn same_bits(a: &[f32], b: &[f32]) -> bool {
 #[test]
 fn cooperative_shapes() {
     let Some(gpu) = gpu() else { return };
-    let dims = [(8, 32), (16, 16), (3, 5), (13, 33), (64, 64), (72, 31), (128, 4)];
-    let rows = [(33, 32), (9, 70), (70, 33), (1, 1), (16, 31), (64, 97), (7, 130)];
+    let dims = [(3, 5), (16, 33), (64, 64), (72, 31), (128, 4)];
+    let rows = [(70, 33), (1, 1), (16, 32), (64, 97), (7, 130)];
     for (turn, ((head_dim, v_dim), (seq_q, seq_kv))) in dims.into_iter().zip(rows).enumerate() {
         let desc = halves(two_heads(seq_q, seq_kv, head_dim, v_dim), turn);
         check(&gpu, &AttentionDesc { batch: 1 + turn % 2, ..desc }, turn as u64);
@@ -156,7 +156,6 @@ fn cooperative_splits_add_up() {
     let Some(gpu) = gpu() else { return };
     let one = |seq_kv| in_f16(two_heads(1, seq_kv, 12, 10));
     for (turn, desc) in [
-        one(520),
         AttentionDesc { seq_q: 20, causal: Some(Align::BottomRight), ..one(600) },
         AttentionDesc { seq_q: 3, causal: Some(Align::TopLeft), sinks: true, ..one(777) },
         AttentionDesc { mask: Some([1, 1, 1, 700]), v_dim: 70, ..one(700) },
@@ -173,9 +172,7 @@ fn cooperative_splits_add_up() {
 fn cooperative_views() {
     let Some(gpu) = gpu() else { return };
     let (seq_q, seq_kv) = (9, 35);
-    for (turn, (head_dim, v_dim, gap)) in
-        [(6, 10, 0), (6, 10, 3), (8, 16, 8), (16, 8, 4)].into_iter().enumerate()
-    {
+    for (turn, (head_dim, v_dim, gap)) in [(6, 10, 3), (8, 16, 8), (16, 8, 4)].into_iter().enumerate() {
         let heads = Heads::from(FORMATS[turn]);
         let width = 2 * (head_dim + v_dim) + gap;
         let desc = AttentionDesc {
