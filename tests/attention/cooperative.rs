@@ -3,7 +3,7 @@
 use super::{two_heads, with_options};
 use langevin::reference::generate;
 use langevin::verify::{self, RunOptions, Tensor, Tensors};
-use langevin::{Align, AttentionDesc, Format, Heads, Kernel, PlanOptions, Variant, View, Window};
+use langevin::{Align, AttentionDesc, Format, Heads, Kernel, PlanOptions, Tier, Variant, View, Window};
 use langevin_testkit::{compare_with, gpu};
 
 const FORMATS: [Format; 4] = [Format::F16, Format::E4m3, Format::E5m2, Format::I8];
@@ -41,6 +41,21 @@ fn run(gpu: &langevin::gpu::Gpu, desc: &AttentionDesc, inputs: &Tensors, variant
 
 fn same_bits(a: &[f32], b: &[f32]) -> bool {
     a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.to_bits() == b.to_bits())
+}
+
+/// The other tests find nothing to check where the variant is not offered: it is on every adapter that has the matrices,
+/// subgroups of one size and 32 KiB of workgroup memory.
+#[test]
+fn cooperative_is_offered_where_the_matrices_are() {
+    let Some(gpu) = gpu() else { return };
+    let capabilities = gpu.capabilities();
+    let (least, most) = capabilities.subgroup_sizes;
+    let memory = capabilities.limits.max_compute_workgroup_storage_size >= 32 << 10;
+    let has = capabilities.has(Tier::Cooperative) && least == most && memory;
+    for (head_dim, v_dim) in [(3, 5), (64, 64), (128, 4)] {
+        let desc = in_f16(two_heads(33, 32, head_dim, v_dim));
+        assert_eq!(cooperative(&gpu, &desc).is_some(), has, "{head_dim}, {v_dim}");
+    }
 }
 
 /// Dims and columns that fill matrices of 8 and 16 and that do not; rows and keys around tiles of 16, 32 and 64.

@@ -51,6 +51,11 @@ impl Format {
         }
     }
 
+    /// Whether every number of the format is one of F16: F16 itself and the formats of 8 bits.
+    pub const fn fits_f16(self) -> bool {
+        matches!(self, Self::F16 | Self::E4m3 | Self::E5m2 | Self::I8)
+    }
+
     /// Bytes of one element.
     pub const fn bytes(self) -> usize {
         self.bits() as usize / 8

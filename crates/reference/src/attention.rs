@@ -255,8 +255,7 @@ impl AttentionDesc {
 
     /// Whether F16 holds every element of `q`, `k` and `v`.
     pub fn fits_f16(&self) -> bool {
-        let fits = |format| matches!(format, Format::F16 | Format::E4m3 | Format::E5m2 | Format::I8);
-        [self.q, self.k, self.v].iter().all(|heads| fits(heads.format))
+        [self.q, self.k, self.v].iter().all(|heads| heads.format.fits_f16())
     }
 
     /// Whether every row of `q`, `k`, `v` and `out` starts on a word.

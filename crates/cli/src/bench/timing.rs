@@ -22,8 +22,7 @@ const MOST_SAMPLES: usize = 200;
 const PASS_SECONDS: f64 = 2e-3;
 /// Warm-up: caches fill, drivers compile.
 const WARM_UP_SECONDS: f64 = 0.05;
-/// A GPU that has waited for the host for a second or two computes at a sixth of its clock (345 of 1980 MHz on an H200), and
-/// takes some 100 ms of work to raise it.
+/// Clocks rise. 4096^3 of f16 took an H200 3.7 ms when 0.05 s of work followed two seconds of compiling, 0.66 ms after this.
 const GPU_WARM_UP_SECONDS: f64 = 0.4;
 
 /// How long one call took.
