@@ -219,11 +219,11 @@ mod tests {
         );
         assert_eq!(
             parsed("test --driver mesa"),
-            Err("no such driver: mesa; expected current, stock, mesa26 or all".to_owned())
+            Err("no such driver: mesa; expected current, stock, mesa26, swiftshader or all".to_owned())
         );
         assert_eq!(
             parsed("test --driver"),
-            Err("`--driver` needs a value: current, stock, mesa26 or all".to_owned())
+            Err("`--driver` needs a value: current, stock, mesa26, swiftshader or all".to_owned())
         );
         assert_eq!(parsed("test --nocapture"), Err("`test` does not take `--nocapture`".to_owned()));
         assert_eq!(parsed("record"), Err("`record` needs the path of a JSON file".to_owned()));
