@@ -134,7 +134,7 @@ impl StageBuilder {
     pub(crate) fn reads_by(mut self, name: &'static str, load: Load) -> Self {
         let Some(dtype) = self.dtype(name) else { return self.absent(name) };
         let (template_name, template, element) = match (dtype.bytes(), load) {
-            (4, Load::Wide) => {
+            (4, Load::Wide | Load::WideTogether) => {
                 ("load32_wide", include_str!("../shaders/shared/load32_wide.wgsl"), Element::Vec4Word)
             }
             (4, _) => ("load32", include_str!("../shaders/shared/load32.wgsl"), Element::Word),
@@ -148,6 +148,14 @@ impl StageBuilder {
             (2, Load::Wide) => {
                 ("load16_wide", include_str!("../shaders/shared/load16_wide.wgsl"), Element::Vec2Word)
             }
+            (2, Load::WideTogether) => {
+                self.shader.parts.push(together(dtype));
+                ("load16_quads", include_str!("../shaders/shared/load16_quads.wgsl"), Element::Vec2Word)
+            }
+            (1, Load::WideTogether) => {
+                self.shader.parts.push(by_half(dtype));
+                ("load8_quads", include_str!("../shaders/shared/load8_quads.wgsl"), Element::Word)
+            }
             (2, Load::Together) => {
                 self.shader.parts.push(together(dtype));
                 ("load16_pairs", include_str!("../shaders/shared/load16_pairs.wgsl"), Element::Word)
@@ -156,9 +164,13 @@ impl StageBuilder {
                 self.shader.parts.push(together(dtype));
                 ("load8_quads", include_str!("../shaders/shared/load8_quads.wgsl"), Element::Word)
             }
-            (2, Load::Eights) => {
+            (2, Load::Eights | Load::Vectors) => {
                 self.shader.parts.push(together(dtype));
                 ("load16_eights", include_str!("../shaders/shared/load16_eights.wgsl"), Element::Vec4Word)
+            }
+            (1, Load::Vectors) => {
+                self.shader.parts.push(by_half(dtype));
+                ("load8_vectors", include_str!("../shaders/shared/load8_vectors.wgsl"), Element::Vec4Word)
             }
             (1, Load::Eights) => {
                 self.shader.parts.push(together(dtype));
@@ -167,7 +179,12 @@ impl StageBuilder {
             (2, _) => ("load16", include_str!("../shaders/shared/load16.wgsl"), Element::Word),
             _ => ("load8", include_str!("../shaders/shared/load8.wgsl"), Element::Word),
         };
-        self.binds(Binding { name, element, access: Access::Read }, dtype, template_name, template)
+        let format = match load {
+            Load::WideTogether | Load::Vectors => half_name(dtype),
+            _ => codec_name(dtype),
+        };
+        let binding = Binding { name, element, access: Access::Read };
+        self.binds_as(binding, dtype, template_name, template, format)
     }
 
     /// Spreads `units` of work that need nothing of each other: LANES invocations to a workgroup, UNITS units to an
@@ -211,6 +228,22 @@ impl StageBuilder {
         };
         self.shader.parts.push(codec);
         self.part_for(name, "halves_of_8", eights)
+    }
+
+    /// Gives the shader `vector_NAME`, 16 bytes of a tensor read by `load`, and `quad_of_NAME`, four elements of them.
+    pub(crate) fn vectors(mut self, name: &'static str, per_word: &'static str, load: Load) -> Self {
+        let Some(dtype) = self.dtype(name) else { return self };
+        self.shader.parts.push(by_half(dtype));
+        let (quads, text) = match dtype.bytes() {
+            2 => ("quads_of_16", include_str!("../shaders/shared/quads_of_16.wgsl")),
+            _ => ("quads_of_8", include_str!("../shaders/shared/quads_of_8.wgsl")),
+        };
+        let (vector, whole) = match load {
+            Load::Vectors => ("vector_at_once", include_str!("../shaders/shared/vector_at_once.wgsl")),
+            _ => ("vector_by_words", include_str!("../shaders/shared/vector_by_words.wgsl")),
+        };
+        self.shader.parts.push(ShaderPart::accessor(quads, text, name, half_name(dtype)));
+        self.constant(per_word, 4 / dtype.bytes() as u32).part_for(name, vector, whole)
     }
 
     /// Gives the shader `load_NAME` and `load4_NAME` of a tensor that it does not read.
@@ -312,10 +345,20 @@ impl StageBuilder {
         self.specs.iter().find(|spec| spec.name == name).map(|spec| spec.dtype)
     }
 
-    fn binds(mut self, binding: Binding, dtype: Dtype, template_name: &str, template: &str) -> Self {
+    fn binds(self, binding: Binding, dtype: Dtype, template_name: &str, template: &str) -> Self {
+        self.binds_as(binding, dtype, template_name, template, codec_name(dtype))
+    }
+
+    fn binds_as(
+        mut self,
+        binding: Binding,
+        dtype: Dtype,
+        template_name: &str,
+        template: &str,
+        format: &str,
+    ) -> Self {
         self.shader.bindings.push(binding);
         self.shader.parts.push(codec(dtype));
-        let format = codec_name(dtype);
         self.shader.parts.push(ShaderPart::accessor(template_name, template, binding.name, format));
         self
     }
@@ -350,8 +393,13 @@ pub(crate) enum Load {
     NativeWide,
     /// The elements of a word decoded together, by the adapter's conversion of F16 where that helps.
     Together,
-    /// The same, eight elements at once, where every row and every offset is a multiple of eight.
+    /// The same, four elements at once, where every row and every offset is a multiple of four elements; of I8, as a GPU
+    /// does it best.
+    WideTogether,
+    /// As `Together`, eight elements at once, where every row and every offset is a multiple of eight.
     Eights,
+    /// The same, 16 bytes at once, as a GPU does it best, where every row and every offset is a multiple of that.
+    Vectors,
 }
 
 fn codec_name(dtype: Dtype) -> &'static str {
@@ -375,7 +423,29 @@ fn together(dtype: Dtype) -> ShaderPart {
         Dtype::Number(Format::E5m2) => {
             ShaderPart::new("e5m2_by_half", include_str!("../shaders/format/e5m2_by_half.wgsl"))
         }
+        Dtype::Number(Format::I8) => {
+            ShaderPart::new("i8_together", include_str!("../shaders/format/i8_together.wgsl"))
+        }
         _ => codec(dtype),
+    }
+}
+
+/// The function that decodes the elements of a word together, by the adapter's conversion of F16 for I8 as well: a GPU's
+/// conversions of integers are fewer to a cycle than all else, a CPU's are not.
+fn by_half(dtype: Dtype) -> ShaderPart {
+    match dtype {
+        Dtype::Number(Format::I8) => {
+            ShaderPart::new("i8_by_half", include_str!("../shaders/format/i8_by_half.wgsl"))
+        }
+        _ => together(dtype),
+    }
+}
+
+/// What the functions of `by_half` call the format.
+fn half_name(dtype: Dtype) -> &'static str {
+    match dtype {
+        Dtype::Number(Format::I8) => "i8_by_half",
+        _ => codec_name(dtype),
     }
 }
 

@@ -11,15 +11,17 @@ const SINGLES = 1u;
 const PAIRS = 0u;
 const COLUMN_LANES = 1u;
 const DEPTH_LANES = 64u;
-const EIGHTS = 1u;
-const ANY_EIGHTS = 0u;
+const QUADS = 2u;
+const ANY_VECTORS = 0u;
 struct Params { m: u32, n: u32, k: u32, batch: u32, tiles_m: u32, tiles_n: u32, half_step: u32, slice_depth: u32, groups: u32, b_pitch: u32 }
 @group(0) @binding(0) var<uniform> p: Params;
 fn whole_depths_a(item: u32, row: u32, depth: u32) -> vec4<f32> { return vec4<f32>(); }
 fn at_b(item: u32, row: u32, depth: u32) -> u32 { return row; }
 fn step_b(depths: u32, pitch: u32) -> u32 { return depths; }
 fn whole_block_b(at: u32, pitch: u32, item: u32, row: u32, depth: u32) -> mat4x4<f32> { return mat4x4<f32>(); }
-fn eight_b(item: u32, row: u32, depth: u32) -> mat2x4<f32> { return mat2x4<f32>(); }
+fn vector_b(i: u32) -> vec4<u32> { return vec4<u32>(i); }
+fn quad_of_b(vector: vec4<u32>, quad: u32) -> vec4<f32> { return vec4<f32>(vector); }
+fn zero_of_b(item: u32, row: u32, depth: u32) -> f32 { return 0.0; }
 fn depths_a(item: u32, row: u32, depth: u32, end: u32) -> vec4<f32> { return vec4<f32>(); }
 fn block_b(item: u32, row: u32, depth: u32, end: u32) -> mat4x4<f32> { return mat4x4<f32>(); }
 struct Scales { left: f32, right: vec4<f32> }
@@ -32,6 +34,9 @@ fn unfold(group: vec3<u32>, groups: vec3<u32>) -> u32 { return group.x; }
 var<private> slice: u32;
 struct Lane { @builtin(local_invocation_index) local: u32 }
 // @stand-in end
+// Depths of a column that are read at a time.
+const DEEP = 4u * QUADS;
+
 @compute @workgroup_size(COLUMN_LANES * DEPTH_LANES)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, lane: Lane) {
   let tile = unfold(group, groups);
@@ -64,28 +69,35 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
   // @end
   // @end
   var begin_of_blocks = begin;
-  // Where columns are read eight depths at a time, EIGHTS times that make a block.
-  // @repeat Z ANY_EIGHTS
-  begin_of_blocks = begin + (max(end, begin) - begin) / (8u * EIGHTS) * (8u * EIGHTS);
-  for (var depth = begin + lane.local / COLUMN_LANES * 8u * EIGHTS; depth < begin_of_blocks; depth += DEPTH_LANES * 8u * EIGHTS) {
-    // All is on its way before the first is used.
+  // Where 16 bytes of a column are read at a time, QUADS blocks of four depths.
+  // @repeat Z ANY_VECTORS
+  begin_of_blocks = begin + (max(end, begin) - begin) / DEEP * DEEP;
+  for (var depth = begin + lane.local / COLUMN_LANES * DEEP; depth < begin_of_blocks; depth += DEPTH_LANES * DEEP) {
+    // All is on its way before the first is decoded.
     // @repeat H HALVES
     // @repeat C 4
-    // @repeat E EIGHTS
-    let right_H_C_E = eight_b(item, loaded_H + C, depth + E * 8u);
+    let vector_H_C = vector_b(at_b(item, loaded_H + C, depth));
+    // @end
+    // @end
+    // @repeat R ROWS
+    // @repeat Q QUADS
+    let left_R_Q = whole_depths_a(item, row_R, depth + Q * 4u);
+    // @end
+    // @end
+    // @repeat H HALVES
+    // @repeat C 4
+    let zero_H_C = zero_of_b(item, loaded_H + C, depth);
+    // @repeat Q QUADS
+    let right_H_C_Q = quad_of_b(vector_H_C, Q) - zero_H_C;
     // @end
     // @end
     // @end
     // @repeat R ROWS
-    // @repeat E EIGHTS
-    let left_R_E_0 = whole_depths_a(item, row_R, depth + E * 8u);
-    let left_R_E_1 = whole_depths_a(item, row_R, depth + E * 8u + 4u);
-    // @end
     // @repeat H HALVES
     var part_R_H = vec4<f32>(0.0);
     // @repeat C 4
-    // @repeat E EIGHTS
-    part_R_H[C] += dot(left_R_E_0, right_H_C_E[0]) + dot(left_R_E_1, right_H_C_E[1]);
+    // @repeat Q QUADS
+    part_R_H[C] += dot(left_R_Q, right_H_C_Q);
     // @end
     // @end
     total_R_H = drain(total_R_H, part_R_H, group_scales(item, row_R, loaded_H, depth));

@@ -127,13 +127,13 @@ fn fits_f16(desc: &MatmulDesc) -> bool {
     desc.a.format.fits_f16() && desc.b.format.fits_f16()
 }
 
-/// How many eights of depths of a column of B the vector shaders read at a time, 16 bytes if they can; none where columns
-/// are no neighbours in memory, or f16 does not hold their elements.
-pub(super) fn eights(desc: &MatmulDesc, variant: Variant, capabilities: &Capabilities) -> u32 {
+/// How many blocks of four depths of a column of B the vector shaders read at a time: 16 bytes; none where columns are no
+/// neighbours in memory, or f16 does not hold their elements.
+pub(super) fn quads(desc: &MatmulDesc, variant: Variant, capabilities: &Capabilities) -> u32 {
     let reads = variant != VECTOR_LANES && desc.b.transposed && capabilities.has(Tier::F16);
     match desc.b.format {
-        Format::F16 if reads => 1,
-        Format::E4m3 | Format::E5m2 | Format::I8 if reads => 2,
+        Format::F16 if reads => 2,
+        Format::E4m3 | Format::E5m2 | Format::I8 if reads => 4,
         _ => 0,
     }
 }

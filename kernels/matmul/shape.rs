@@ -22,7 +22,7 @@ pub(super) struct Shape {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Kind {
     Tiled(Tile),
-    Vector { rows: u32, column_lanes: u32, depth_lanes: u32, halves: u32, eights: u32 },
+    Vector { rows: u32, column_lanes: u32, depth_lanes: u32, halves: u32, quads: u32 },
     Cooperative(Cooperative),
     Broadcast { rows: u32 },
     Shuffle { rows: u32, halves: u32 },
@@ -42,8 +42,8 @@ impl Shape {
                     _ => (64, if pair { 2 } else { 1 }),
                 };
                 let (tile_n, depth_lanes) = (4 * column_lanes * halves, lanes / column_lanes);
-                let eights = choice::eights(desc, variant, capabilities);
-                let kind = Kind::Vector { rows, column_lanes, depth_lanes, halves, eights };
+                let quads = choice::quads(desc, variant, capabilities);
+                let kind = Kind::Vector { rows, column_lanes, depth_lanes, halves, quads };
                 (kind, rows as usize, tile_n as usize, 0)
             }
             choice::SHUFFLE => {

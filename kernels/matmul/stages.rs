@@ -209,10 +209,12 @@ impl Product<'_> {
         // Of a pair by rows, the second half starts n further.
         let halves = if self.desc.pair.is_some() && which == 1 && !by_depth { self.desc.n } else { 0 };
         let aligned = |to| [pitch, self.start(names.name), halves].iter().all(|at| at.is_multiple_of(to));
-        let by_eights = which == 1 && matches!(self.shape.kind, Kind::Vector { eights: 1.., .. });
+        let by_vectors = which == 1 && matches!(self.shape.kind, Kind::Vector { quads: 1.., .. });
         let load = match self.variant {
-            _ if by_eights && aligned(8) => Load::Eights,
-            _ if by_eights => Load::Together,
+            _ if by_vectors && aligned(128 / operand.format.bits() as usize) => Load::Vectors,
+            _ if by_vectors => Load::Together,
+            // The row's elements are decoded for every four columns.
+            _ if matches!(self.shape.kind, Kind::Vector { quads: 1.., .. }) && aligned(4) => Load::WideTogether,
             choice::TILED_F16 if aligned(4) => Load::NativeWide,
             choice::TILED_F16 => Load::Native,
             choice::COOPERATIVE if aligned(8) => Load::Eights,
@@ -232,9 +234,9 @@ impl Product<'_> {
             let eights = include_str!("../../shaders/shared/matmul_eights.wgsl");
             return builder.part_for(names.name, "matmul_eights", eights);
         }
-        if by_eights {
-            let depths = include_str!("../../shaders/shared/matmul_eight_depths.wgsl");
-            return builder.halves(names.name, load).part_for(names.name, "matmul_eight_depths", depths);
+        if by_vectors {
+            let vectors = include_str!("../../shaders/shared/matmul_vectors.wgsl");
+            return builder.vectors(names.name, "b_PER_WORD", load).part_for(names.name, "matmul_vectors", vectors);
         }
         builder
     }
@@ -294,16 +296,15 @@ impl Product<'_> {
         let segments = segment.map_or(1, |segment| depth.div_ceil(segment));
         let (builder, iterations) = match shape.kind {
             Kind::Tiled(tile) => self.tiled(builder, tile, depth),
-            Kind::Vector { rows, column_lanes, depth_lanes, halves, eights } => {
+            Kind::Vector { rows, column_lanes, depth_lanes, halves, quads } => {
                 let builder = builder
                     .constant("ROWS", rows)
                     .constant("HALVES", halves)
                     .constant("COLUMN_HALVES", if pairs == 1 { 1 } else { halves })
                     .constant("COLUMN_LANES", column_lanes)
                     .constant("DEPTH_LANES", depth_lanes)
-                    .constant("EIGHTS", eights.max(1))
-                    .constant("ANY_EIGHTS", eights.min(1));
-                let builder = if eights > 0 { builder.enable("f16") } else { builder };
+                    .constant("QUADS", quads.max(1))
+                    .constant("ANY_VECTORS", quads.min(1));
                 (
                     self.vector(builder),
                     depth.div_ceil(4 * depth_lanes as usize) + 8 * (rows * halves) as usize,

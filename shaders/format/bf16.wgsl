@@ -6,11 +6,9 @@ fn decode_bf16(code: u32) -> f32 {
 // Rounds the f32 of these bits to nearest, ties to even. Overflow and infinity become the largest number, or infinity. NaN
 // becomes quiet, and keeps the upper bits of its payload.
 fn encode_bf16_bits(bits: u32, saturate_overflow: bool) -> u32 {
-  if ((bits & 0x7fffffffu) > 0x7f800000u) {
-    return (bits >> 16u) | 0x40u;
-  }
-  let code = (bits + 0x7fffu + ((bits >> 16u) & 1u)) >> 16u;
-  return select(code, code - 1u, saturate_overflow && (code & 0x7fffu) == 0x7f80u);
+  let rounded = (bits + 0x7fffu + ((bits >> 16u) & 1u)) >> 16u;
+  let code = select(rounded, rounded - 1u, saturate_overflow && (rounded & 0x7fffu) == 0x7f80u);
+  return select(code, (bits >> 16u) | 0x40u, (bits & 0x7fffffffu) > 0x7f800000u);
 }
 
 fn encode_bf16(x: f32) -> u32 {

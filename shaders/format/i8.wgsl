@@ -14,9 +14,3 @@ fn encode_i8_bits(bits: u32, saturate_overflow: bool) -> u32 {
 fn encode_i8(x: f32) -> u32 {
   return encode_i8_bits(bitcast<u32>(x), true);
 }
-
-// The four of a word.
-fn decode4_i8(word: u32) -> vec4<f32> {
-  return vec4<f32>(vec4<i32>(bitcast<i32>(word << 24u), bitcast<i32>(word << 16u), bitcast<i32>(word << 8u), bitcast<i32>(word))
-                   >> vec4<u32>(24u));
-}
