@@ -1,5 +1,5 @@
 use crate::kernel::{Kernel, Variant, buffers, sealed};
-use crate::recipe::{Recipe, StageBuilder};
+use crate::recipe::{Load, Recipe, StageBuilder};
 use crate::{Capabilities, DequantizeDesc, Format, Granularity, Plan, Tier};
 use langevin_reference::Dtype;
 
@@ -47,6 +47,8 @@ impl Kernel for DequantizeDesc {
             .constant("SCALE_COLUMN", scales.column)
             .flag("HAS_ZERO", self.zero_point)
             .flag("POWERS", self.power_scales)
+            .flag("HAS_NAN", self.q != Format::I8)
+            .flag("ONE_NAN", self.q == Format::E4m3)
             .flag("WHOLE_UNITS", width.is_multiple_of(4))
             .size("width", width)
             .size("row_units", row_units)
@@ -57,7 +59,7 @@ impl Kernel for DequantizeDesc {
             .size("scale_rows_down", scales.matrix_rows.div_ceil(scales.rows))
             .size("scale_units", scales.units)
             .size("scale_pitch", scales.pitch)
-            .reads("q")
+            .reads_by("q", load(self.q, capabilities))
             .reads("scale")
             .reads("zero_point")
             .writes("out")
@@ -66,6 +68,16 @@ impl Kernel for DequantizeDesc {
             .part("dequantize", include_str!("../shaders/dequantize.wgsl"))
             .spread(units, capabilities);
         Recipe::single(stage)
+    }
+}
+
+/// The adapter's conversion of F16 decodes the codes of a word at once. It may make other NaN of those of E5M2.
+fn load(format: Format, capabilities: &Capabilities) -> Load {
+    match (format, capabilities.device_type) {
+        (Format::E5m2, _) => Load::Words,
+        _ if !capabilities.has(Tier::F16) => Load::Words,
+        (_, wgpu::DeviceType::Cpu) => Load::Together,
+        _ => Load::WideTogether,
     }
 }
 

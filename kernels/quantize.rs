@@ -178,6 +178,8 @@ impl<'a> Job<'a> {
         builder
             .flag("HAS_ZERO", self.desc.asymmetric)
             .flag("POWERS", self.desc.scale_rounding.is_some())
+            .flag("HAS_NAN", self.desc.q != Format::I8)
+            .flag("ONE_NAN", self.desc.q == Format::E4m3)
             .size("out_pitch", Dtype::from(out).padded_row_len(self.desc.width()))
             .writes("out")
             .part("numbers", include_str!("../shaders/shared/dequantize.wgsl"))

@@ -2,13 +2,16 @@
 // @stand-in begin
 const HAS_ZERO = true;
 const POWERS = true;
+const HAS_NAN = true;
+const ONE_NAN = true;
 const INFINITY = 0x7f800000u;
 const MIN_NORMAL = 0x00800000u;
 const MAGNITUDE = 0x7fffffffu;
 // @stand-in end
 const SIGN = 0x80000000u;
 
-// POWERS: the scale is a power of two or NaN.
+// POWERS: the scale is a power of two or NaN. HAS_NAN: codes may stand for NaN or infinity. ONE_NAN:
+// all NaN are the same, whatever decodes them.
 fn numbers_of(stored: vec4<u32>, zero: vec4<f32>, scale: vec4<u32>) -> vec4<u32> {
   var factor = scale & vec4<u32>(MAGNITUDE);
   var half = vec4<f32>(1.0);
@@ -21,9 +24,11 @@ fn numbers_of(stored: vec4<u32>, zero: vec4<f32>, scale: vec4<u32>) -> vec4<u32>
   }
   let scale_sign = scale & vec4<u32>(SIGN);
   let magnitude = stored & vec4<u32>(MAGNITUDE);
-  // NaN and infinity are not computed with, and subnormals count as zero: all three become zeros of their sign here.
-  let ordinary = (magnitude >= vec4<u32>(MIN_NORMAL)) & (magnitude < vec4<u32>(INFINITY));
-  var value = bitcast<vec4<f32>>(select(stored & vec4<u32>(SIGN), stored, ordinary));
+  // Codes stand for no subnormal f32. NaN and infinity are not computed with: they become zeros of their sign here.
+  var value = bitcast<vec4<f32>>(stored);
+  if (HAS_NAN) {
+    value = bitcast<vec4<f32>>(select(stored & vec4<u32>(SIGN), stored, magnitude < vec4<u32>(INFINITY)));
+  }
   if (HAS_ZERO) {
     value -= zero;
   }
@@ -32,7 +37,13 @@ fn numbers_of(stored: vec4<u32>, zero: vec4<f32>, scale: vec4<u32>) -> vec4<u32>
   let product = bitcast<vec4<u32>>(bitcast<vec4<f32>>(bits & vec4<u32>(MAGNITUDE)) * bitcast<vec4<f32>>(factor) * half);
   var result = ((bits & vec4<u32>(SIGN)) ^ scale_sign) | (product & vec4<u32>(MAGNITUDE));
   // NaN stays as it is, infinity takes the scale's sign.
-  result = select(result, stored ^ scale_sign, magnitude == vec4<u32>(INFINITY));
-  result = select(result, stored, magnitude > vec4<u32>(INFINITY));
-  return select(result, (stored & vec4<u32>(SIGN)) | vec4<u32>(0x7fc00000u), lost);
+  if (HAS_NAN) {
+    result = select(result, stored ^ scale_sign, magnitude == vec4<u32>(INFINITY));
+    let nan = select(stored, (stored & vec4<u32>(SIGN)) | vec4<u32>(0x7fc00000u), vec4<bool>(ONE_NAN));
+    result = select(result, nan, magnitude > vec4<u32>(INFINITY));
+  }
+  if (POWERS) {
+    result = select(result, (stored & vec4<u32>(SIGN)) | vec4<u32>(0x7fc00000u), lost);
+  }
+  return result;
 }
