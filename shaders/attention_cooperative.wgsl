@@ -1,6 +1,6 @@
 // Attention by cooperative matrices of f16 with f32 sums: online softmax over tiles of 32 keys.
-// workgroup -> ROWS rows of one kv head, all columns of their values; subgroup -> SUBGROUP_ROWS of the rows: it holds their
-// queries and the sums of their values in matrices.
+// workgroup -> ROWS rows of one kv head, all columns of their values; SIDES subgroups -> SUBGROUP_ROWS of the rows: each holds
+// their queries, takes its share of a block's keys, and holds the sums of its share of the columns, in matrices.
 // The elements of a matrix can be reached through memory alone: scores pass through a strip of workgroup memory to the
 // invocations, eight to a row with four keys each, and weights come back. The sums of the values pass through it only
 // where a row's reference has to rise. It is the largest logit so far, or was when it was set: a weight may be up to 16.
@@ -23,9 +23,11 @@ fn put_weights4(i: u32, x: vec4<f16>) { weights[i / 4u] = x; }
 fn half_weight(i: u32) -> f32 { return f32(weights[i / 4u][i % 4u]); }
 const SUBGROUP = 8u;
 const SUBGROUPS = 2u;
+const SIDES = 1u;
 const ROWS = 16u;
 const LINE = 40u;
 const ROW_TILES = 1u;
+const KEY_TILES = 1u;
 const OWN_ROWS = 8u;
 const DEPTHS = 2u;
 const PASSES = 1u;
@@ -47,9 +49,15 @@ fn q_row(place: Place, row: Row) -> u32 { return 0u; }
 fn k_start(place: Place) -> u32 { return 0u; }
 fn v_start(place: Place) -> u32 { return 0u; }
 fn v4(row_start: u32, column: u32) -> vec4<f32> { return vec4<f32>(0.0); }
-fn eight_q(row_start: u32, dim: u32, end: u32) -> mat2x4<f16> { return mat2x4<f16>(); }
-fn eight_k(row_start: u32, dim: u32, end: u32) -> mat2x4<f16> { return mat2x4<f16>(); }
-fn eight_v(row_start: u32, dim: u32, end: u32) -> mat2x4<f16> { return mat2x4<f16>(); }
+alias Fetched_q = vec4<u32>;
+alias Fetched_k = vec4<u32>;
+alias Fetched_v = vec4<u32>;
+fn fetch_q(row_start: u32, dim: u32) -> Fetched_q { return Fetched_q(row_start); }
+fn fetch_k(row_start: u32, dim: u32) -> Fetched_k { return Fetched_k(row_start); }
+fn fetch_v(row_start: u32, dim: u32) -> Fetched_v { return Fetched_v(row_start); }
+fn eight_q(fetched: Fetched_q, dim: u32, end: u32) -> mat2x4<f16> { return mat2x4<f16>(); }
+fn eight_k(fetched: Fetched_k, dim: u32, end: u32) -> mat2x4<f16> { return mat2x4<f16>(); }
+fn eight_v(fetched: Fetched_v, dim: u32, end: u32) -> mat2x4<f16> { return mat2x4<f16>(); }
 fn logit_factor(place: Place, row: Row) -> f32 { return 1.0; }
 fn key_scales(place: Place, keys: vec4<u32>) -> vec4<f32> { return vec4<f32>(1.0); }
 fn logits(products: vec4<f32>, factor: f32, key_scales: vec4<f32>, place: Place, row: Row, keys: vec4<u32>) -> Logits { return Logits(); }
@@ -64,11 +72,14 @@ fn finish_row(place: Place, row: Row, largest: f32, sum: f32) { }
 // @stand-in end
 const LANES = SUBGROUP * SUBGROUPS;
 const SUBGROUP_ROWS = ROW_TILES * SIZE;
+const SIDE_COLUMNS = COLUMNS * SIZE;
+// Matrices of keys of a block that are a subgroup's.
+const SIDE_TILES = 32u / SIZE / SIDES;
 const PER_CELL = 8u / CELLS;
 // Dims and columns with those that fill the last matrix, in eights; lines are 16 bytes longer than what they hold, so that
 // those below each other lie in other banks.
 const K_EIGHTS = DEPTHS * SIZE / 8u;
-const V_EIGHTS = COLUMNS * SIZE / 8u;
+const V_EIGHTS = SIDES * SIDE_COLUMNS / 8u;
 const K_LINE = K_EIGHTS * 8u + 8u;
 const V_LINE = V_EIGHTS * 8u + 8u;
 // Strides of matrices in memory, in its elements.
@@ -76,7 +87,7 @@ const K_PITCH = K_LINE / PER_CELL;
 const V_PITCH = V_LINE / PER_CELL;
 const STRIP_PITCH = LINE / STRIP_CELL;
 const WEIGHTS_PITCH = LINE / PER_CELL;
-// Columns that pass through the strip at a time.
+// Columns of each side that pass through the strip at a time.
 const WIDE = WIDE_TILES * SIZE;
 const V_TILE = 32u * K_PITCH;
 const K_EVEN = 32u * K_EIGHTS % LANES == 0u;
@@ -101,16 +112,26 @@ struct Lane {
   @builtin(subgroup_invocation_id) in_subgroup: u32,
 }
 
-fn fetch_k(head: u32, key0: u32, end: u32, index: u32) -> mat2x4<f16> {
+// Keys and values are read as they are stored, and decoded where they are put: whoever decodes waits for the memory.
+fn next_k(head: u32, key0: u32, end: u32, index: u32) -> Fetched_k {
   // Past the end the last key is repeated: there it is hidden.
   let key = min(key0 + index / K_EIGHTS, end - 1u);
-  return eight_k(head + key * p.k_seq, index % K_EIGHTS * 8u, p.head_dim);
+  return fetch_k(head + key * p.k_seq, index % K_EIGHTS * 8u);
 }
 
-fn fetch_v(head: u32, key0: u32, end: u32, index: u32) -> mat2x4<f16> {
+fn next_v(head: u32, key0: u32, end: u32, index: u32) -> Fetched_v {
   // Past the end the last value is repeated. If it is not finite, rows that see it are not either.
   let key = min(key0 + index / V_EIGHTS, end - 1u);
-  return eight_v(head + key * p.v_seq, index % V_EIGHTS * 8u, p.v_dim);
+  return fetch_v(head + key * p.v_seq, index % V_EIGHTS * 8u);
+}
+
+fn put_k(fetched: Fetched_k, index: u32) {
+  put(index / K_EIGHTS * K_PITCH + index % K_EIGHTS * CELLS, eight_k(fetched, index % K_EIGHTS * 8u, p.head_dim));
+}
+
+fn put_v(fetched: Fetched_v, index: u32) {
+  let eight = eight_v(fetched, index % V_EIGHTS * 8u, p.v_dim);
+  put(V_TILE + index / V_EIGHTS * V_PITCH + index % V_EIGHTS * CELLS, tamed(eight));
 }
 
 fn put(at: u32, eight: mat2x4<f16>) {
@@ -134,15 +155,20 @@ fn tamed(eight: mat2x4<f16>) -> mat2x4<f16> {
                      select(eight[1], vec4<f16>(0.0), infinite(second)));
 }
 
-// A row of the tile.
-fn own_row(first_row: u32, i: u32, lane: Lane) -> u32 {
-  return first_row + i * (SUBGROUP / 8u) + lane.in_subgroup / 8u;
+// A row of the tile; `lane` counts those that share rows.
+fn own_row(first_row: u32, i: u32, lane: u32) -> u32 {
+  return first_row + i * (SUBGROUP * SIDES / 8u) + lane / 8u;
+}
+
+// The first of the four columns that an invocation finds in the strip.
+fn own_column(round: u32, key_lane: u32) -> u32 {
+  let at = key_lane * 4u;
+  return at / WIDE * SIDE_COLUMNS + round * WIDE + at % WIDE;
 }
 
 // Adds to sums in the strip the values that are not finite, of the keys from `key0` on that their row sees.
-fn add_wild(place: Place, key0: u32, column0: u32, row: u32, key_lane: u32) {
-  let column = column0 + key_lane * 4u;
-  if (key_lane * 4u >= WIDE || column >= p.v_dim) { return; }
+fn add_wild(place: Place, key0: u32, column: u32, row: u32, key_lane: u32) {
+  if (key_lane * 4u >= SIDES * WIDE || column >= p.v_dim) { return; }
   let head = v_start(place);
   let count = min(32u, place.key_end - key0);
   var sums = strip4(row * LINE + key_lane * 4u);
@@ -197,9 +223,11 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
   let k_head = k_start(place);
   let v_head = v_start(place);
   let key_lane = lane.in_subgroup % 8u;
-  let first_row = subgroup * SUBGROUP_ROWS;
+  let side = subgroup % SIDES;
+  let first_row = subgroup / SIDES * SUBGROUP_ROWS;
+  let rows_lane = side * SUBGROUP + lane.in_subgroup;
   // @repeat I OWN_ROWS
-  let at_I = own_row(first_row, I, lane);
+  let at_I = own_row(first_row, I, rows_lane);
   let row_I = row_of(place, place.row0 + at_I);
   let factor_I = logit_factor(place, row_I);
   // What this invocation reads of the strip and writes of the weights.
@@ -212,7 +240,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
   for (var i = local; i < ROWS * K_EIGHTS; i += LANES) {
     let row = i / K_EIGHTS;
     let eight = i % K_EIGHTS * 8u;
-    put(row * K_PITCH + eight / PER_CELL, eight_q(q_row(place, row_of(place, place.row0 + row)), eight, p.head_dim));
+    let fetched = fetch_q(q_row(place, row_of(place, place.row0 + row)), eight);
+    put(row * K_PITCH + eight / PER_CELL, eight_q(fetched, eight, p.head_dim));
   }
   // Publishes q.
   workgroupBarrier();
@@ -231,7 +260,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
     // @repeat F K_FETCHES
     let k_place_F = local + F * LANES;
     if (K_EVEN || k_place_F < 32u * K_EIGHTS) {
-      put(k_place_F / K_EIGHTS * K_PITCH + k_place_F % K_EIGHTS * CELLS, fetch_k(k_head, begin, end, k_place_F));
+      put_k(next_k(k_head, begin, end, k_place_F), k_place_F);
     }
     // @end
   }
@@ -242,34 +271,41 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
     // The values are on their way while scores are computed.
     // @repeat F V_FETCHES
     let v_place_F = local + F * LANES;
-    let v_next_F = fetch_v(v_head, key0, end, v_place_F);
+    let v_next_F = next_v(v_head, key0, end, v_place_F);
     // @end
-    for (var tile = 0u; tile < 32u / SIZE; tile += 1u) {
+    for (var tile0 = side * SIDE_TILES; tile0 < side * SIDE_TILES + SIDE_TILES; tile0 += KEY_TILES) {
+      // @repeat T KEY_TILES
       // @repeat M ROW_TILES
-      var score_M = Sum();
+      var score_M_T = Sum();
       // @end
+      // @end
+      // Sums side by side: a matrix unit does not wait for the one before.
       // @repeat D DEPTHS
-      let k_D = coopLoad<Right>(&staged[tile * SIZE * K_PITCH + D * SIZE / PER_CELL], K_PITCH);
+      // @repeat T KEY_TILES
+      let k_D_T = coopLoad<Right>(&staged[(tile0 + T) * SIZE * K_PITCH + D * SIZE / PER_CELL], K_PITCH);
       // @repeat M ROW_TILES
-      score_M = coopMultiplyAdd(q_M_D, k_D, score_M);
+      score_M_T = coopMultiplyAdd(q_M_D, k_D_T, score_M_T);
       // @end
       // @end
+      // @end
+      // @repeat T KEY_TILES
       // @repeat M ROW_TILES
-      let score_at_M = (first_row + M * SIZE) * STRIP_PITCH + tile * SIZE / STRIP_CELL;
-      coopStoreT(score_M, &strip[score_at_M], STRIP_PITCH);
+      let score_at_M_T = (first_row + M * SIZE) * STRIP_PITCH + (tile0 + T) * SIZE / STRIP_CELL;
+      coopStoreT(score_M_T, &strip[score_at_M_T], STRIP_PITCH);
+      // @end
       // @end
     }
     // Publishes the scores, and waits until these keys and the previous values have been read.
     workgroupBarrier();
     // @repeat F V_FETCHES
     if (V_EVEN || v_place_F < 32u * V_EIGHTS) {
-      put(V_TILE + v_place_F / V_EIGHTS * V_PITCH + v_place_F % V_EIGHTS * CELLS, tamed(v_next_F));
+      put_v(v_next_F, v_place_F);
     }
     // @end
     // The next keys are on their way while weights are computed; after the last ones, one that nobody reads.
     // @repeat F K_FETCHES
     let k_place_F = local + F * LANES;
-    let k_next_F = fetch_k(k_head, key0 + 32u, end, k_place_F);
+    let k_next_F = next_k(k_head, key0 + 32u, end, k_place_F);
     // @end
     let keys = vec4<u32>(key0 + key_lane * 4u) + vec4<u32>(0u, 1u, 2u, 3u);
     let scales = key_scales(place, keys);
@@ -293,7 +329,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
     if (rises && key0 != begin) { atomicOr(&reasons, 1u); }
     // @repeat F K_FETCHES
     if (K_EVEN || k_place_F < 32u * K_EIGHTS) {
-      put(k_place_F / K_EIGHTS * K_PITCH + k_place_F % K_EIGHTS * CELLS, k_next_F);
+      put_k(k_next_F, k_place_F);
     }
     // @end
     // Publishes the weights, the values and the next keys, too.
@@ -304,7 +340,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
       // @repeat M ROW_TILES
       // @repeat N WIDE_TILES
       // @let C = P * WIDE_TILES + N
-      let out_at_M_C = (first_row + M * SIZE) * STRIP_PITCH + N * SIZE / STRIP_CELL;
+      let out_at_M_C = (first_row + M * SIZE) * STRIP_PITCH + (side * WIDE + N * SIZE) / STRIP_CELL;
       coopStoreT(mix_M_C, &strip[out_at_M_C], STRIP_PITCH);
       // @end
       // @end
@@ -314,7 +350,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
       put_strip4(quad_I, strip4(quad_I) * rescale_I);
       // @end
       if (TAMES && why > 1u) {
-        for (var i = 0u; i < OWN_ROWS; i += 1u) { add_wild(place, key0, P * WIDE, own_row(first_row, i, lane), key_lane); }
+        let column = own_column(P, key_lane);
+        for (var i = 0u; i < OWN_ROWS; i += 1u) {
+          add_wild(place, key0, column, own_row(first_row, i, rows_lane), key_lane);
+        }
       }
       // Publishes them again.
       workgroupBarrier();
@@ -328,17 +367,23 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
       workgroupBarrier();
       // @end
     }
-    for (var step = 0u; step < 32u / SIZE; step += 1u) {
+    for (var tile0 = 0u; tile0 < 32u / SIZE; tile0 += KEY_TILES) {
+      // @repeat T KEY_TILES
       // @repeat M ROW_TILES
-      let weights_at_M = (first_row + M * SIZE) * WEIGHTS_PITCH + step * SIZE / PER_CELL;
-      let upper_M = coopLoadT<Left>(&weights[weights_at_M], WEIGHTS_PITCH);
-      let lower_M = coopLoadT<Left>(&weights[ROWS * WEIGHTS_PITCH + weights_at_M], WEIGHTS_PITCH);
+      let weights_at_M_T = (first_row + M * SIZE) * WEIGHTS_PITCH + (tile0 + T) * SIZE / PER_CELL;
+      let upper_M_T = coopLoadT<Left>(&weights[weights_at_M_T], WEIGHTS_PITCH);
+      let lower_M_T = coopLoadT<Left>(&weights[ROWS * WEIGHTS_PITCH + weights_at_M_T], WEIGHTS_PITCH);
       // @end
       // @repeat C COLUMNS
-      let v_C = coopLoadT<Right>(&staged[V_TILE + step * SIZE * V_PITCH + C * SIZE / PER_CELL], V_PITCH);
+      let v_C_T = coopLoadT<Right>(&staged[V_TILE + (tile0 + T) * SIZE * V_PITCH + (side * SIDE_COLUMNS + C * SIZE) / PER_CELL], V_PITCH);
       // @repeat M ROW_TILES
-      mix_M_C = coopMultiplyAdd(upper_M, v_C, mix_M_C);
-      mix_M_C = coopMultiplyAdd(lower_M, v_C, mix_M_C);
+      mix_M_C = coopMultiplyAdd(upper_M_T, v_C_T, mix_M_C);
+      // @end
+      // @end
+      // @repeat C COLUMNS
+      // @repeat M ROW_TILES
+      mix_M_C = coopMultiplyAdd(lower_M_T, v_C_T, mix_M_C);
+      // @end
       // @end
       // @end
     }
@@ -358,17 +403,17 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
   // @repeat M ROW_TILES
   // @repeat N WIDE_TILES
   // @let C = P * WIDE_TILES + N
-  let end_at_M_C = (first_row + M * SIZE) * STRIP_PITCH + N * SIZE / STRIP_CELL;
+  let end_at_M_C = (first_row + M * SIZE) * STRIP_PITCH + (side * WIDE + N * SIZE) / STRIP_CELL;
   coopStoreT(mix_M_C, &strip[end_at_M_C], STRIP_PITCH);
   // @end
   // @end
   // Publishes sums of the values, and the rows' scales.
   workgroupBarrier();
-  if (key_lane * 4u < WIDE) {
+  if (key_lane * 4u < SIDES * WIDE) {
     for (var i = 0u; i < OWN_ROWS; i += 1u) {
-      let at = own_row(first_row, i, lane);
+      let at = own_row(first_row, i, rows_lane);
       let sums = strip4(at * LINE + key_lane * 4u) * (1.0 / UNIT);
-      finish(place, row_of(place, place.row0 + at), P * WIDE + key_lane * 4u, sums, row_scales[at]);
+      finish(place, row_of(place, place.row0 + at), own_column(P, key_lane), sums, row_scales[at]);
     }
   }
   // @end

@@ -129,15 +129,16 @@ pub(super) struct Cooperative {
     pub(super) size: u32,
     /// Invocations of a subgroup.
     pub(super) subgroup: u32,
-    /// Subgroups of a workgroup.
-    pub(super) subgroups: u32,
+    /// Blocks of rows of a workgroup.
+    pub(super) blocks: u32,
     /// Matrices below each other that a subgroup's rows fill.
     pub(super) row_tiles: u32,
     /// Matrices side by side that the dims of a query fill.
     pub(super) depths: u32,
-    /// Matrices side by side that the columns of the values fill, with those that fill the last pass through the strip.
+    /// Matrices side by side that a subgroup's share of the columns of the values fills, with those that fill the last pass
+    /// through the strip.
     pub(super) columns: u32,
-    /// Of them, those that pass through the strip at a time: up to 32 columns.
+    /// Of them, those that pass through the strip at a time: up to 32 columns of all sides.
     pub(super) wide_tiles: u32,
     /// Elements to a cell of workgroup memory: four are written at once; Metal loads matrices from single ones only.
     pub(super) cell: u32,
@@ -147,6 +148,10 @@ impl Cooperative {
     /// A line of 32 scores or weights, longer by what puts the lines below each other into other banks.
     pub(super) const LINE: u32 = KEYS + 8;
 
+    /// Subgroups that take a block of rows together: each has its share of the keys and of the columns. With two of them an
+    /// invocation holds half the sums and half of what it brings.
+    pub(super) const SIDES: u32 = 2;
+
     /// For the largest matrices the device has; needs subgroups of one known size, and memory for the tile.
     pub(super) fn of(desc: &AttentionDesc, capabilities: &Capabilities) -> Option<Self> {
         let &CoopShape { size } = capabilities.coop.first()?;
@@ -155,13 +160,13 @@ impl Cooperative {
         if subgroup != largest || !has_eights(capabilities) || dims > MOST_DIMS {
             return None;
         }
-        let columns = (desc.v_dim as u32).div_ceil(size);
+        let columns = (desc.v_dim as u32).div_ceil(size * Self::SIDES);
         // Those that fill the passes through a strip.
-        let wide_tiles = columns.min(KEYS / size);
-        let tile = |subgroups| Self {
+        let wide_tiles = columns.min(KEYS / size / Self::SIDES);
+        let tile = |blocks| Self {
             size,
             subgroup,
-            subgroups,
+            blocks,
             // Small subgroups have fewer registers together.
             row_tiles: if subgroup < 32 { 1 } else { 16 / size },
             depths: (desc.head_dim as u32).div_ceil(size),
@@ -178,11 +183,16 @@ impl Cooperative {
             && self.lanes() <= limits.max_compute_workgroup_size_x
             && self.subgroup.is_multiple_of(8)
             && (1..=8).contains(&self.own_rows())
-            && (self.subgroup_rows() * 8).is_multiple_of(self.subgroup)
+            && (self.subgroup_rows() * 8).is_multiple_of(self.subgroup * Self::SIDES)
     }
 
     const fn lanes(&self) -> u32 {
-        self.subgroup * self.subgroups
+        self.subgroup * self.subgroups()
+    }
+
+    /// Subgroups of a workgroup.
+    pub(super) const fn subgroups(&self) -> u32 {
+        self.blocks * Self::SIDES
     }
 
     const fn subgroup_rows(&self) -> u32 {
@@ -191,12 +201,17 @@ impl Cooperative {
 
     /// Rows of a workgroup's tile.
     pub(super) const fn rows(&self) -> u32 {
-        self.subgroup_rows() * self.subgroups
+        self.subgroup_rows() * self.blocks
     }
 
     /// Rows of which one invocation has four keys.
     pub(super) const fn own_rows(&self) -> u32 {
-        self.subgroup_rows() * 8 / self.subgroup
+        self.subgroup_rows() * 8 / self.subgroup / Self::SIDES
+    }
+
+    /// Matrices of keys whose sums a subgroup computes side by side: all of its own, or one where code is dear.
+    pub(super) const fn key_tiles(&self) -> u32 {
+        if self.subgroup < 32 { 1 } else { KEYS / self.size / Self::SIDES }
     }
 
     /// How often an invocation brings eight elements of 32 rows of so many matrices.
@@ -206,7 +221,7 @@ impl Cooperative {
 
     /// Workgroup memory: keys and values or queries, two weights of f16, a strip of f32, and a few words.
     const fn bytes(&self) -> u32 {
-        let (k_line, v_line) = (self.depths * self.size + 8, self.columns * self.size + 8);
+        let (k_line, v_line) = (self.depths * self.size + 8, Self::SIDES * self.columns * self.size + 8);
         let (blocks, queries) = (KEYS * (k_line + v_line), self.rows() * k_line);
         let staged = if blocks > queries { blocks } else { queries };
         2 * staged + self.rows() * (8 * Self::LINE + 4) + 32
@@ -336,17 +351,17 @@ mod tests {
             let tile = Cooperative::of(&halves(100, dims, dims), &capabilities)?;
             Some([tile.rows(), tile.lanes(), tile.own_rows(), tile.bytes()])
         };
-        assert_eq!(tile(16, 32, 48, 128), Some([64, 128, 4, 38_176]));
-        assert_eq!(tile(16, 32, 48, 64), Some([64, 128, 4, 29_984]));
+        assert_eq!(tile(16, 32, 48, 128), Some([64, 256, 2, 38_176]));
+        assert_eq!(tile(16, 32, 48, 64), Some([64, 256, 2, 29_984]));
         // Half the rows where memory is less, and nothing at last.
-        assert_eq!(tile(16, 32, 32, 128), Some([32, 64, 4, 27_808]));
+        assert_eq!(tile(16, 32, 32, 128), Some([32, 128, 2, 27_808]));
         assert_eq!(tile(16, 32, 16, 128), None);
-        assert_eq!(tile(16, 64, 48, 128), Some([64, 256, 2, 38_176]));
-        assert_eq!(tile(8, 32, 48, 128), Some([64, 128, 4, 38_176]));
-        assert_eq!(tile(8, 8, 32, 128), Some([32, 32, 8, 27_808]));
-        assert_eq!(tile(8, 8, 16, 64), Some([16, 16, 8, 14_432]));
-        // Sixteen rows to an invocation are too many.
-        assert_eq!(tile(16, 8, 48, 64), None);
+        assert_eq!(tile(16, 64, 48, 128), Some([32, 256, 1, 27_808]));
+        assert_eq!(tile(8, 32, 48, 128), Some([64, 256, 2, 38_176]));
+        assert_eq!(tile(8, 8, 32, 128), Some([32, 64, 4, 27_808]));
+        assert_eq!(tile(8, 8, 16, 64), Some([16, 32, 4, 14_432]));
+        // A subgroup of so many would share its rows with nobody.
+        assert_eq!(tile(8, 128, 48, 64), None);
         let mut varying = nvidia();
         varying.subgroup_sizes = (32, 64);
         assert_eq!(Cooperative::of(&halves(100, 64, 64), &varying), None);

@@ -273,16 +273,17 @@ impl<'a> Call<'a> {
             )
         };
         let head_is_whole = desc.head_dim.is_multiple_of(size as usize);
-        let [q_on_words, k_on_words, v_on_words, _] = desc.starts_on_words();
         // A value that is not finite and that some row of the tile does not see.
         let tames = hides(desc) && desc.v.format != Format::I8;
         let builder = builder
             .enable("f16")
             .enable("wgpu_cooperative_matrix")
             .constant("SUBGROUP", cooperative.subgroup)
-            .constant("SUBGROUPS", cooperative.subgroups)
+            .constant("SUBGROUPS", cooperative.subgroups())
+            .constant("SIDES", Cooperative::SIDES)
             .constant("ROWS", cooperative.rows())
             .constant("ROW_TILES", cooperative.row_tiles)
+            .constant("KEY_TILES", cooperative.key_tiles())
             .constant("OWN_ROWS", cooperative.own_rows())
             .constant("LINE", Cooperative::LINE)
             .constant("CELLS", 8 / cooperative.cell)
@@ -291,21 +292,23 @@ impl<'a> Call<'a> {
             .constant("WIDE_TILES", wide_tiles)
             .constant("PASSES", columns / wide_tiles.max(1))
             .constant("K_FETCHES", cooperative.fetches(depths))
-            .constant("V_FETCHES", cooperative.fetches(columns))
+            .constant("V_FETCHES", cooperative.fetches(Cooperative::SIDES * columns))
             .flag("TAMES", tames)
-            .flag("q_ON_WORDS", q_on_words)
-            .flag("k_ON_WORDS", k_on_words)
-            .flag("v_ON_WORDS", v_on_words)
             .flag("q_IS_WHOLE", head_is_whole)
             .flag("k_IS_WHOLE", head_is_whole)
-            .flag("v_IS_WHOLE", desc.v_dim as u32 == columns * size);
-        let builder = ["q", "k", "v"].into_iter().zip(loads(desc, self.variant)).fold(
-            builder,
-            |builder, (name, load)| {
-                let eights = include_str!("../../shaders/shared/attention_eights.wgsl");
-                builder.halves(name, load).part_for(name, "attention_eights", eights)
-            },
-        );
+            .flag("v_IS_WHOLE", desc.v_dim as u32 == Cooperative::SIDES * columns * size);
+        let on_words = desc.starts_on_words();
+        let tensors = ["q", "k", "v"].into_iter().zip(loads(desc, self.variant)).zip(on_words);
+        let builder = tensors.fold(builder, |builder, ((name, load), on_words)| {
+            let scattered = include_str!("../../shaders/shared/attention_eights_scattered.wgsl");
+            let builder = if on_words {
+                builder.halves(name, load)
+            } else {
+                builder.part_for(name, "attention_eights_scattered", scattered)
+            };
+            let eights = include_str!("../../shaders/shared/attention_eights.wgsl");
+            builder.part_for(name, "attention_eights", eights)
+        });
         builder
             .part(name, text)
             .part("coop_cells", cells)
