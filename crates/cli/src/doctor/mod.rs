@@ -33,7 +33,7 @@ pub(crate) struct DoctorArgs {
     /// Instead, all 2^32 numbers of F32 through every encoder and quantizer, bit by bit against the CPU: minutes. Of the 256
     /// parts, only that many if a number is given.
     #[arg(long, value_name = "PARTS", num_args = 0..=1, require_equals = true, default_missing_value = "256",
-          conflicts_with_all = ["quick", "export", "judge"], value_parser = clap::value_parser!(u32).range(1..=256))]
+          conflicts_with_all = ["quick", "keep", "export", "judge"], value_parser = clap::value_parser!(u32).range(1..=256))]
     exhaustive: Option<u32>,
     /// Write the result, with the adapter's identity, as JSON.
     #[arg(long, value_name = "FILE")]
