@@ -39,6 +39,7 @@ mod histogram;
 mod kernel;
 mod laplacian;
 mod matmul;
+mod merge;
 mod norm;
 mod norm_quantize;
 mod patchify;
@@ -69,11 +70,12 @@ pub use langevin_reference::{
     self as reference, Activation, ActivationDesc, ActivationQuantizeDesc, Align, AttentionDesc, Band,
     Boundary, CastDesc, Columns, ConvDesc, ConvLayout, Cost, DequantizeDesc, DescError, Edge,
     FakeQuantizeDesc, GatedResidualDesc, Granularity, GuidanceDesc, Heads, HeatDesc, HistogramDesc,
-    LaplacianDesc, MatmulDesc, Modulation, NormDesc, NormKind, NormQuantizeDesc, Operand, Pair, PatchifyDesc,
-    QuantizeDesc, ScaleSource, UnpatchifyDesc, View, Window,
+    LaplacianDesc, MatmulDesc, MergeDesc, Modulation, NormDesc, NormKind, NormQuantizeDesc, Operand, Pair,
+    PatchifyDesc, QuantizeDesc, ScaleSource, UnpatchifyDesc, View, Window,
 };
 pub use laplacian::{Laplacian, LaplacianBuffers};
 pub use matmul::{Matmul, MatmulBuffers};
+pub use merge::{Merge, MergeBuffers};
 pub use norm::{Norm, NormBuffers};
 pub use norm_quantize::{NormQuantize, NormQuantizeBuffers};
 pub use patchify::{Patchify, PatchifyBuffers};

@@ -6,9 +6,9 @@ use langevin::gpu::CoopShape;
 use langevin::{
     Activation, ActivationDesc, ActivationQuantizeDesc, Align, AttentionDesc, Boundary, Capabilities,
     CastDesc, Columns, ConvDesc, ConvLayout, DequantizeDesc, FakeQuantizeDesc, Format, GatedResidualDesc,
-    Granularity, GuidanceDesc, Heads, HeatDesc, HistogramDesc, Kernel, LaplacianDesc, MatmulDesc, Modulation,
-    NormDesc, NormKind, NormQuantizeDesc, Operand, Overflow, Pair, PatchifyDesc, QuantizeDesc, Rounding,
-    ScaleSource, StageSource, UnpatchifyDesc, View, Window, sources,
+    Granularity, GuidanceDesc, Heads, HeatDesc, HistogramDesc, Kernel, LaplacianDesc, MatmulDesc, MergeDesc,
+    Modulation, NormDesc, NormKind, NormQuantizeDesc, Operand, Overflow, Pair, PatchifyDesc, QuantizeDesc,
+    Rounding, ScaleSource, StageSource, UnpatchifyDesc, View, Window, sources,
 };
 use naga::{AddressSpace, StorageAccess};
 use std::path::{Path, PathBuf};
@@ -313,6 +313,14 @@ fn activation_and_gated_residual() {
     for gate in [None, Some(Columns { start: 2, width: 9 })] {
         let (x, out) = (Format::F16, Format::BF16);
         check(&GatedResidualDesc { batch: 2, rows: 3, width: 5, x, out, gate });
+    }
+}
+
+#[test]
+fn merge() {
+    for (i, x) in Format::ALL.into_iter().enumerate() {
+        let out = [Format::F32, Format::F16, Format::BF16][i % 3];
+        check(&MergeDesc { parts: 2, rows: 3, dim: 5, x, out, lse: i < 3 });
     }
 }
 

@@ -6,8 +6,8 @@ use langevin::Format::{self, BF16, E4m3, E5m2, F16, F32, I8};
 use langevin::{
     Activation, ActivationDesc, ActivationQuantizeDesc, AttentionDesc, Boundary, Capabilities, CastDesc,
     Columns, ConvDesc, DequantizeDesc, Edge, GatedResidualDesc, Granularity, GuidanceDesc, HeatDesc,
-    HistogramDesc, LaplacianDesc, MatmulDesc, Modulation, NormDesc, NormQuantizeDesc, Operand, PatchifyDesc,
-    QuantizeDesc, UnpatchifyDesc, wgpu,
+    HistogramDesc, LaplacianDesc, MatmulDesc, MergeDesc, Modulation, NormDesc, NormQuantizeDesc, Operand,
+    PatchifyDesc, QuantizeDesc, UnpatchifyDesc, wgpu,
 };
 use serde::{Deserialize, Serialize};
 
@@ -116,7 +116,13 @@ fn attention() -> Vec<Case> {
         Case::flops("DiT-XL/2 16 heads 256 x 72", heads(16, TOKENS, WIDTH / 16, F16)),
         Case::flops("f16 16 heads 4096 x 128", heads(16, 4096, 128, F16)).large(),
         Case::flops("f32 16 heads 4096 x 128", heads(16, 4096, 128, F32)).large(),
+        Case::bytes("4 parts of 16 heads 4096 x 128", parts(F32)),
+        Case::bytes("f16, 4 parts of 16 heads 4096 x 128", parts(F16)),
     ]
+}
+
+fn parts(format: Format) -> MergeDesc {
+    MergeDesc { parts: 4, rows: 16 * 4096, dim: 128, x: format, out: format, lse: true }
 }
 
 fn heads(heads: usize, seq: usize, head_dim: usize, format: Format) -> AttentionDesc {

@@ -7,7 +7,7 @@ use langevin::verify::{Tensor, Tensors};
 use langevin::{
     ActivationDesc, ActivationQuantizeDesc, AttentionDesc, CastDesc, ConvDesc, DequantizeDesc,
     GatedResidualDesc, Granularity, GuidanceDesc, HeatDesc, HistogramDesc, Kernel, LaplacianDesc, MatmulDesc,
-    NormDesc, NormQuantizeDesc, PatchifyDesc, QuantizeDesc, UnpatchifyDesc,
+    MergeDesc, NormDesc, NormQuantizeDesc, PatchifyDesc, QuantizeDesc, UnpatchifyDesc,
 };
 
 /// A kernel that can be benchmarked.
@@ -195,6 +195,12 @@ impl Reduced for NormDesc {
 
     fn sample(&self, inputs: &Tensors) -> Option<Sample<Self>> {
         some_rows(self, inputs, 1, self.rows, |rows| Self { rows, ..self.clone() })
+    }
+}
+
+impl Reduced for MergeDesc {
+    fn reduced(&self) -> Self {
+        Self { rows: self.rows.min(9), ..self.clone() }
     }
 }
 

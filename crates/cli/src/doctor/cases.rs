@@ -9,7 +9,7 @@ use langevin::reference::{Boundary, Edge, ScaleSource};
 use langevin::{
     Activation, ActivationDesc, ActivationQuantizeDesc, Align, AttentionDesc, CastDesc, Columns, ConvDesc,
     ConvLayout, DequantizeDesc, FakeQuantizeDesc, Format, GatedResidualDesc, Granularity, GuidanceDesc,
-    Heads, HeatDesc, HistogramDesc, LaplacianDesc, MatmulDesc, Modulation, NormDesc, NormKind,
+    Heads, HeatDesc, HistogramDesc, LaplacianDesc, MatmulDesc, MergeDesc, Modulation, NormDesc, NormKind,
     NormQuantizeDesc, Operand, Overflow, Pair, PatchifyDesc, QuantizeDesc, UnpatchifyDesc, Window,
 };
 
@@ -21,6 +21,7 @@ pub(super) fn groups() -> Vec<Box<dyn Group>> {
     vec![
         Box::new(matmul()),
         Box::new(attention()),
+        Box::new(merge()),
         Box::new(conv()),
         Box::new(laplacian()),
         Box::new(heat()),
@@ -322,6 +323,14 @@ fn activation() -> Vec<ActivationDesc> {
     formats().zip(functions).map(case).collect()
 }
 
+fn merge() -> Vec<MergeDesc> {
+    let case = |(x, _, out)| MergeDesc { parts: 3, rows: 5, dim: 35, x, out, lse: true };
+    let mut cases: Vec<_> = formats().map(case).collect();
+    cases.extend([1, 0].map(|parts| MergeDesc { parts, ..cases[0].clone() }));
+    cases[1].lse = false;
+    cases
+}
+
 fn gated_residual() -> Vec<GatedResidualDesc> {
     let gate = Some(Columns { start: 6, width: 50 });
     let case = |(x, _, out)| GatedResidualDesc { batch: 2, rows: 3, width: 35, x, out, gate };
@@ -368,6 +377,7 @@ mod tests {
         all_are_valid(histogram());
         all_are_valid(norm_quantize());
         all_are_valid(activation_quantize());
+        all_are_valid(merge());
         all_are_valid(norm());
         all_are_valid(activation());
         all_are_valid(gated_residual());

@@ -1,9 +1,9 @@
-use super::shapes::{Choice, choose, shape, wrong};
+use super::shapes::{Choice, choose, join, reshape, shape, wrong};
 use super::{Described, FromFile};
 use crate::CliError;
 use crate::tensors::{self, F32, I32, Input, MASK, NUMBERS};
-use langevin::verify::Tensors;
-use langevin::{AttentionDesc, DescError, Heads};
+use langevin::verify::{Op, Tensor, Tensors};
+use langevin::{AttentionDesc, DescError, Heads, MergeDesc};
 
 const OP: &str = "attention";
 
@@ -44,6 +44,31 @@ impl FromFile for AttentionDesc {
         let offsets = ["q_offsets", "kv_offsets"].map(|name| shape(&tensors, name).first().copied());
         self.sequences = offsets.into_iter().flatten().min().map(|offsets| offsets.saturating_sub(1));
         Ok(Described { desc: self, tensors, output_shapes: Vec::new() })
+    }
+}
+
+impl FromFile for MergeDesc {
+    const INPUTS: &'static [Input] = &[Input::required("parts", NUMBERS), Input::required("part_lse", F32)];
+    const OUTPUTS: &'static str =
+        "out [.., dim] and, on request, lse [..], of parts [parts, .., dim] and part_lse [parts, ..]";
+    const FIELDS: &'static str = "out: f32, f16, bf16; lse: true, false";
+
+    fn describe(mut self, mut tensors: Tensors) -> Result<Described<Self>, CliError> {
+        let shape = shape(&tensors, "parts").to_vec();
+        let &[parts, ref rows @ .., dim] = &shape[..] else {
+            return Err(wrong(Self::NAME, &tensors, "parts", "[parts, .., dim]").into());
+        };
+        let leading = join(&[parts], rows);
+        let given = tensors.get("part_lse").map_or(&[][..], Tensor::shape);
+        if given != leading {
+            return Err(wrong(Self::NAME, &tensors, "part_lse", format!("{leading:?}")).into());
+        }
+        self =
+            Self { parts, rows: rows.iter().product(), dim, x: tensors::format(&tensors, "parts"), ..self };
+        reshape(Self::NAME, &mut tensors, "parts", &[parts, self.rows, dim])?;
+        reshape(Self::NAME, &mut tensors, "part_lse", &[parts, self.rows])?;
+        let output_shapes = vec![("out", join(rows, &[dim])), ("lse", rows.to_vec())];
+        Ok(Described { desc: self, tensors, output_shapes })
     }
 }
 

@@ -97,6 +97,19 @@ fn attention_that_sees_one_key_returns_its_value() {
     assert_eq!(out.to_f32(), [&[0.0; 3], &v[..3]].concat());
 }
 
+/// Weights 1/4 and 3/4 in the first row; the second has been seen by the second part alone.
+#[test]
+fn parts_of_an_attention_merge() {
+    let none = f32::NEG_INFINITY;
+    let tensors = [
+        ("parts", f32s(&[2, 2, 1, 1], &[4.0, 100.0, 8.0, 5.0])),
+        ("part_lse", f32s(&[2, 2, 1], &[0.0, none, 3f32.ln(), -7.0])),
+    ];
+    let [out, lse] = outputs("merge", &tensors, r#"{"lse": true}"#, ["out", "lse"]);
+    close(&out, &[2, 1, 1], &[7.0, 5.0]);
+    close(&lse, &[2, 1], &[4f64.ln(), -7.0]);
+}
+
 #[test]
 fn a_periodic_convolution() {
     let tensors = [
