@@ -46,6 +46,7 @@ mod patchify;
 mod plan;
 mod quantize;
 mod recipe;
+mod rotary;
 mod stencil;
 mod unpatchify;
 pub mod verify;
@@ -71,7 +72,7 @@ pub use langevin_reference::{
     Boundary, CastDesc, Columns, ConvDesc, ConvLayout, Cost, DequantizeDesc, DescError, Edge,
     FakeQuantizeDesc, GatedResidualDesc, Granularity, GuidanceDesc, Heads, HeatDesc, HistogramDesc,
     LaplacianDesc, MatmulDesc, MergeDesc, Modulation, NormDesc, NormKind, NormQuantizeDesc, Operand, Pair,
-    PatchifyDesc, QuantizeDesc, ScaleSource, UnpatchifyDesc, View, Window,
+    Pairing, PatchifyDesc, Positions, QuantizeDesc, RotaryDesc, ScaleSource, UnpatchifyDesc, View, Window,
 };
 pub use laplacian::{Laplacian, LaplacianBuffers};
 pub use matmul::{Matmul, MatmulBuffers};
@@ -81,6 +82,7 @@ pub use norm_quantize::{NormQuantize, NormQuantizeBuffers};
 pub use patchify::{Patchify, PatchifyBuffers};
 pub use plan::{Pick, Plan, PlanOptions, StageSource, choice, sources};
 pub use quantize::{Quantize, QuantizeBuffers};
+pub use rotary::{Rotary, RotaryBuffers};
 pub use unpatchify::{Unpatchify, UnpatchifyBuffers};
 pub use wgpu;
 

@@ -6,7 +6,7 @@ use crate::tensors::Input;
 use langevin::{
     ActivationDesc, ActivationQuantizeDesc, AttentionDesc, CastDesc, ConvDesc, DequantizeDesc,
     FakeQuantizeDesc, GatedResidualDesc, GuidanceDesc, HeatDesc, HistogramDesc, LaplacianDesc, MatmulDesc,
-    MergeDesc, NormDesc, NormQuantizeDesc, PatchifyDesc, QuantizeDesc, UnpatchifyDesc,
+    MergeDesc, NormDesc, NormQuantizeDesc, PatchifyDesc, QuantizeDesc, RotaryDesc, UnpatchifyDesc,
 };
 
 pub(super) const EXAMPLE: &str = "Example:\n  langevin run matmul --input in.safetensors --output out.safetensors \\\n    \
@@ -29,6 +29,7 @@ const KERNELS: &[Entry] = &[
     entry::<MatmulDesc>(),
     entry::<AttentionDesc>(),
     entry::<MergeDesc>(),
+    entry::<RotaryDesc>(),
     entry::<ConvDesc>(),
     entry::<LaplacianDesc>(),
     entry::<HeatDesc>(),

@@ -110,6 +110,22 @@ fn parts_of_an_attention_merge() {
     close(&lse, &[2, 1], &[4f64.ln(), -7.0]);
 }
 
+/// Quarter turns: of all elements as one axis, of neighbours, and by the table's other row.
+#[test]
+fn rows_turn_by_the_table() {
+    let x = f32s(&[1, 1, 2, 4], &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]);
+    let (cos, sin) = (f32s(&[2, 2], &[1.0, 1.0, 0.0, 1.0]), f32s(&[2, 2], &[0.0, 0.0, 1.0, 0.0]));
+    let mut tensors = vec![("x", x), ("cos", cos), ("sin", sin)];
+    let [out] = outputs("rotary", &tensors, "{}", ["out"]);
+    assert_eq!(out, f32s(&[1, 1, 2, 4], &[1.0, 2.0, 3.0, 4.0, -7.0, 6.0, 5.0, 8.0]));
+    let [out] = outputs("rotary", &tensors, r#"{"pairing": "interleaved"}"#, ["out"]);
+    assert_eq!(out, f32s(&[1, 1, 2, 4], &[1.0, 2.0, 3.0, 4.0, -6.0, 5.0, 7.0, 8.0]));
+    // Two axes of two elements: the second stays in row 0, and would not turn in row 1 either.
+    tensors.push(("positions", i32s(&[2, 2], &[1, 0, 0, 1])));
+    let [out] = outputs("rotary", &tensors, r#"{"axes": [2, 2]}"#, ["out"]);
+    assert_eq!(out, f32s(&[1, 1, 2, 4], &[-2.0, 1.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]));
+}
+
 #[test]
 fn a_periodic_convolution() {
     let tensors = [
