@@ -39,12 +39,14 @@ mod histogram;
 mod kernel;
 mod laplacian;
 mod matmul;
+mod merge;
 mod norm;
 mod norm_quantize;
 mod patchify;
 mod plan;
 mod quantize;
 mod recipe;
+mod rotary;
 mod stencil;
 mod unpatchify;
 pub mod verify;
@@ -69,16 +71,18 @@ pub use langevin_reference::{
     self as reference, Activation, ActivationDesc, ActivationQuantizeDesc, Align, AttentionDesc, Band,
     Boundary, CastDesc, Columns, ConvDesc, ConvLayout, Cost, DequantizeDesc, DescError, Edge,
     FakeQuantizeDesc, GatedResidualDesc, Granularity, GuidanceDesc, Heads, HeatDesc, HistogramDesc,
-    LaplacianDesc, MatmulDesc, Modulation, NormDesc, NormKind, NormQuantizeDesc, Operand, Pair, PatchifyDesc,
-    QuantizeDesc, ScaleSource, UnpatchifyDesc, View, Window,
+    LaplacianDesc, MatmulDesc, MergeDesc, Modulation, NormDesc, NormKind, NormQuantizeDesc, Operand, Pair,
+    Pairing, PatchifyDesc, Positions, QuantizeDesc, RotaryDesc, ScaleSource, UnpatchifyDesc, View, Window,
 };
 pub use laplacian::{Laplacian, LaplacianBuffers};
 pub use matmul::{Matmul, MatmulBuffers};
+pub use merge::{Merge, MergeBuffers};
 pub use norm::{Norm, NormBuffers};
 pub use norm_quantize::{NormQuantize, NormQuantizeBuffers};
 pub use patchify::{Patchify, PatchifyBuffers};
 pub use plan::{Pick, Plan, PlanOptions, StageSource, choice, sources};
 pub use quantize::{Quantize, QuantizeBuffers};
+pub use rotary::{Rotary, RotaryBuffers};
 pub use unpatchify::{Unpatchify, UnpatchifyBuffers};
 pub use wgpu;
 

@@ -137,7 +137,6 @@ impl StageBuilder {
             (4, Load::Wide | Load::WideTogether) => {
                 ("load32_wide", include_str!("../shaders/shared/load32_wide.wgsl"), Element::Vec4Word)
             }
-            (4, _) => ("load32", include_str!("../shaders/shared/load32.wgsl"), Element::Word),
             (2, Load::Native) if dtype == Format::F16.into() => {
                 ("load16_native", include_str!("../shaders/shared/load16_native.wgsl"), Element::Vec2F16)
             }
@@ -176,8 +175,10 @@ impl StageBuilder {
                 self.shader.parts.push(together(dtype));
                 ("load8_eights", include_str!("../shaders/shared/load8_eights.wgsl"), Element::Vec2Word)
             }
-            (2, _) => ("load16", include_str!("../shaders/shared/load16.wgsl"), Element::Word),
-            _ => ("load8", include_str!("../shaders/shared/load8.wgsl"), Element::Word),
+            _ => {
+                let (name, text) = plain_load(dtype);
+                (name, text, Element::Word)
+            }
         };
         let format = match load {
             Load::WideTogether | Load::Vectors => half_name(dtype),
@@ -262,6 +263,15 @@ impl StageBuilder {
             _ => ("store8", include_str!("../shaders/shared/store8.wgsl")),
         };
         self.binds(written(name), dtype, template_name, template)
+    }
+
+    /// Gives the shader `load_NAME`, `load4_NAME` and `store4_NAME` of a tensor that is overwritten.
+    pub(crate) fn updates(self, name: &'static str) -> Self {
+        let Some(dtype) = self.dtype(name) else { return self };
+        let mut builder = self.writes(name);
+        let (template_name, template) = plain_load(dtype);
+        builder.shader.parts.push(ShaderPart::accessor(template_name, template, name, codec_name(dtype)));
+        builder
     }
 
     /// Gives the shader `store_bits_NAME` of a tensor of 32-bit elements; it does nothing where the descriptor leaves the
@@ -361,6 +371,15 @@ impl StageBuilder {
         self.shader.parts.push(codec(dtype));
         self.shader.parts.push(ShaderPart::accessor(template_name, template, binding.name, format));
         self
+    }
+}
+
+/// The template that loads a tensor word by word.
+fn plain_load(dtype: Dtype) -> (&'static str, &'static str) {
+    match dtype.bytes() {
+        4 => ("load32", include_str!("../shaders/shared/load32.wgsl")),
+        2 => ("load16", include_str!("../shaders/shared/load16.wgsl")),
+        _ => ("load8", include_str!("../shaders/shared/load8.wgsl")),
     }
 }
 

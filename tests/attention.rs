@@ -49,6 +49,22 @@ fn shapes() {
     }
 }
 
+/// One head: with two that share their keys, the rows of a tile are even. Blocks of keys of 8 and 32, tiles of 8, 16, 32
+/// and 64 rows, and primes between.
+#[test]
+fn tiles_of_one_head() {
+    let Some(gpu) = gpu() else { return };
+    let rows = [1, 7, 8, 9, 13, 15, 16, 17, 31, 32, 33, 61, 63, 64, 65, 127, 128, 129];
+    let keys = [31, 64, 9, 1, 33, 61, 8, 32, 13, 7];
+    for (i, seq_q) in rows.into_iter().enumerate() {
+        conform_in_turns(
+            &gpu,
+            &AttentionDesc { heads: 1, ..two_heads(seq_q, keys[i % 10], 20, 16) },
+            i as u64,
+        );
+    }
+}
+
 #[test]
 fn grouped_heads() {
     let Some(gpu) = gpu() else { return };

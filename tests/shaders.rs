@@ -6,9 +6,10 @@ use langevin::gpu::CoopShape;
 use langevin::{
     Activation, ActivationDesc, ActivationQuantizeDesc, Align, AttentionDesc, Boundary, Capabilities,
     CastDesc, Columns, ConvDesc, ConvLayout, DequantizeDesc, FakeQuantizeDesc, Format, GatedResidualDesc,
-    Granularity, GuidanceDesc, Heads, HeatDesc, HistogramDesc, Kernel, LaplacianDesc, MatmulDesc, Modulation,
-    NormDesc, NormKind, NormQuantizeDesc, Operand, Overflow, Pair, PatchifyDesc, QuantizeDesc, Rounding,
-    ScaleSource, StageSource, UnpatchifyDesc, View, Window, sources,
+    Granularity, GuidanceDesc, Heads, HeatDesc, HistogramDesc, Kernel, LaplacianDesc, MatmulDesc, MergeDesc,
+    Modulation, NormDesc, NormKind, NormQuantizeDesc, Operand, Overflow, Pair, Pairing, PatchifyDesc,
+    Positions, QuantizeDesc, RotaryDesc, Rounding, ScaleSource, StageSource, UnpatchifyDesc, View, Window,
+    sources,
 };
 use naga::{AddressSpace, StorageAccess};
 use std::path::{Path, PathBuf};
@@ -313,6 +314,33 @@ fn activation_and_gated_residual() {
     for gate in [None, Some(Columns { start: 2, width: 9 })] {
         let (x, out) = (Format::F16, Format::BF16);
         check(&GatedResidualDesc { batch: 2, rows: 3, width: 5, x, out, gate });
+    }
+}
+
+#[test]
+fn merge() {
+    for (i, x) in Format::ALL.into_iter().enumerate() {
+        let out = [Format::F32, Format::F16, Format::BF16][i % 3];
+        check(&MergeDesc { parts: 2, rows: 3, dim: 5, x, out, lse: i < 3 });
+    }
+}
+
+#[test]
+fn rotary() {
+    let axes = [vec![10], vec![2, 8], vec![2, 2, 2, 2], vec![]];
+    let positions = [Positions::From(1), Positions::Tokens, Positions::ItemTokens];
+    for (i, x) in Format::ALL.into_iter().enumerate() {
+        let out = [Format::F32, Format::F16, Format::BF16][i % 3];
+        for (j, axes) in axes.iter().enumerate() {
+            let pairing = [Pairing::HalfSplit, Pairing::Interleaved][(i + j) % 2];
+            let (norm, weight) = ((j != 1).then_some(1e-6), (i + j) % 2 == 0 && j != 1);
+            let sizes = RotaryDesc { heads: 2, seq: 3, head_dim: 11, table_rows: 4, ..Default::default() };
+            let x_view = (i % 2 == 1).then_some(View { offset: 1, batch: 0, head: 11, seq: 22 });
+            let positions = positions[(i + j) % 3];
+            let desc = RotaryDesc { axes: axes.clone(), pairing, norm, weight, positions, out, ..sizes };
+            check(&RotaryDesc { x, x_view, ..desc.clone() });
+            check(&RotaryDesc { x: out, in_place: true, ..desc });
+        }
     }
 }
 

@@ -2,17 +2,30 @@
 
 use super::{two_heads, with_options};
 use langevin::reference::generate;
-use langevin::verify::{Op, Tensor, Tensors};
+use langevin::verify::{Answer, Op, Tensor, Tensors};
 use langevin::{Align, AttentionDesc, Format};
 use langevin_testkit::{conform_in_turns, conform_on, gpu};
 use proptest::prelude::*;
 
-fn values_of(desc: &AttentionDesc, inputs: &Tensors) -> Vec<f64> {
-    desc.evaluate(inputs).unwrap()[0].values().into_iter().collect()
+/// How much smaller a unit in the last place of f64 is than one of f32.
+const F64_UNITS: f64 = f64::EPSILON / f32::EPSILON as f64;
+
+/// The values of an attention with how far the f64 computation of them may be from the formula: as far as f32 may be by
+/// their bounds, in units of f64. Bounds grow with the unit at least in proportion.
+fn values_of(desc: &AttentionDesc, inputs: &Tensors) -> Vec<[f64; 2]> {
+    match &desc.evaluate(inputs).unwrap()[0].answer {
+        Answer::Bounded { value, bound } => {
+            value.iter().zip(bound).map(|(value, bound)| [*value, bound * F64_UNITS]).collect()
+        }
+        Answer::Exact(_) => unreachable!("attention is bounded"),
+    }
 }
 
-fn close(a: &[f64], b: &[f64]) -> bool {
-    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| (a - b).abs() <= 1e-9)
+/// Two computations of the same numbers.
+fn close(a: &[[f64; 2]], b: &[[f64; 2]]) -> bool {
+    let agree =
+        |([a, error_of_a], [b, error_of_b]): (&[f64; 2], &[f64; 2])| (a - b).abs() <= error_of_a + error_of_b;
+    a.len() == b.len() && a.iter().zip(b).all(agree)
 }
 
 fn filled(shape: &[usize], value: f32) -> Tensor {
@@ -51,7 +64,7 @@ proptest! {
         let desc = two_heads(seq_q, seq_kv, 16, 3);
         let mut inputs = generate::inputs(&desc, seed);
         inputs.insert("v", filled(&[1, 1, seq_kv, 3], 1.0));
-        prop_assert!(values_of(&desc, &inputs).iter().all(|value| (value - 1.0).abs() < 1e-12));
+        prop_assert!(values_of(&desc, &inputs).iter().all(|[value, error]| (value - 1.0).abs() <= *error));
         conform_on(&gpu, &desc, &inputs);
     }
 
@@ -77,7 +90,9 @@ proptest! {
         let mut scaled = inputs.clone();
         let values: Vec<f32> = inputs.get("v").unwrap().to_f32().iter().map(|value| value * factor).collect();
         scaled.insert("v", Tensor::from_f32(Format::F32, &[1, 1, seq_kv, 5], &values).unwrap());
-        let expected: Vec<f64> = values_of(&desc, &inputs).iter().map(|value| value * f64::from(factor)).collect();
+        let factor = f64::from(factor);
+        let expected: Vec<[f64; 2]> =
+            values_of(&desc, &inputs).iter().map(|[value, error]| [value * factor, error * factor.abs()]).collect();
         prop_assert!(close(&expected, &values_of(&desc, &scaled)));
         conform_on(&gpu, &desc, &scaled);
     }

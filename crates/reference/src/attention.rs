@@ -11,7 +11,7 @@ mod tests;
 use crate::generate::Random;
 use crate::{Cost, DescError, Dtype, Expected, Format, Op, Tensor, TensorSpec, Tensors};
 pub use band::{Align, Band, Window};
-use heads::Placed;
+pub(crate) use heads::Placed;
 pub use heads::{Heads, View};
 pub use plain::attention;
 

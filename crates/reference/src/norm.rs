@@ -204,7 +204,7 @@ impl Op for NormDesc {
 
 impl NormDesc {
     /// The normalised row, before weight, bias and modulation.
-    fn normalise(&self, row: &[f64]) -> Vec<Rounded> {
+    pub(crate) fn normalise(&self, row: &[f64]) -> Vec<Rounded> {
         let Statistics { centred, square, largest_sum } = match self.kind {
             NormKind::Layer => Statistics::layer(row),
             NormKind::Rms => Statistics::rms(row),

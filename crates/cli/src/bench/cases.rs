@@ -6,8 +6,8 @@ use langevin::Format::{self, BF16, E4m3, E5m2, F16, F32, I8};
 use langevin::{
     Activation, ActivationDesc, ActivationQuantizeDesc, AttentionDesc, Boundary, Capabilities, CastDesc,
     Columns, ConvDesc, DequantizeDesc, Edge, GatedResidualDesc, Granularity, GuidanceDesc, HeatDesc,
-    HistogramDesc, LaplacianDesc, MatmulDesc, Modulation, NormDesc, NormQuantizeDesc, Operand, PatchifyDesc,
-    QuantizeDesc, UnpatchifyDesc, wgpu,
+    HistogramDesc, LaplacianDesc, MatmulDesc, MergeDesc, Modulation, NormDesc, NormQuantizeDesc, Operand,
+    PatchifyDesc, QuantizeDesc, RotaryDesc, UnpatchifyDesc, wgpu,
 };
 use serde::{Deserialize, Serialize};
 
@@ -116,7 +116,23 @@ fn attention() -> Vec<Case> {
         Case::flops("DiT-XL/2 16 heads 256 x 72", heads(16, TOKENS, WIDTH / 16, F16)),
         Case::flops("f16 16 heads 4096 x 128", heads(16, 4096, 128, F16)).large(),
         Case::flops("f32 16 heads 4096 x 128", heads(16, 4096, 128, F32)).large(),
+        Case::bytes("f32 16 heads 4096 x 128", turned(F32, None)),
+        Case::bytes("f16 16 heads 4096 x 128, normalised", turned(F16, Some(1e-6))),
+        Case::bytes("4 parts of 16 heads 4096 x 128", parts(F32)),
+        Case::bytes("f16, 4 parts of 16 heads 4096 x 128", parts(F16)),
     ]
+}
+
+/// All elements of a row turn, along one axis.
+fn turned(format: Format, norm: Option<f32>) -> RotaryDesc {
+    let (seq, head_dim) = (4096, 128);
+    let sizes =
+        RotaryDesc { heads: 16, seq, head_dim, axes: vec![head_dim], table_rows: seq, ..Default::default() };
+    RotaryDesc { x: format, out: format, norm, weight: norm.is_some(), ..sizes }
+}
+
+fn parts(format: Format) -> MergeDesc {
+    MergeDesc { parts: 4, rows: 16 * 4096, dim: 128, x: format, out: format, lse: true }
 }
 
 fn heads(heads: usize, seq: usize, head_dim: usize, format: Format) -> AttentionDesc {

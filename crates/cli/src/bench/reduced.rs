@@ -7,7 +7,7 @@ use langevin::verify::{Tensor, Tensors};
 use langevin::{
     ActivationDesc, ActivationQuantizeDesc, AttentionDesc, CastDesc, ConvDesc, DequantizeDesc,
     GatedResidualDesc, Granularity, GuidanceDesc, HeatDesc, HistogramDesc, Kernel, LaplacianDesc, MatmulDesc,
-    NormDesc, NormQuantizeDesc, PatchifyDesc, QuantizeDesc, UnpatchifyDesc,
+    MergeDesc, NormDesc, NormQuantizeDesc, PatchifyDesc, QuantizeDesc, RotaryDesc, UnpatchifyDesc,
 };
 
 /// A kernel that can be benchmarked.
@@ -195,6 +195,18 @@ impl Reduced for NormDesc {
 
     fn sample(&self, inputs: &Tensors) -> Option<Sample<Self>> {
         some_rows(self, inputs, 1, self.rows, |rows| Self { rows, ..self.clone() })
+    }
+}
+
+impl Reduced for MergeDesc {
+    fn reduced(&self) -> Self {
+        Self { rows: self.rows.min(9), ..self.clone() }
+    }
+}
+
+impl Reduced for RotaryDesc {
+    fn reduced(&self) -> Self {
+        Self { batch: self.batch.min(2), heads: self.heads.min(2), seq: self.seq.min(9), ..self.clone() }
     }
 }
 

@@ -9,8 +9,9 @@ use langevin::reference::{Boundary, Edge, ScaleSource};
 use langevin::{
     Activation, ActivationDesc, ActivationQuantizeDesc, Align, AttentionDesc, CastDesc, Columns, ConvDesc,
     ConvLayout, DequantizeDesc, FakeQuantizeDesc, Format, GatedResidualDesc, Granularity, GuidanceDesc,
-    Heads, HeatDesc, HistogramDesc, LaplacianDesc, MatmulDesc, Modulation, NormDesc, NormKind,
-    NormQuantizeDesc, Operand, Overflow, Pair, PatchifyDesc, QuantizeDesc, UnpatchifyDesc, Window,
+    Heads, HeatDesc, HistogramDesc, LaplacianDesc, MatmulDesc, MergeDesc, Modulation, NormDesc, NormKind,
+    NormQuantizeDesc, Operand, Overflow, Pair, Pairing, PatchifyDesc, Positions, QuantizeDesc, RotaryDesc,
+    UnpatchifyDesc, Window,
 };
 
 /// The formats that results of arithmetic are stored in.
@@ -21,6 +22,8 @@ pub(super) fn groups() -> Vec<Box<dyn Group>> {
     vec![
         Box::new(matmul()),
         Box::new(attention()),
+        Box::new(merge()),
+        Box::new(rotary()),
         Box::new(conv()),
         Box::new(laplacian()),
         Box::new(heat()),
@@ -322,6 +325,40 @@ fn activation() -> Vec<ActivationDesc> {
     formats().zip(functions).map(case).collect()
 }
 
+fn merge() -> Vec<MergeDesc> {
+    let case = |(x, _, out)| MergeDesc { parts: 3, rows: 5, dim: 35, x, out, lse: true };
+    let mut cases: Vec<_> = formats().map(case).collect();
+    cases.extend([1, 0].map(|parts| MergeDesc { parts, ..cases[0].clone() }));
+    cases[1].lse = false;
+    cases
+}
+
+/// Both pairings, one axis and several, with and without a norm, in place and not.
+fn rotary() -> Vec<RotaryDesc> {
+    let axes = [vec![70], vec![32, 16], vec![6, 2, 10, 4], vec![]];
+    let positions = [Positions::From(3), Positions::Tokens, Positions::ItemTokens];
+    let pairings = [Pairing::HalfSplit, Pairing::Interleaved];
+    let case = |(i, (x, _, out)): (usize, (Format, Format, Format))| RotaryDesc {
+        batch: 2,
+        heads: 3,
+        seq: 5,
+        head_dim: 70 + i,
+        axes: axes[i % 4].clone(),
+        pairing: pairings[i / 2 % 2],
+        table_rows: 9,
+        positions: positions[i % 3],
+        norm: (i % 4 != 1).then_some(1e-5),
+        weight: i % 2 == 0,
+        x,
+        out,
+        ..Default::default()
+    };
+    let mut cases: Vec<_> = formats().enumerate().map(case).collect();
+    let in_place = |case: &RotaryDesc| RotaryDesc { x: case.out, in_place: true, ..case.clone() };
+    cases.extend([in_place(&cases[1]), in_place(&cases[2])]);
+    cases
+}
+
 fn gated_residual() -> Vec<GatedResidualDesc> {
     let gate = Some(Columns { start: 6, width: 50 });
     let case = |(x, _, out)| GatedResidualDesc { batch: 2, rows: 3, width: 35, x, out, gate };
@@ -368,6 +405,8 @@ mod tests {
         all_are_valid(histogram());
         all_are_valid(norm_quantize());
         all_are_valid(activation_quantize());
+        all_are_valid(merge());
+        all_are_valid(rotary());
         all_are_valid(norm());
         all_are_valid(activation());
         all_are_valid(gated_residual());

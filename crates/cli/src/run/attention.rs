@@ -1,9 +1,9 @@
-use super::shapes::{Choice, choose, shape, wrong};
+use super::shapes::{Choice, choose, join, reshape, shape, wrong};
 use super::{Described, FromFile};
 use crate::CliError;
 use crate::tensors::{self, F32, I32, Input, MASK, NUMBERS};
-use langevin::verify::Tensors;
-use langevin::{AttentionDesc, DescError, Heads};
+use langevin::verify::{Op, Tensor, Tensors};
+use langevin::{AttentionDesc, DescError, Heads, MergeDesc, Positions, RotaryDesc};
 
 const OP: &str = "attention";
 
@@ -28,9 +28,9 @@ impl FromFile for AttentionDesc {
          window: {\"left\": n, \"right\": n, \"align\": as causal}; softcap: number; lse, batch_invariant: true, false";
 
     fn describe(mut self, mut tensors: Tensors) -> Result<Described<Self>, CliError> {
-        let [batch, heads, seq_q, head_dim] = four_axes(&tensors, "q", "[b, h, sq, d]")?;
-        let [_, kv_heads, seq_kv, _] = four_axes(&tensors, "k", "[b, hkv, sk, d]")?;
-        let [_, _, _, v_dim] = four_axes(&tensors, "v", "[b, hkv, sk, dv]")?;
+        let [batch, heads, seq_q, head_dim] = four_axes(OP, &tensors, "q", "[b, h, sq, d]")?;
+        let [_, kv_heads, seq_kv, _] = four_axes(OP, &tensors, "k", "[b, hkv, sk, d]")?;
+        let [_, _, _, v_dim] = four_axes(OP, &tensors, "v", "[b, hkv, sk, dv]")?;
         self = Self { batch, heads, kv_heads, seq_q, seq_kv, head_dim, v_dim, ..self };
         let (queries, keys) = ([batch, heads, seq_q], [batch, kv_heads, seq_kv]);
         self.q = scaled(&mut tensors, ["q", "q_scale"], queries)?;
@@ -47,6 +47,66 @@ impl FromFile for AttentionDesc {
     }
 }
 
+impl FromFile for MergeDesc {
+    const INPUTS: &'static [Input] = &[Input::required("parts", NUMBERS), Input::required("part_lse", F32)];
+    const OUTPUTS: &'static str =
+        "out [.., dim] and, on request, lse [..], of parts [parts, .., dim] and part_lse [parts, ..]";
+    const FIELDS: &'static str = "out: f32, f16, bf16; lse: true, false";
+
+    fn describe(mut self, mut tensors: Tensors) -> Result<Described<Self>, CliError> {
+        let shape = shape(&tensors, "parts").to_vec();
+        let &[parts, ref rows @ .., dim] = &shape[..] else {
+            return Err(wrong(Self::NAME, &tensors, "parts", "[parts, .., dim]").into());
+        };
+        let leading = join(&[parts], rows);
+        let given = tensors.get("part_lse").map_or(&[][..], Tensor::shape);
+        if given != leading {
+            return Err(wrong(Self::NAME, &tensors, "part_lse", format!("{leading:?}")).into());
+        }
+        self =
+            Self { parts, rows: rows.iter().product(), dim, x: tensors::format(&tensors, "parts"), ..self };
+        reshape(Self::NAME, &mut tensors, "parts", &[parts, self.rows, dim])?;
+        reshape(Self::NAME, &mut tensors, "part_lse", &[parts, self.rows])?;
+        let output_shapes = vec![("out", join(rows, &[dim])), ("lse", rows.to_vec())];
+        Ok(Described { desc: self, tensors, output_shapes })
+    }
+}
+
+impl FromFile for RotaryDesc {
+    const INPUTS: &'static [Input] = &[
+        Input::required("x", NUMBERS),
+        Input::optional("weight", F32),
+        Input::optional("cos", F32),
+        Input::optional("sin", F32),
+        Input::optional("positions", I32),
+    ];
+    const OUTPUTS: &'static str = "out as x [b, h, s, d]; cos and sin [table rows, pairs], positions [s, axes] or [b, s, axes]: \
+         a row for each axis of a token; weight [d]";
+    const FIELDS: &'static str = "out: f32, f16, bf16; axes: [elements of each], one of all pairs unless given; pairing: half_split, \
+         interleaved; positions: {\"from\": the first token's row}; norm: eps of an RMS norm before";
+
+    fn describe(mut self, tensors: Tensors) -> Result<Described<Self>, CliError> {
+        let [batch, heads, seq, head_dim] = four_axes(Self::NAME, &tensors, "x", "[b, h, s, d]")?;
+        self = Self { batch, heads, seq, head_dim, x: tensors::format(&tensors, "x"), ..self };
+        self.weight = tensors.get("weight").is_some();
+        if tensors.get("cos").is_some() {
+            let &[table_rows, pairs] = shape(&tensors, "cos") else {
+                return Err(wrong(Self::NAME, &tensors, "cos", "[table rows, pairs]").into());
+            };
+            self.table_rows = table_rows;
+            if self.axes.is_empty() {
+                self.axes = vec![pairs.saturating_mul(2)];
+            }
+        }
+        match shape(&tensors, "positions").len() {
+            0 => {}
+            2 => self.positions = Positions::Tokens,
+            _ => self.positions = Positions::ItemTokens,
+        }
+        Ok(Described { desc: self, tensors, output_shapes: Vec::new() })
+    }
+}
+
 /// The format of a tensor with the shape of its scales.
 fn scaled(
     tensors: &mut Tensors,
@@ -57,8 +117,13 @@ fn scaled(
     Ok(Heads { scale: broadcast(tensors, scale, full)?, ..format.into() })
 }
 
-fn four_axes(tensors: &Tensors, name: &str, expected: &str) -> Result<[usize; 4], DescError> {
-    <[usize; 4]>::try_from(shape(tensors, name)).map_err(|_| wrong(OP, tensors, name, expected))
+fn four_axes(
+    op: &'static str,
+    tensors: &Tensors,
+    name: &str,
+    expected: &str,
+) -> Result<[usize; 4], DescError> {
+    <[usize; 4]>::try_from(shape(tensors, name)).map_err(|_| wrong(op, tensors, name, expected))
 }
 
 /// The shape of a tensor that is repeated along its axes of extent 1 and along those it lacks in front, as in NumPy.

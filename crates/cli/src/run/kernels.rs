@@ -6,7 +6,7 @@ use crate::tensors::Input;
 use langevin::{
     ActivationDesc, ActivationQuantizeDesc, AttentionDesc, CastDesc, ConvDesc, DequantizeDesc,
     FakeQuantizeDesc, GatedResidualDesc, GuidanceDesc, HeatDesc, HistogramDesc, LaplacianDesc, MatmulDesc,
-    NormDesc, NormQuantizeDesc, PatchifyDesc, QuantizeDesc, UnpatchifyDesc,
+    MergeDesc, NormDesc, NormQuantizeDesc, PatchifyDesc, QuantizeDesc, RotaryDesc, UnpatchifyDesc,
 };
 
 pub(super) const EXAMPLE: &str = "Example:\n  langevin run matmul --input in.safetensors --output out.safetensors \\\n    \
@@ -28,6 +28,8 @@ const fn entry<D: FromFile>() -> Entry {
 const KERNELS: &[Entry] = &[
     entry::<MatmulDesc>(),
     entry::<AttentionDesc>(),
+    entry::<MergeDesc>(),
+    entry::<RotaryDesc>(),
     entry::<ConvDesc>(),
     entry::<LaplacianDesc>(),
     entry::<HeatDesc>(),

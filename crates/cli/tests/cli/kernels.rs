@@ -97,6 +97,35 @@ fn attention_that_sees_one_key_returns_its_value() {
     assert_eq!(out.to_f32(), [&[0.0; 3], &v[..3]].concat());
 }
 
+/// Weights 1/4 and 3/4 in the first row; the second has been seen by the second part alone.
+#[test]
+fn parts_of_an_attention_merge() {
+    let none = f32::NEG_INFINITY;
+    let tensors = [
+        ("parts", f32s(&[2, 2, 1, 1], &[4.0, 100.0, 8.0, 5.0])),
+        ("part_lse", f32s(&[2, 2, 1], &[0.0, none, 3f32.ln(), -7.0])),
+    ];
+    let [out, lse] = outputs("merge", &tensors, r#"{"lse": true}"#, ["out", "lse"]);
+    close(&out, &[2, 1, 1], &[7.0, 5.0]);
+    close(&lse, &[2, 1], &[4f64.ln(), -7.0]);
+}
+
+/// Quarter turns: of all elements as one axis, of neighbours, and by the table's other row.
+#[test]
+fn rows_turn_by_the_table() {
+    let x = f32s(&[1, 1, 2, 4], &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]);
+    let (cos, sin) = (f32s(&[2, 2], &[1.0, 1.0, 0.0, 1.0]), f32s(&[2, 2], &[0.0, 0.0, 1.0, 0.0]));
+    let mut tensors = vec![("x", x), ("cos", cos), ("sin", sin)];
+    let [out] = outputs("rotary", &tensors, "{}", ["out"]);
+    assert_eq!(out, f32s(&[1, 1, 2, 4], &[1.0, 2.0, 3.0, 4.0, -7.0, 6.0, 5.0, 8.0]));
+    let [out] = outputs("rotary", &tensors, r#"{"pairing": "interleaved"}"#, ["out"]);
+    assert_eq!(out, f32s(&[1, 1, 2, 4], &[1.0, 2.0, 3.0, 4.0, -6.0, 5.0, 7.0, 8.0]));
+    // Two axes of two elements: the second stays in row 0, and would not turn in row 1 either.
+    tensors.push(("positions", i32s(&[2, 2], &[1, 0, 0, 1])));
+    let [out] = outputs("rotary", &tensors, r#"{"axes": [2, 2]}"#, ["out"]);
+    assert_eq!(out, f32s(&[1, 1, 2, 4], &[-2.0, 1.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]));
+}
+
 #[test]
 fn a_periodic_convolution() {
     let tensors = [
