@@ -26,12 +26,12 @@
 mod activation;
 mod attention;
 mod bind;
+mod combine;
 mod conv;
 mod dequantize;
 mod error;
 mod fake_quantize;
 mod gated_residual;
-mod guidance;
 mod heat;
 mod kernel;
 mod laplacian;
@@ -48,20 +48,19 @@ pub mod verify;
 pub use activation::{Activate, ActivationBuffers};
 pub use attention::{Attention, AttentionBuffers};
 pub use bind::Call;
+pub use combine::{Combine, CombineBuffers};
 pub use conv::{Conv, ConvBuffers};
 pub use dequantize::{Dequantize, DequantizeBuffers};
 pub use error::{BindError, PlanError};
 pub use fake_quantize::{FakeQuantize, FakeQuantizeBuffers};
 pub use gated_residual::{GatedResidual, GatedResidualBuffers};
-pub use guidance::{Guidance, GuidanceBuffers};
 pub use heat::{Heat, HeatBuffers};
 pub use kernel::{Buffers, Kernel, Variant};
 pub use langevin_gpu::{self as gpu, Capabilities, Gpu, Tier};
 pub use langevin_reference::formats::{self, Format, Overflow, Rounding};
 pub use langevin_reference::{
-    self as reference, Activation, ActivationDesc, AttentionDesc, Boundary, Causal, Columns, ConvDesc, Cost,
-    DequantizeDesc, DescError, Edge, FakeQuantizeDesc, GatedResidualDesc, Granularity, GuidanceDesc,
-    HeatDesc, LaplacianDesc, MatmulDesc, Modulation, NormDesc, NormKind, Operand, Pair, PatchifyDesc,
+    self as reference, Activation, ActivationDesc, AttentionDesc, Boundary, Causal, Columns, CombineDesc, ConvDesc, Cost,
+    DequantizeDesc, DescError, Edge, FakeQuantizeDesc, GatedResidualDesc, Granularity, HeatDesc, LaplacianDesc, MatmulDesc, Modulation, NormDesc, NormKind, Operand, Pair, PatchifyDesc,
     QuantizeDesc, ScaleSource, UnpatchifyDesc, View,
 };
 pub use laplacian::{Laplacian, LaplacianBuffers};

@@ -1,7 +1,7 @@
 //! Generated digits, judged by a nearest-neighbour classifier on the real ones.
 
 use langevin::Format;
-use langevin_diffusion::{DitSampler, DitWeights, SamplerOptions, noise};
+use langevin_diffusion::{DitWeights, Noise, Pipeline, PipelineOptions, Start, noise};
 use langevin_testkit::gpu;
 use safetensors::SafeTensors;
 
@@ -38,12 +38,13 @@ fn generated_digits_are_the_digits_asked_for() {
     let real = real_digits();
     let weights = DitWeights::digits().unwrap();
     let classes: Vec<usize> = (0..10 * EACH).map(|i| i % 10).collect();
-    let noise = noise(1, 0..classes.len(), 64);
+    let start = Start { classes: &classes, noise: Noise::Seeded { seed: 1, first: 0 }, pictures: None };
     for format in [Format::F32, Format::E4m3] {
-        let options = SamplerOptions { samples: classes.len(), steps: 10, guidance: 2.0, weights: format };
-        let mut sampler = DitSampler::on_gpu(&gpu, &weights, options).unwrap();
+        let options =
+            PipelineOptions { samples: classes.len(), steps: 10, weights: format, ..Default::default() };
+        let mut pipeline = Pipeline::on_gpu(&gpu, &weights, options).unwrap();
         let started = std::time::Instant::now();
-        let pictures = sampler.sample(&noise, &classes, |_| ()).unwrap();
+        let pictures = pipeline.sample(&start, |_| ()).unwrap();
         let right = accuracy(&real, &pictures, &classes, 0);
         println!("{format}: {:.1} % right, {:.1} s", right * 100.0, started.elapsed().as_secs_f64());
         assert!(right >= 0.9, "{format}: only {right} of the digits are right");
@@ -58,11 +59,10 @@ fn every_weight_format_runs_and_differs() {
     let Some(gpu) = gpu() else { return };
     let weights = DitWeights::digits().unwrap();
     let sample_from = |seed, weights_format| {
-        let options = SamplerOptions { samples: 2, steps: 4, guidance: 2.0, weights: weights_format };
-        DitSampler::on_gpu(&gpu, &weights, options)
-            .unwrap()
-            .sample(&noise(seed, 0..2, 64), &[3, 8], |_| ())
-            .unwrap()
+        let options =
+            PipelineOptions { samples: 2, steps: 4, weights: weights_format, ..Default::default() };
+        let start = Start { classes: &[3, 8], noise: Noise::Seeded { seed, first: 0 }, pictures: None };
+        Pipeline::on_gpu(&gpu, &weights, options).unwrap().sample(&start, |_| ()).unwrap()
     };
     let sample = |weights_format| sample_from(2, weights_format);
     let exact = sample(Format::F32);
@@ -80,11 +80,12 @@ fn every_weight_format_runs_and_differs() {
 }
 
 #[test]
-fn noise_depends_on_the_seed_and_the_index_alone() {
-    let all = noise(5, 0..4, 64);
-    assert_eq!(noise(5, 2..3, 64), all[128..192]);
-    assert_ne!(noise(6, 0..4, 64), all);
-    let mean = noise(5, 0..500, 64).iter().map(|&x| f64::from(x)).sum::<f64>() / 32_000.0;
+fn noise_depends_on_the_seed_the_draw_and_the_index_alone() {
+    let all = noise(5, 0, 0..4, 64);
+    assert_eq!(noise(5, 0, 2..3, 64), all[128..192]);
+    assert_ne!(noise(6, 0, 0..4, 64), all);
+    assert_ne!(noise(5, 1, 0..4, 64), all);
+    let mean = noise(5, 0, 0..500, 64).iter().map(|&x| f64::from(x)).sum::<f64>() / 32_000.0;
     // Six standard errors of the mean of 32,000 unit normals.
     assert!(mean.abs() < 6.0 / 32_000f64.sqrt(), "{mean}");
 }

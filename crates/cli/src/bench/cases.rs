@@ -4,8 +4,8 @@ use super::reduced::Reduced;
 use super::subject::Subject;
 use langevin::Format::{self, BF16, E4m3, E5m2, F16, F32, I8};
 use langevin::{
-    Activation, ActivationDesc, AttentionDesc, Boundary, Capabilities, Columns, ConvDesc, DequantizeDesc,
-    Edge, GatedResidualDesc, Granularity, GuidanceDesc, HeatDesc, LaplacianDesc, MatmulDesc, Modulation,
+    Activation, ActivationDesc, AttentionDesc, Boundary, Capabilities, Columns, CombineDesc, ConvDesc, DequantizeDesc,
+    Edge, GatedResidualDesc, Granularity, HeatDesc, LaplacianDesc, MatmulDesc, Modulation,
     NormDesc, Operand, PatchifyDesc, QuantizeDesc, UnpatchifyDesc, wgpu,
 };
 use serde::{Deserialize, Serialize};
@@ -178,6 +178,7 @@ fn transformer() -> Vec<Case> {
     let norm = NormDesc { rows: TOKENS, width: WIDTH, x, out, ..Default::default() };
     let (batch, rows, width) = (1, TOKENS, WIDTH);
     let (channels, height, wide, patch) = (4, 32, 32, 2);
+    let elements = 8 * channels * height * wide;
     vec![
         Case::bytes("DiT-XL/2 adaLN 256 x 1152", NormDesc { modulation, ..norm.clone() }),
         Case::bytes("LLM RMS 4096 x 4096", NormDesc { rows: 4096, width: 4096, weight: true, ..norm }),
@@ -186,10 +187,7 @@ fn transformer() -> Vec<Case> {
             ActivationDesc { rows, width: 4 * WIDTH, activation, x, out },
         ),
         Case::bytes("DiT-XL/2 gate 256 x 1152", GatedResidualDesc { batch, rows, width, x, out, gate }),
-        Case::bytes(
-            "DiT-XL/2 step, guided",
-            GuidanceDesc { batch: 8, width: channels * height * wide, guided: true },
-        ),
+        Case::bytes("DiT-XL/2 step, guided", CombineDesc { predictions: 2, elements, ..Default::default() }),
         Case::bytes(
             "DiT-XL/2 in",
             PatchifyDesc { batch: 8, channels, height, width: wide, patch, repeat: 2 },

@@ -5,8 +5,8 @@ use super::pick::{Axis, all, pick, spread_out};
 use langevin::reference::Op;
 use langevin::verify::{Tensor, Tensors};
 use langevin::{
-    ActivationDesc, AttentionDesc, Causal, ConvDesc, DequantizeDesc, GatedResidualDesc, Granularity,
-    GuidanceDesc, HeatDesc, Kernel, LaplacianDesc, MatmulDesc, NormDesc, PatchifyDesc, QuantizeDesc,
+    ActivationDesc, AttentionDesc, Causal, CombineDesc, ConvDesc, DequantizeDesc, GatedResidualDesc, Granularity,
+    HeatDesc, Kernel, LaplacianDesc, MatmulDesc, NormDesc, PatchifyDesc, QuantizeDesc,
     UnpatchifyDesc,
 };
 
@@ -193,9 +193,9 @@ impl Reduced for ActivationDesc {
     }
 }
 
-impl Reduced for GuidanceDesc {
+impl Reduced for CombineDesc {
     fn reduced(&self) -> Self {
-        Self { batch: self.batch.min(2), ..self.clone() }
+        Self { elements: at_most(self.elements, 1024), ..self.clone() }
     }
 }
 

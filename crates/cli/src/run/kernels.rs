@@ -4,8 +4,8 @@ use super::{FromFile, RunArgs, run_kernel};
 use crate::CliError;
 use crate::tensors::Input;
 use langevin::{
-    ActivationDesc, AttentionDesc, ConvDesc, DequantizeDesc, FakeQuantizeDesc, GatedResidualDesc,
-    GuidanceDesc, HeatDesc, LaplacianDesc, MatmulDesc, NormDesc, PatchifyDesc, QuantizeDesc, UnpatchifyDesc,
+    ActivationDesc, AttentionDesc, CombineDesc, ConvDesc, DequantizeDesc, FakeQuantizeDesc, GatedResidualDesc,
+    HeatDesc, LaplacianDesc, MatmulDesc, NormDesc, PatchifyDesc, QuantizeDesc, UnpatchifyDesc,
 };
 
 pub(super) const EXAMPLE: &str = "Example:\n  langevin run matmul --input in.safetensors --output out.safetensors \\\n    \
@@ -36,7 +36,7 @@ const KERNELS: &[Entry] = &[
     entry::<NormDesc>(),
     entry::<ActivationDesc>(),
     entry::<GatedResidualDesc>(),
-    entry::<GuidanceDesc>(),
+    entry::<CombineDesc>(),
     entry::<PatchifyDesc>(),
     entry::<UnpatchifyDesc>(),
 ];
