@@ -203,6 +203,13 @@ pub fn sources<D: Kernel>(
 ) -> Result<Vec<StageSource>, PlanError> {
     desc.validate()?;
     let (_, recipe) = choose(desc, capabilities, pick)?;
+    stage_sources::<D>(&recipe, capabilities)
+}
+
+pub(crate) fn stage_sources<D: Kernel>(
+    recipe: &Recipe,
+    capabilities: &Capabilities,
+) -> Result<Vec<StageSource>, PlanError> {
     recipe.stages.iter().map(|stage| Ok(StageSource::of(stage, fold::<D>(stage, capabilities)?))).collect()
 }
 
@@ -219,7 +226,7 @@ impl StageSource {
 }
 
 /// The first variant of those asked for whose loops the driver runs to their end.
-fn choose<D: Kernel>(
+pub(crate) fn choose<D: Kernel>(
     desc: &D,
     capabilities: &Capabilities,
     pick: &Pick,

@@ -86,7 +86,7 @@ impl StageBuilder {
 
     /// A number of f32, fixed when the shader is compiled.
     pub(crate) fn number(mut self, name: &'static str, value: f32) -> Self {
-        self.shader.constants.push((name, format!("{value:e}f")));
+        self.shader.constants.push((name, literal(value)));
         self
     }
 
@@ -215,6 +215,17 @@ impl StageBuilder {
     }
 }
 
+/// A finite number as WGSL writes it exactly: compilers disagree about decimals next to the largest number.
+fn literal(value: f32) -> String {
+    let (sign, bits) = (if value.is_sign_negative() { "-" } else { "" }, value.abs().to_bits());
+    let (exponent, fraction) = (bits >> 23, (bits & 0x7f_ffff) << 1);
+    match (exponent, fraction) {
+        (0, 0) => format!("{sign}0f"),
+        (0, _) => format!("{sign}0x0.{fraction:06x}p-126f"),
+        _ => format!("{sign}0x1.{fraction:06x}p{:+}f", i64::from(exponent) - 127),
+    }
+}
+
 /// A binding by words that is written.
 fn written(name: &'static str) -> Binding {
     Binding { name, element: Element::Word, access: Access::ReadWrite }
@@ -272,4 +283,30 @@ fn codec(dtype: Dtype) -> ShaderPart {
         _ => include_str!("../shaders/format/bool.wgsl"),
     };
     ShaderPart::new(format!("format {}", codec_name(dtype)), text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::literal;
+
+    #[test]
+    fn literals_are_exact() {
+        for (value, expected) in [
+            (0.0, "0f"),
+            (1.0, "0x1.000000p+0f"),
+            (-0.1, "-0x1.99999ap-4f"),
+            (f32::MAX, "0x1.fffffep+127f"),
+            (f32::from_bits(1), "0x0.000002p-126f"),
+        ] {
+            assert_eq!(literal(value), expected);
+            let module = naga::front::wgsl::parse_str(&format!("const X = {expected};")).unwrap();
+            let (_, constant) = module.constants.iter().next().unwrap();
+            let naga::Expression::Literal(naga::Literal::F32(parsed)) =
+                module.global_expressions[constant.init]
+            else {
+                panic!("{expected} is no literal of f32");
+            };
+            assert_eq!(parsed.to_bits(), value.to_bits(), "{expected}");
+        }
+    }
 }

@@ -47,6 +47,7 @@ fn check<D: Kernel>(desc: &D) {
 
 fn check_source(what: &str, source: &StageSource, capabilities: &Capabilities) {
     let module = write_everywhere(what, &source.wgsl);
+    keep(&source.wgsl);
     let mut storage: Vec<_> = module
         .global_variables
         .iter()
@@ -91,6 +92,19 @@ fn check_source(what: &str, source: &StageSource, capabilities: &Capabilities) {
         "{what}: too much workgroup memory"
     );
     assert!(bytes(AddressSpace::Uniform) as usize <= source.params.len() * 4, "{what}: parameters");
+}
+
+/// Leaves a module in the folder that `LANGEVIN_WGSL_DIR` names, for compilers of others.
+fn keep(wgsl: &str) {
+    // Cooperative matrices are wgpu's own extension.
+    let Some(folder) = std::env::var_os("LANGEVIN_WGSL_DIR") else { return };
+    if wgsl.contains("enable wgpu_cooperative_matrix") {
+        return;
+    }
+    let mut hasher = std::hash::DefaultHasher::new();
+    std::hash::Hash::hash(wgsl, &mut hasher);
+    let name = format!("{:016x}.wgsl", std::hash::Hasher::finish(&hasher));
+    std::fs::write(Path::new(&folder).join(name), wgsl).unwrap();
 }
 
 /// Parses, validates and writes a module in every language a backend takes.

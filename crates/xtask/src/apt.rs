@@ -79,6 +79,19 @@ impl PrivateApt {
         run(self.apt_get().arg("update"))?;
         let options = ["--yes", "--download-only", "--no-install-recommends", "--target-release", suite];
         run(self.apt_get().arg("install").args(options).args(packages))?;
+        self.archives()
+    }
+
+    /// Downloads a package without what it needs.
+    pub(crate) fn download_one(&self, package: &str) -> Result<PathBuf, Failure> {
+        run(self.apt_get().arg("update"))?;
+        let folder = self.folder.join("cache/archives");
+        run(self.apt_get().args(["download", package]).current_dir(&folder))?;
+        let archive = self.archives()?.pop();
+        archive.ok_or_else(|| Failure::new(format!("apt downloaded no {package}")))
+    }
+
+    fn archives(&self) -> Result<Vec<PathBuf>, Failure> {
         let folder = self.folder.join("cache/archives");
         let entries =
             std::fs::read_dir(&folder).map_err(|error| file_failure("not read", &folder, &error))?;

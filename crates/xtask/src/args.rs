@@ -14,13 +14,18 @@ Usage: cargo xtask COMMAND
                               current  the driver programs find by themselves (default)
                               stock    the system's software driver
                               mesa26   the newer software driver of `setup --mesa26`, for the tests that use a GPU
+                              swiftshader  the driver of `setup --swiftshader`: slow, for chosen tests
                               all      stock, then mesa26
                             --quick runs fewer random cases and no documentation examples
+  doctor                    every kernel's check on the software drivers that are set up, and through Dawn, a second
+                            implementation of WebGPU (needs node and npm)
   record FILE               print a record of `langevin bench --json` as Markdown, for the README and the docs
   lint                      formatting, clippy and documentation, warnings being errors
   setup                     install a software Vulkan driver if the machine has no driver at all
   setup --mesa26 [--mirror URL]
-                            unpack Mesa 26 or newer into .software-drivers, leaving the system as it is";
+                            unpack Mesa 26 or newer into .software-drivers, leaving the system as it is
+  setup --swiftshader [--mirror URL]
+                            the same with SwiftShader, a software driver without f16";
 
 /// What the user asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +35,10 @@ pub(crate) enum Action {
     SetupMesa26 {
         mirror: Option<String>,
     },
+    SetupSwiftshader {
+        mirror: Option<String>,
+    },
+    Doctor,
     Test(TestOptions),
     Lint,
     Record {
@@ -55,6 +64,7 @@ pub(crate) enum DriverChoice {
     Current,
     Stock,
     Mesa26,
+    Swiftshader,
     All,
 }
 
@@ -70,6 +80,7 @@ pub(crate) fn parse(words: impl Iterator<Item = OsString>) -> Result<Action, Fai
         Some("help" | "--help" | "-h") => Ok(Action::Help),
         Some("setup") => parse_setup(words),
         Some("test") => parse_test(words),
+        Some("doctor") => nothing_more(words, "doctor").map(|()| Action::Doctor),
         Some("lint") => nothing_more(words, "lint").map(|()| Action::Lint),
         Some("demo") => parse_demo(words),
         Some("record") => parse_record(words),
@@ -82,18 +93,23 @@ pub(crate) fn parse(words: impl Iterator<Item = OsString>) -> Result<Action, Fai
 }
 
 fn parse_setup(mut words: impl Iterator<Item = OsString>) -> Result<Action, Failure> {
-    let (mut mesa26, mut mirror) = (false, None);
+    let (mut mesa26, mut swiftshader, mut mirror) = (false, false, None);
     while let Some(word) = words.next() {
         match word.to_str() {
             Some("--mesa26") => mesa26 = true,
+            Some("--swiftshader") => swiftshader = true,
             Some("--mirror") => mirror = Some(value(&mut words, "--mirror", "a URL")?),
             _ => return Err(unknown(&word, "setup")),
         }
     }
-    match (mesa26, mirror) {
-        (true, mirror) => Ok(Action::SetupMesa26 { mirror }),
-        (false, None) => Ok(Action::Setup),
-        (false, Some(_)) => Err(Failure::new("`--mirror` belongs to `setup --mesa26`")),
+    match (mesa26, swiftshader, mirror) {
+        (true, false, mirror) => Ok(Action::SetupMesa26 { mirror }),
+        (false, true, mirror) => Ok(Action::SetupSwiftshader { mirror }),
+        (false, false, None) => Ok(Action::Setup),
+        (true, true, _) => Err(Failure::new("one driver at a time: `--mesa26` or `--swiftshader`")),
+        (false, false, Some(_)) => {
+            Err(Failure::new("`--mirror` belongs to `setup --mesa26` or `setup --swiftshader`"))
+        }
     }
 }
 
@@ -132,13 +148,14 @@ fn parse_record(mut words: impl Iterator<Item = OsString>) -> Result<Action, Fai
     nothing_more(words, "record").map(|()| Action::Record { file: file.into() })
 }
 
-const DRIVER_CHOICES: &str = "current, stock, mesa26 or all";
+const DRIVER_CHOICES: &str = "current, stock, mesa26, swiftshader or all";
 
 fn driver_choice(name: &str) -> Result<DriverChoice, Failure> {
     match name {
         "current" => Ok(DriverChoice::Current),
         "stock" => Ok(DriverChoice::Stock),
         "mesa26" => Ok(DriverChoice::Mesa26),
+        "swiftshader" => Ok(DriverChoice::Swiftshader),
         "all" => Ok(DriverChoice::All),
         _ => Err(Failure::new(format!("no such driver: {name}; expected {DRIVER_CHOICES}"))),
     }

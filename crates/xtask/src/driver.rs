@@ -5,7 +5,7 @@ use std::process::Command;
 
 use crate::process::Failure;
 use crate::vulkan::{DRIVER_VARIABLES, ensure_software_driver, ensure_system_driver};
-use crate::{mesa26, workspace};
+use crate::{mesa26, swiftshader, workspace};
 
 /// The command line that test programs put before any program they start.
 const RUNNER_VARIABLE: &str = "LANGEVIN_RUNNER";
@@ -50,6 +50,16 @@ impl Driver {
             )));
         }
         Ok(Self { name: "mesa26", manifest: Some(tree.manifest()), runner })
+    }
+
+    /// The driver that `setup --swiftshader` unpacked.
+    pub(crate) fn swiftshader() -> Result<Self, Failure> {
+        let manifest = swiftshader::manifest(&workspace::root().join(swiftshader::FOLDER)).ok_or_else(|| {
+            Failure::new(
+                "the driver swiftshader is missing; run `cargo xtask setup --swiftshader`, then repeat the command",
+            )
+        })?;
+        Ok(Self { name: "swiftshader", manifest: Some(manifest), runner: Vec::new() })
     }
 
     /// A program under this driver.

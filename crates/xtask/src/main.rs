@@ -5,12 +5,14 @@
 mod apt;
 mod args;
 mod demo;
+mod doctor;
 mod driver;
 mod lint;
 mod mesa26;
 mod process;
 mod record;
 mod sources;
+mod swiftshader;
 mod test;
 mod vulkan;
 mod workspace;
@@ -47,6 +49,8 @@ fn perform(action: Action) -> Result<(), Failure> {
             vulkan::ensure_system_driver().map(|()| println!("A Vulkan loader and driver are installed."))
         }
         Action::SetupMesa26 { mirror } => mesa26::set_up(mirror),
+        Action::SetupSwiftshader { mirror } => swiftshader::set_up(mirror),
+        Action::Doctor => doctor::run(),
         Action::Test(options) => test::run(&options),
         Action::Lint => lint::run(),
         Action::Demo(options) => demo::run(&options),

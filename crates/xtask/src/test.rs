@@ -24,6 +24,7 @@ pub(crate) fn run(options: &TestOptions) -> Result<(), Failure> {
         DriverChoice::Current => vec![Driver::current()?],
         DriverChoice::Stock => vec![Driver::stock()?],
         DriverChoice::Mesa26 => vec![Driver::mesa26()?],
+        DriverChoice::Swiftshader => vec![Driver::swiftshader()?],
         // Both are looked for before anything is built, so that a missing one is known at once.
         DriverChoice::All => vec![Driver::stock()?, Driver::mesa26()?],
     };
@@ -82,13 +83,18 @@ fn scope(driver: &Driver, options: &TestOptions) -> &'static str {
 }
 
 /// A driver that was asked for by name must be the one that answers.
-fn is_the_driver(driver: &Driver, adapter: Adapter) -> Result<Adapter, Failure> {
+pub(crate) fn is_the_driver(driver: &Driver, adapter: Adapter) -> Result<Adapter, Failure> {
     let right = match driver.name {
         "stock" => adapter.mesa_major().is_some(),
         "mesa26" => adapter.mesa_major().is_some_and(|major| major >= MESA26),
+        "swiftshader" => adapter.name.contains("SwiftShader"),
         _ => true,
     };
-    let expected = if driver.name == "mesa26" { "Mesa 26 or newer" } else { "Mesa's software driver" };
+    let expected = match driver.name {
+        "mesa26" => "Mesa 26 or newer",
+        "swiftshader" => "SwiftShader",
+        _ => "Mesa's software driver",
+    };
     if right {
         return Ok(adapter);
     }

@@ -1,15 +1,17 @@
 //! Proves every kernel on an adapter against the CPU reference.
 
 mod cases;
+mod jobs;
 mod report;
 
 use crate::device::DeviceArgs;
 use crate::{CliError, output, progress};
 use indicatif::ProgressBar;
+use jobs::Jobs;
 use langevin::gpu::GpuError;
 use langevin::reference::generate;
-use langevin::verify::{self, RunOptions, VerifyError};
-use langevin::{Capabilities, Gpu, Kernel, PlanOptions};
+use langevin::verify::{self, Job, RunOptions, Tensors, VerifyError};
+use langevin::{Capabilities, Gpu, Kernel, PlanOptions, Tier, Variant};
 use report::Report;
 pub(crate) use report::finding;
 use std::path::PathBuf;
@@ -29,6 +31,25 @@ pub(crate) struct DoctorArgs {
     /// Write the result, with the adapter's identity, as JSON.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Run nothing: write the first cases of every variant into a folder, with WGSL, bindings and bytes, for another
+    /// WebGPU implementation.
+    ///
+    /// Left out are cooperative matrices, whose WGSL is wgpu's own, and the variants for adapters that are CPUs.
+    #[arg(long, value_name = "DIR")]
+    export: Option<PathBuf>,
+    /// Run nothing: judge the results that another WebGPU implementation left in the folder of an export.
+    #[arg(long, value_name = "DIR", conflicts_with = "export")]
+    judge: Option<PathBuf>,
+}
+
+/// Who runs the cases.
+enum Runner<'a> {
+    /// This program, on an adapter.
+    Here(&'a Gpu),
+    /// Another one, later.
+    Export(Jobs),
+    /// Another one, before.
+    Judge(Jobs),
 }
 
 /// The cases of one kernel, whatever the type of its descriptor.
@@ -36,34 +57,78 @@ trait Group {
     /// How many cases there are on such an adapter, each variant counted.
     fn count(&self, capabilities: &Capabilities) -> usize;
 
-    /// Runs them all; stops where the device is lost.
-    fn check(&self, gpu: &Gpu, report: &mut Report, bar: &ProgressBar) -> Result<(), Lost>;
+    /// Runs them all; stops where the device is lost or a file cannot be used.
+    fn check(&self, round: &mut Round<'_>) -> Result<(), Stop>;
 }
 
-/// The device is gone; the report holds the reason.
-struct Lost;
+/// One round through the cases.
+struct Round<'a> {
+    capabilities: Capabilities,
+    runner: Runner<'a>,
+    report: Report,
+    bar: ProgressBar,
+}
+
+/// Why a round ended early.
+enum Stop {
+    /// The device is gone; the report holds the reason.
+    Lost,
+    File(CliError),
+}
 
 impl<D: Kernel> Group for Vec<D> {
     fn count(&self, capabilities: &Capabilities) -> usize {
         self.iter().map(|desc| desc.variants(capabilities).len()).sum()
     }
 
-    fn check(&self, gpu: &Gpu, report: &mut Report, bar: &ProgressBar) -> Result<(), Lost> {
+    fn check(&self, round: &mut Round<'_>) -> Result<(), Stop> {
+        let mut met: Vec<Variant> = Vec::new();
         for (seed, desc) in self.iter().enumerate() {
             let inputs = generate::inputs(desc, seed as u64);
-            for variant in desc.variants(gpu.capabilities()) {
-                bar.set_message(format!("{} {}", D::NAME, variant.name));
-                let plan = PlanOptions { pick: variant.into(), ..Default::default() };
-                let outcome = verify::check(gpu, desc, &inputs, &RunOptions { plan });
-                let lost = matches!(outcome, Err(VerifyError::Gpu(GpuError::DeviceLost { .. })));
-                report.add(desc, variant, outcome);
-                bar.inc(1);
-                if lost {
-                    return Err(Lost);
+            for variant in desc.variants(&round.capabilities) {
+                met.push(variant);
+                if round.skips(variant, met.iter().filter(|&&other| other == variant).count()) {
+                    continue;
                 }
+                round.bar.set_message(format!("{} {}", D::NAME, variant.name));
+                round.case(desc, &inputs, variant)?;
+                round.bar.inc(1);
             }
         }
         Ok(())
+    }
+}
+
+/// How many cases of a variant another implementation gets: compilers take seconds for each.
+const EXPORTED: usize = 3;
+
+impl Round<'_> {
+    /// Whether the case that is the `nth` of its variant is not for this runner.
+    fn skips(&self, variant: Variant, nth: usize) -> bool {
+        match self.runner {
+            Runner::Here(_) => false,
+            _ => variant.tier == Tier::Software || nth > EXPORTED,
+        }
+    }
+
+    fn case<D: Kernel>(&mut self, desc: &D, inputs: &Tensors, variant: Variant) -> Result<(), Stop> {
+        let outcome = match &mut self.runner {
+            Runner::Here(gpu) => {
+                let plan = PlanOptions { pick: variant.into(), ..Default::default() };
+                verify::check(gpu, desc, inputs, &RunOptions { plan })
+            }
+            Runner::Export(jobs) => match Job::of(desc, inputs, &self.capabilities, &variant.into()) {
+                Ok(job) => return jobs.export(desc, variant.name, &job).map_err(Stop::File),
+                Err(error) => Err(error),
+            },
+            Runner::Judge(jobs) => match Job::of(desc, inputs, &self.capabilities, &variant.into()) {
+                Ok(job) => jobs.judge(desc, inputs, variant.name, &job).map_err(Stop::File)?,
+                Err(error) => Err(error),
+            },
+        };
+        let lost = matches!(outcome, Err(VerifyError::Gpu(GpuError::DeviceLost { .. })));
+        self.report.add(desc, variant, outcome);
+        if lost { Err(Stop::Lost) } else { Ok(()) }
     }
 }
 
@@ -72,20 +137,42 @@ pub(crate) fn run(args: &DoctorArgs) -> Result<(), CliError> {
         output::check_writable(path)?;
     }
     let gpu = args.device.open()?;
+    let mut capabilities = gpu.capabilities().clone();
+    let runner = match (&args.export, &args.judge) {
+        (Some(folder), _) => Runner::Export(Jobs::new(folder)?),
+        (_, Some(folder)) => Runner::Judge(Jobs::new(folder)?),
+        _ => Runner::Here(&gpu),
+    };
+    if !matches!(runner, Runner::Here(_)) {
+        capabilities.coop = Vec::new();
+        capabilities.limits = langevin::wgpu::Limits::default();
+    }
     let groups = cases::groups();
-    let count: usize = groups.iter().map(|group| group.count(gpu.capabilities())).sum();
-    let bar = progress::bar(count as u64, "checking");
-    let mut report = Report::new(gpu.capabilities());
+    let count: usize = groups.iter().map(|group| group.count(&capabilities)).sum();
+    let (report, bar) = (Report::new(&capabilities), progress::bar(count as u64, "checking"));
+    let mut round = Round { capabilities, runner, report, bar };
     // After a loss nothing more can run, and the report says why.
-    let _ = groups.iter().try_for_each(|group| group.check(&gpu, &mut report, &bar));
-    bar.finish_and_clear();
+    if let Err(Stop::File(error)) = groups.iter().try_for_each(|group| group.check(&mut round)) {
+        return Err(error);
+    }
+    round.bar.finish_and_clear();
+    finish(args, &round)
+}
+
+fn finish(args: &DoctorArgs, round: &Round<'_>) -> Result<(), CliError> {
+    let Round { capabilities, runner, report, .. } = round;
+    let (cases, failures) = report.counts();
+    if let Runner::Export(jobs) = runner
+        && failures == 0
+    {
+        return output::print(&format!("{} cases written\n", jobs.finish()?));
+    }
     output::print(&report.text())?;
     if let Some(path) = &args.json {
         output::write_file(path, &report.json()?)?;
     }
-    let (cases, failures) = report.counts();
     if !report.passed() {
-        return Err(CliError::DoctorFailed { adapter: gpu.capabilities().adapter.clone(), cases, failures });
+        return Err(CliError::DoctorFailed { adapter: capabilities.adapter.clone(), cases, failures });
     }
     output::print(&format!("\n{cases} cases, all within their bounds\n"))
 }
