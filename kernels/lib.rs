@@ -59,8 +59,9 @@ pub use kernel::{Buffers, Kernel, Variant};
 pub use langevin_gpu::{self as gpu, Capabilities, Gpu, Tier};
 pub use langevin_reference::formats::{self, Format, Overflow, Rounding};
 pub use langevin_reference::{
-    self as reference, Activation, ActivationDesc, AttentionDesc, Boundary, Causal, Columns, CombineDesc, ConvDesc, Cost,
-    DequantizeDesc, DescError, Edge, FakeQuantizeDesc, GatedResidualDesc, Granularity, HeatDesc, LaplacianDesc, MatmulDesc, Modulation, NormDesc, NormKind, Operand, Pair, PatchifyDesc,
+    self as reference, Activation, ActivationDesc, AttentionDesc, Boundary, Causal, Columns, CombineDesc,
+    ConvDesc, Cost, DequantizeDesc, DescError, Edge, FakeQuantizeDesc, GatedResidualDesc, Granularity,
+    HeatDesc, LaplacianDesc, MatmulDesc, Modulation, NormDesc, NormKind, Operand, Pair, PatchifyDesc,
     QuantizeDesc, ScaleSource, UnpatchifyDesc, View,
 };
 pub use laplacian::{Laplacian, LaplacianBuffers};

@@ -4,10 +4,10 @@
 use langevin::formats::e8m0::ScaleRounding;
 use langevin::gpu::CoopShape;
 use langevin::{
-    Activation, ActivationDesc, AttentionDesc, Capabilities, Causal, Columns, CombineDesc, ConvDesc, DequantizeDesc,
-    FakeQuantizeDesc, Format, GatedResidualDesc, Granularity, HeatDesc, Kernel, LaplacianDesc,
-    MatmulDesc, Modulation, NormDesc, NormKind, Operand, Overflow, PatchifyDesc, QuantizeDesc, Rounding,
-    ScaleSource, StageSource, UnpatchifyDesc, View, sources,
+    Activation, ActivationDesc, AttentionDesc, Capabilities, Causal, Columns, CombineDesc, ConvDesc,
+    DequantizeDesc, FakeQuantizeDesc, Format, GatedResidualDesc, Granularity, HeatDesc, Kernel,
+    LaplacianDesc, MatmulDesc, Modulation, NormDesc, NormKind, Operand, Overflow, PatchifyDesc, QuantizeDesc,
+    Rounding, ScaleSource, StageSource, UnpatchifyDesc, View, sources,
 };
 use naga::{AddressSpace, StorageAccess};
 use std::path::{Path, PathBuf};

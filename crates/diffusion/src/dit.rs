@@ -6,7 +6,8 @@ use crate::weights::Linear;
 use crate::{DiffusionError, DitConfig, DitWeights};
 use langevin::reference::{NormKind, Tensor, timestep_embedding};
 use langevin::{
-    Activation, ActivationDesc, AttentionDesc, Columns, CombineDesc, Format, Granularity, MatmulDesc, Modulation, NormDesc, Operand, PatchifyDesc, UnpatchifyDesc, View,
+    Activation, ActivationDesc, AttentionDesc, Columns, CombineDesc, Format, Granularity, MatmulDesc,
+    Modulation, NormDesc, Operand, PatchifyDesc, UnpatchifyDesc, View,
 };
 use std::ops::Range;
 
@@ -87,7 +88,8 @@ impl DitProgram {
         let size = config.sample_size;
         let state = builder.program.slot(&[shape.states, shape.samples, config.in_channels, size, size]);
         let condition = builder.program.slot(&[1, batch, config.width()]);
-        let modulation = builder.linear(&weights.modulation, (condition, 1, batch), shape.weights, After::default())?;
+        let modulation =
+            builder.linear(&weights.modulation, (condition, 1, batch), shape.weights, After::default())?;
         let mut tokens = builder.patch_embed(weights, state, batch / shape.samples.max(1))?;
         taps.push(("patch".to_owned(), tokens));
         for i in 0..config.num_layers {

@@ -41,7 +41,9 @@ impl Guidance {
             Self::ClassifierFree { scale, .. } if !scale.is_finite() => {
                 Err(DiffusionError::config("guidance", "a finite number", scale))
             }
-            Self::ClassifierFree { interval: [low, high], .. } if !(0.0 <= low && low <= high && high <= 1.0) => {
+            Self::ClassifierFree { interval: [low, high], .. }
+                if !(0.0 <= low && low <= high && high <= 1.0) =>
+            {
                 let got = format!("{low} to {high}");
                 Err(DiffusionError::config("the guidance interval", "times within 0 to 1, in order", got))
             }

@@ -106,9 +106,7 @@ impl Pipeline {
     /// # Errors
     /// [`DiffusionError::Config`] for options that make no sense, and whatever the device refuses.
     pub fn on_gpu(gpu: &Gpu, weights: &DitWeights, options: PipelineOptions) -> Result<Self, DiffusionError> {
-        Self::new(weights, options, |dit| {
-            Ok(Backend::Gpu(Box::new(gpu.clone()), dit.program.prepare(gpu)?))
-        })
+        Self::new(weights, options, |dit| Ok(Backend::Gpu(Box::new(gpu.clone()), dit.program.prepare(gpu)?)))
     }
 
     /// The same by the CPU references, in f64: slow, and the specification.
@@ -235,7 +233,8 @@ impl Pipeline {
         let config = self.weights.config();
         let samples = self.options.samples;
         let elements = samples * config.sample_elements();
-        let noisy = self.schedule.evaluations.iter().filter(|evaluation| evaluation.next.noise != 0.0).count();
+        let noisy =
+            self.schedule.evaluations.iter().filter(|evaluation| evaluation.next.noise != 0.0).count();
         let numbers = |what, expected: usize, got: usize| match expected == got {
             true => Ok(()),
             false => Err(DiffusionError::config(what, format!("{expected} numbers"), got)),

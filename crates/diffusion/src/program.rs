@@ -213,7 +213,12 @@ impl HostMemory {
         self.overwrite(slot, &mut all, 0, values)
     }
 
-    fn copy(&mut self, from: (Slot, usize), to: (Slot, usize), elements: usize) -> Result<(), DiffusionError> {
+    fn copy(
+        &mut self,
+        from: (Slot, usize),
+        to: (Slot, usize),
+        elements: usize,
+    ) -> Result<(), DiffusionError> {
         let (source, mut all) = (self.get(from.0).to_f32(), self.get(to.0).to_f32());
         let values = source
             .get(from.1..from.1 + elements)

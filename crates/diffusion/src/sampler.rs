@@ -193,7 +193,8 @@ fn check(sampler: Sampler, prediction: Prediction, levels: &[Level]) -> Result<(
         return Err(DiffusionError::config("levels", "less noisy from one to the next", got));
     }
     if prediction == Prediction::Noise && levels[0].alpha == 0.0 {
-        let expected = "velocity or data where the first level is noise alone, which says nothing of the data";
+        let expected =
+            "velocity or data where the first level is noise alone, which says nothing of the data";
         return Err(DiffusionError::config("prediction", expected, "noise"));
     }
     Ok(())
@@ -251,7 +252,8 @@ impl Run<'_> {
         let data = from.data(self.prediction);
         let growth = |[from, to]: [Level; 2]| to.log_snr() - from.log_snr();
         // Zero as well where one of the two steps starts from noise alone or ends at clean data.
-        let half = if i > 0 && to.sigma > 0.0 { growth([from, to]) / growth(self.step(i - 1)) / 2.0 } else { 0.0 };
+        let half =
+            if i > 0 && to.sigma > 0.0 { growth([from, to]) / growth(self.step(i - 1)) / 2.0 } else { 0.0 };
         let (keep, gain) = (to.sigma / from.sigma, to.alpha - to.sigma * from.alpha / from.sigma);
         let mut remembered = [0.0; MOST_REMEMBERED];
         remembered[0] = -gain * half;
@@ -316,11 +318,9 @@ mod tests {
     fn multi_step_factors_are_the_textbook_s() {
         let levels = flow(&[1.0, 0.75, 0.5, 0.25, 0.0]);
         let run = Run { prediction: Prediction::Velocity, levels: &levels };
-        for (order, expected) in [
-            (2, [36.0, -12.0, 0.0, 0.0]),
-            (3, [46.0, -32.0, 10.0, 0.0]),
-            (4, [55.0, -59.0, 37.0, -9.0]),
-        ] {
+        for (order, expected) in
+            [(2, [36.0, -12.0, 0.0, 0.0]), (3, [46.0, -32.0, 10.0, 0.0]), (4, [55.0, -59.0, 37.0, -9.0])]
+        {
             let next = run.lms(3, order).next;
             let [a, b, c] = next.remembered;
             for (got, expected) in [next.prediction, a, b, c].into_iter().zip(expected) {
@@ -332,12 +332,9 @@ mod tests {
 
     #[test]
     fn rows_of_factors_follow_the_state() {
-        let schedule = Schedule::new(
-            Sampler::Lms { order: 3 },
-            Prediction::Velocity,
-            &flow(&[1.0, 0.5, 0.25, 0.0]),
-        )
-        .unwrap();
+        let schedule =
+            Schedule::new(Sampler::Lms { order: 3 }, Prediction::Velocity, &flow(&[1.0, 0.5, 0.25, 0.0]))
+                .unwrap();
         let guidance = Guidance::classifier_free(3.0);
         // State: sample and two slopes. Inputs: those three, then the conditional and the unconditional prediction.
         let factors = schedule.factors(0, &guidance);
@@ -364,13 +361,21 @@ mod tests {
             Schedule::new(sampler, prediction, &flow(times)).unwrap_err().to_string()
         };
         let (euler, velocity) = (Sampler::Euler, Prediction::Velocity);
-        assert_eq!(error(Sampler::Ddim { eta: 1.5 }, velocity, &[1.0, 0.0]), "eta must be from 0 to 1, got 1.5");
-        assert_eq!(error(Sampler::Lms { order: 5 }, velocity, &[1.0, 0.0]), "order must be from 1 to 4, got 5");
+        assert_eq!(
+            error(Sampler::Ddim { eta: 1.5 }, velocity, &[1.0, 0.0]),
+            "eta must be from 0 to 1, got 1.5"
+        );
+        assert_eq!(
+            error(Sampler::Lms { order: 5 }, velocity, &[1.0, 0.0]),
+            "order must be from 1 to 4, got 5"
+        );
         assert_eq!(error(euler, velocity, &[1.0]), "levels must be at least two, got 1");
         assert_eq!(
             error(euler, velocity, &[1.0, 0.5, 0.5]),
             "levels must be less noisy from one to the next, got level 2 after level 1"
         );
-        assert!(error(euler, Prediction::Noise, &[1.0, 0.0]).starts_with("prediction must be velocity or data"));
+        assert!(
+            error(euler, Prediction::Noise, &[1.0, 0.0]).starts_with("prediction must be velocity or data")
+        );
     }
 }

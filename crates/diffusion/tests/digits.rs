@@ -59,8 +59,7 @@ fn every_weight_format_runs_and_differs() {
     let Some(gpu) = gpu() else { return };
     let weights = DitWeights::digits().unwrap();
     let sample_from = |seed, weights_format| {
-        let options =
-            PipelineOptions { samples: 2, steps: 4, weights: weights_format, ..Default::default() };
+        let options = PipelineOptions { samples: 2, steps: 4, weights: weights_format, ..Default::default() };
         let start = Start { classes: &[3, 8], noise: Noise::Seeded { seed, first: 0 }, pictures: None };
         Pipeline::on_gpu(&gpu, &weights, options).unwrap().sample(&start, |_| ()).unwrap()
     };

@@ -171,9 +171,8 @@ fn the_steps_are_those_of_the_papers() {
     };
     let target = TwoPoints(0.3);
     let levels = Process::from(NoiseSchedule::Linear).levels(5).unwrap();
-    let by_noise = |x: f64, time: f64| {
-        target.noise(x, *levels.iter().find(|level| level.time == time).unwrap())
-    };
+    let by_noise =
+        |x: f64, time: f64| target.noise(x, *levels.iter().find(|level| level.time == time).unwrap());
     for (x, fresh) in [(0.4, -0.7), (-1.5, 1.1)] {
         let draws = |sampler: Sampler| {
             let schedule = Schedule::new(sampler, Prediction::Noise, &levels).unwrap();
@@ -191,7 +190,8 @@ fn the_steps_are_those_of_the_papers() {
         }
         let schedule = Schedule::new(Sampler::DpmSolver2M, Prediction::Noise, &levels).unwrap();
         let states = run(&schedule, x, by_noise, no_noise);
-        let data = |i: usize| (states[i] - levels[i].sigma * target.noise(states[i], levels[i])) / levels[i].alpha;
+        let data =
+            |i: usize| (states[i] - levels[i].sigma * target.noise(states[i], levels[i])) / levels[i].alpha;
         for i in 1..4 {
             let three = [levels[i - 1], levels[i], levels[i + 1]];
             close("dpmpp-2m", states[i + 1], papers::dpm_solver_2m(states[i], [data(i), data(i - 1)], three));
@@ -256,7 +256,10 @@ fn errors_fall_with_the_order_of_the_sampler() {
                 let measured = (coarse / fine).log2();
                 println!("{sampler}, flow {flow}, {prediction:?}: order {measured:.3}, error {fine:.2e}");
                 // A long memory makes the order-one start's share small, which shows late.
-                assert!((-0.1..0.3).contains(&(measured - order)), "{sampler} {flow} {prediction:?}: {measured}");
+                assert!(
+                    (-0.1..0.3).contains(&(measured - order)),
+                    "{sampler} {flow} {prediction:?}: {measured}"
+                );
             }
         }
     }

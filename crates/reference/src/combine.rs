@@ -116,7 +116,9 @@ impl Op for CombineDesc {
         let mut rows = Vec::new();
         for name in ["state", "prediction", "noise"] {
             let values = inputs.values(name).unwrap_or_default();
-            rows.extend(values.into_iter().collect::<Vec<f64>>().chunks(self.elements.max(1)).map(<[_]>::to_vec));
+            rows.extend(
+                values.into_iter().collect::<Vec<f64>>().chunks(self.elements.max(1)).map(<[_]>::to_vec),
+            );
         }
         let factors = inputs.values("factors").unwrap_or_default();
         let combined = |row: usize, column: usize| {
@@ -166,7 +168,8 @@ mod tests {
     fn step(desc: &CombineDesc, rows: &[(&str, &[f32])], factors: &[f32]) -> Expected {
         let mut inputs = Tensors::new();
         for spec in desc.tensors() {
-            let given = rows.iter().find(|(name, _)| *name == spec.name).map_or(factors, |(_, values)| *values);
+            let given =
+                rows.iter().find(|(name, _)| *name == spec.name).map_or(factors, |(_, values)| *values);
             inputs.insert(spec.name, Tensor::from_f32(Format::F32, &spec.shape, given).unwrap());
         }
         desc.evaluate(&inputs).unwrap().remove(0)

@@ -4,8 +4,8 @@ use super::reduced::Reduced;
 use super::subject::Subject;
 use langevin::Format::{self, BF16, E4m3, E5m2, F16, F32, I8};
 use langevin::{
-    Activation, ActivationDesc, AttentionDesc, Boundary, Capabilities, Columns, CombineDesc, ConvDesc, DequantizeDesc,
-    Edge, GatedResidualDesc, Granularity, HeatDesc, LaplacianDesc, MatmulDesc, Modulation,
+    Activation, ActivationDesc, AttentionDesc, Boundary, Capabilities, Columns, CombineDesc, ConvDesc,
+    DequantizeDesc, Edge, GatedResidualDesc, Granularity, HeatDesc, LaplacianDesc, MatmulDesc, Modulation,
     NormDesc, Operand, PatchifyDesc, QuantizeDesc, UnpatchifyDesc, wgpu,
 };
 use serde::{Deserialize, Serialize};

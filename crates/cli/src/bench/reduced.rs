@@ -5,8 +5,8 @@ use super::pick::{Axis, all, pick, spread_out};
 use langevin::reference::Op;
 use langevin::verify::{Tensor, Tensors};
 use langevin::{
-    ActivationDesc, AttentionDesc, Causal, CombineDesc, ConvDesc, DequantizeDesc, GatedResidualDesc, Granularity,
-    HeatDesc, Kernel, LaplacianDesc, MatmulDesc, NormDesc, PatchifyDesc, QuantizeDesc,
+    ActivationDesc, AttentionDesc, Causal, CombineDesc, ConvDesc, DequantizeDesc, GatedResidualDesc,
+    Granularity, HeatDesc, Kernel, LaplacianDesc, MatmulDesc, NormDesc, PatchifyDesc, QuantizeDesc,
     UnpatchifyDesc,
 };
 

@@ -7,9 +7,9 @@ use super::Group;
 use langevin::formats::e8m0::ScaleRounding;
 use langevin::reference::{Boundary, Edge, ScaleSource};
 use langevin::{
-    Activation, ActivationDesc, AttentionDesc, Causal, Columns, CombineDesc, ConvDesc, DequantizeDesc, FakeQuantizeDesc,
-    Format, GatedResidualDesc, Granularity, HeatDesc, LaplacianDesc, MatmulDesc, Modulation,
-    NormDesc, NormKind, Operand, Overflow, Pair, PatchifyDesc, QuantizeDesc, UnpatchifyDesc,
+    Activation, ActivationDesc, AttentionDesc, Causal, Columns, CombineDesc, ConvDesc, DequantizeDesc,
+    FakeQuantizeDesc, Format, GatedResidualDesc, Granularity, HeatDesc, LaplacianDesc, MatmulDesc,
+    Modulation, NormDesc, NormKind, Operand, Overflow, Pair, PatchifyDesc, QuantizeDesc, UnpatchifyDesc,
 };
 
 /// The formats that results of arithmetic are stored in.

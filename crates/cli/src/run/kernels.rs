@@ -4,8 +4,9 @@ use super::{FromFile, RunArgs, run_kernel};
 use crate::CliError;
 use crate::tensors::Input;
 use langevin::{
-    ActivationDesc, AttentionDesc, CombineDesc, ConvDesc, DequantizeDesc, FakeQuantizeDesc, GatedResidualDesc,
-    HeatDesc, LaplacianDesc, MatmulDesc, NormDesc, PatchifyDesc, QuantizeDesc, UnpatchifyDesc,
+    ActivationDesc, AttentionDesc, CombineDesc, ConvDesc, DequantizeDesc, FakeQuantizeDesc,
+    GatedResidualDesc, HeatDesc, LaplacianDesc, MatmulDesc, NormDesc, PatchifyDesc, QuantizeDesc,
+    UnpatchifyDesc,
 };
 
 pub(super) const EXAMPLE: &str = "Example:\n  langevin run matmul --input in.safetensors --output out.safetensors \\\n    \

@@ -35,11 +35,7 @@ fn a_case_is_checked_timed_and_recorded() {
     let rows = record["rows"].as_array().unwrap();
     assert!(!rows.is_empty() && rows.iter().filter(|row| row["chosen"] == true).count() == 1, "{record}");
     for row in rows {
-        assert_eq!(
-            (&row["kernel"], &row["failed"]),
-            (&Value::from("combine"), &Value::from(false)),
-            "{row}"
-        );
+        assert_eq!((&row["kernel"], &row["failed"]), (&Value::from("combine"), &Value::from(false)), "{row}");
         assert!(row["checked"].as_str().unwrap().contains("full size"), "{row}");
         let gpu = &row["timing"]["gpu_seconds"];
         let [low, median, high] =
@@ -50,10 +46,8 @@ fn a_case_is_checked_timed_and_recorded() {
     }
     assert_eq!(directory.files(), ["record.json"]);
     let markdown = langevin(&["bench", "--from", text(&json), "--markdown"]).succeeds();
-    let line = markdown
-        .lines()
-        .find(|line| line.starts_with("| combine |"))
-        .unwrap_or_else(|| panic!("{markdown}"));
+    let line =
+        markdown.lines().find(|line| line.starts_with("| combine |")).unwrap_or_else(|| panic!("{markdown}"));
     assert_eq!(line.matches(" | ").count(), 6, "{line}");
     let page = directory.path("page.html");
     assert!(

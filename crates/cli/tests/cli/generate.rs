@@ -51,12 +51,15 @@ fn pictures_lead_to_pictures() {
     let [first, second] = ["first.safetensors", "second.safetensors"].map(|name| directory.path(name));
     generate(&directory, "a.png", &["--samples", text(&first)]).succeeds();
     // Four steps, of which a quarter is the last one; by a sampler with memory, noise and guidance of its own.
-    let from = ["--from", text(&first), "--steps", "4", "--sampler", "ddim:0.3", "--guidance-interval", "0", "0.5"];
+    let from =
+        ["--from", text(&first), "--steps", "4", "--sampler", "ddim:0.3", "--guidance-interval", "0", "0.5"];
     let from = [&from[..], &["--in-turn", "--samples", text(&second)]].concat();
     let run = |strength: &str| {
         let options = [&["--strength", strength], &from[..]].concat();
         let out = directory.path("b.png");
-        langevin(&[&["generate", "--digits", "38", "--seed", "5", "--out", text(&out)], &options[..]].concat())
+        langevin(
+            &[&["generate", "--digits", "38", "--seed", "5", "--out", text(&out)], &options[..]].concat(),
+        )
     };
     let distance = || {
         let [a, b] = [&first, &second].map(|path| load(path, "samples").to_f32());
@@ -72,7 +75,10 @@ fn pictures_lead_to_pictures() {
     let out = directory.path("c.png");
     let all = [&["generate", "--out", text(&out), "--strength", "0.5"], &from[..2]].concat();
     let error = langevin(&all).fails();
-    assert!(error.contains("tensor `samples` must hold 640 numbers, as many as are made, got 128"), "{error}");
+    assert!(
+        error.contains("tensor `samples` must hold 640 numbers, as many as are made, got 128"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -101,7 +107,10 @@ fn bad_wishes_are_one_sentence_and_leave_no_file() {
         (&["--sampler", "ddim:2"][..], "eta must be from 0 to 1, got 2"),
         (&["--sampler", "lms:9"], "order must be from 1 to 4, got 9"),
         (&["--shift", "0"], "shift must be a positive number, got 0"),
-        (&["--guidance-interval", "0.7", "0.2"], "the guidance interval must be times within 0 to 1, in order, got 0.7"),
+        (
+            &["--guidance-interval", "0.7", "0.2"],
+            "the guidance interval must be times within 0 to 1, in order, got 0.7",
+        ),
     ] {
         let error = generate(&directory, "out.png", &[&["--cpu"], options].concat()).fails();
         assert!(error.contains(part), "{error}");

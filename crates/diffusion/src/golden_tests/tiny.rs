@@ -3,8 +3,8 @@
 use super::{Goldens, assert_within, widen};
 use crate::verify::{DRAWS, carried_bound};
 use crate::{
-    DitConfig, DitWeights, Guidance, Noise, NoiseSchedule, Passes, Pipeline, PipelineOptions, Prediction, Sampler,
-    Start,
+    DitConfig, DitWeights, Guidance, Noise, NoiseSchedule, Passes, Pipeline, PipelineOptions, Prediction,
+    Sampler, Start,
 };
 use langevin_testkit::gpu;
 
