@@ -28,12 +28,12 @@ mod activation_quantize;
 mod attention;
 mod bind;
 mod cast;
+mod combine;
 mod conv;
 mod dequantize;
 mod error;
 mod fake_quantize;
 mod gated_residual;
-mod guidance;
 mod heat;
 mod histogram;
 mod kernel;
@@ -54,12 +54,12 @@ pub use activation_quantize::{ActivationQuantize, ActivationQuantizeBuffers};
 pub use attention::{Attention, AttentionBuffers};
 pub use bind::Call;
 pub use cast::{Cast, CastBuffers};
+pub use combine::{Combine, CombineBuffers};
 pub use conv::{Conv, ConvBuffers};
 pub use dequantize::{Dequantize, DequantizeBuffers};
 pub use error::{BindError, PlanError};
 pub use fake_quantize::{FakeQuantize, FakeQuantizeBuffers};
 pub use gated_residual::{GatedResidual, GatedResidualBuffers};
-pub use guidance::{Guidance, GuidanceBuffers};
 pub use heat::{Heat, HeatBuffers};
 pub use histogram::{Histogram, HistogramBuffers};
 pub use kernel::{Buffers, Kernel, Variant};
@@ -67,10 +67,10 @@ pub use langevin_gpu::{self as gpu, Capabilities, Distrusted, Gpu, Tier};
 pub use langevin_reference::formats::{self, Format, Overflow, Rounding};
 pub use langevin_reference::{
     self as reference, Activation, ActivationDesc, ActivationQuantizeDesc, Align, AttentionDesc, Band,
-    Boundary, CastDesc, Columns, ConvDesc, ConvLayout, Cost, DequantizeDesc, DescError, Edge,
-    FakeQuantizeDesc, GatedResidualDesc, Granularity, GuidanceDesc, Heads, HeatDesc, HistogramDesc,
-    LaplacianDesc, MatmulDesc, Modulation, NormDesc, NormKind, NormQuantizeDesc, Operand, Pair, PatchifyDesc,
-    QuantizeDesc, ScaleSource, UnpatchifyDesc, View, Window,
+    Boundary, CastDesc, Columns, CombineDesc, ConvDesc, ConvLayout, Cost, DequantizeDesc, DescError, Edge,
+    FakeQuantizeDesc, GatedResidualDesc, Granularity, Heads, HeatDesc, HistogramDesc, LaplacianDesc,
+    MatmulDesc, Modulation, NormDesc, NormKind, NormQuantizeDesc, Operand, Pair, PatchifyDesc, QuantizeDesc,
+    ScaleSource, UnpatchifyDesc, View, Window,
 };
 pub use laplacian::{Laplacian, LaplacianBuffers};
 pub use matmul::{Matmul, MatmulBuffers};

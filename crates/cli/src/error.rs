@@ -80,7 +80,10 @@ pub(crate) enum CliError {
     SameFile { path: PathBuf },
     /// The sampler left the range of f32.
     #[error("sample {sample} holds numbers that are not finite; the guidance {guidance:e} must be smaller")]
-    NotFinite { sample: usize, guidance: f32 },
+    NotFinite { sample: usize, guidance: f64 },
+    /// A file of samples holds another number of them.
+    #[error("{}: tensor `samples` must hold {expected} numbers, as many as are made, got {got}", path.display())]
+    SampleCount { path: PathBuf, expected: usize, got: usize },
     /// A diffusion failed.
     #[error(transparent)]
     Diffusion(#[from] langevin_diffusion::DiffusionError),

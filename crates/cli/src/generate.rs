@@ -1,12 +1,15 @@
 //! `langevin generate`: handwritten digits from the diffusion transformer that comes with the program.
 
 use crate::device::DeviceArgs;
+use crate::tensors::{self, F32, I32, Input};
 use crate::{CliError, output, progress};
 use clap::Args;
 use image::{GrayImage, Luma};
 use langevin::reference::{Tensor, Tensors};
 use langevin::{Format, Gpu};
-use langevin_diffusion::{DitSampler, DitWeights, SamplerOptions, check_step, noise};
+use langevin_diffusion::{
+    DitWeights, Guidance, Noise, Passes, Pipeline, PipelineOptions, Sampler, Start, check_step,
+};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -31,9 +34,27 @@ pub(crate) struct GenerateArgs {
     /// Steps from noise to picture.
     #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     steps: u32,
+    /// How a step is made: euler, euler-ancestral, heun, ddim[:ETA], dpmpp-2m or lms[:ORDER].
+    #[arg(long, default_value_t = Sampler::Euler)]
+    sampler: Sampler,
+    /// Shifts the steps towards noise, as larger pictures need it; 1 leaves them.
+    #[arg(long, default_value_t = 1.0)]
+    shift: f64,
     /// The guidance scale: 1 follows the class as it was learnt, more exaggerates it.
     #[arg(long, default_value_t = 2.0, allow_negative_numbers = true)]
-    guidance: f32,
+    guidance: f64,
+    /// The times, from 0 (picture) to 1 (noise), at which the guidance applies.
+    #[arg(long, value_names = ["FROM", "TO"], num_args = 2, default_values_t = [0.0, 1.0])]
+    guidance_interval: Vec<f64>,
+    /// Run guidance's two forward passes one after the other: half the memory, and only one outside the interval.
+    #[arg(long)]
+    in_turn: bool,
+    /// Start from the samples of a file that --samples wrote, as many as are made here.
+    #[arg(long, value_name = "FILE.safetensors", requires = "strength")]
+    from: Option<PathBuf>,
+    /// How much of those samples becomes noise first: 1 all, little for little change.
+    #[arg(long, requires = "from")]
+    strength: Option<f64>,
     /// How the transformer's matrices are stored: f32, f16, bf16, e4m3, e5m2 or i8.
     #[arg(long, default_value = "f32")]
     weights: Format,
@@ -93,9 +114,10 @@ pub(crate) fn run(args: &GenerateArgs) -> Result<(), CliError> {
         write_samples(path, &pictures, &classes, size)?;
     }
     output::print(&format!(
-        "{} digits, {} steps, {} weights, {seconds:.1} s: {}\n",
+        "{} digits, {} {} steps, {} weights, {seconds:.1} s: {}\n",
         classes.len(),
         args.steps,
+        args.sampler,
         args.weights,
         args.out.display()
     ))
@@ -112,39 +134,67 @@ fn sample(args: &GenerateArgs, weights: &DitWeights, classes: &[usize]) -> Resul
     }
     let rounds = classes.len().div_ceil(ROUND);
     let bar = progress::bar(rounds as u64 * u64::from(args.steps), "steps");
+    let given = args.from.as_deref().map(|path| read_samples(path, classes.len() * elements)).transpose()?;
     let mut pictures = Vec::with_capacity(classes.len() * elements);
-    let mut sampler: Option<(usize, DitSampler)> = None;
+    let mut pipeline: Option<(usize, Pipeline)> = None;
     for (round, classes) in classes.chunks(ROUND).enumerate() {
-        let options = args.options(classes.len());
+        let options = args.options(classes.len())?;
         // Only the last round may be of another size.
-        let mut current = match sampler.take() {
-            Some((samples, sampler)) if samples == classes.len() => sampler,
+        let mut current = match pipeline.take() {
+            Some((samples, pipeline)) if samples == classes.len() => pipeline,
             _ => match &gpu {
-                Some(gpu) => DitSampler::on_gpu(gpu, weights, options)?,
-                None => DitSampler::on_cpu(weights, options)?,
+                Some(gpu) => Pipeline::on_gpu(gpu, weights, options)?,
+                None => Pipeline::on_cpu(weights, options)?,
             },
         };
+        bar.set_length((rounds * current.evaluations()) as u64);
         let first = round * ROUND;
-        let noise = noise(args.seed, first..first + classes.len(), elements);
-        pictures.extend(current.sample(&noise, classes, |_| bar.inc(1))?);
-        sampler = Some((classes.len(), current));
+        let given = given.as_ref().map(|all| &all[first * elements..][..classes.len() * elements]);
+        let start = Start { classes, noise: Noise::Seeded { seed: args.seed, first }, pictures: given };
+        pictures.extend(current.sample(&start, |_| bar.inc(1))?);
+        pipeline = Some((classes.len(), current));
     }
     bar.finish_and_clear();
     Ok(pictures)
 }
 
 impl GenerateArgs {
-    fn options(&self, samples: usize) -> SamplerOptions {
-        let Self { steps, guidance, weights, .. } = *self;
-        SamplerOptions { samples, steps: steps as usize, guidance, weights }
+    fn options(&self, samples: usize) -> Result<PipelineOptions, CliError> {
+        let Self { steps, guidance: scale, sampler, shift, weights, .. } = *self;
+        let interval = [self.guidance_interval[0], self.guidance_interval[1]];
+        let passes = if self.in_turn { Passes::InTurn } else { Passes::Together };
+        let guidance = match scale {
+            1.0 => Guidance::None,
+            _ => Guidance::ClassifierFree { scale, interval, passes },
+        };
+        let steps = steps as usize;
+        let options =
+            PipelineOptions { samples, steps, sampler, shift, guidance, weights, ..Default::default() };
+        Ok(match self.strength {
+            Some(strength) => options.with_strength(strength)?,
+            None => options,
+        })
+    }
+}
+
+/// The samples of a file that [`write_samples`] wrote.
+fn read_samples(path: &Path, numbers: usize) -> Result<Vec<f32>, CliError> {
+    let inputs = [Input::required("samples", F32), Input::optional("labels", I32)];
+    let tensors = tensors::read(path, "generate", &inputs)?;
+    let samples = tensors.get("samples").map(Tensor::to_f32).unwrap_or_default();
+    match samples.len() == numbers {
+        true => Ok(samples),
+        false => Err(CliError::SampleCount { path: path.to_owned(), expected: numbers, got: samples.len() }),
     }
 }
 
 /// The first step of the first samples against the CPU references.
 fn check(args: &GenerateArgs, gpu: &Gpu, weights: &DitWeights, classes: &[usize]) -> Result<(), CliError> {
     let classes = &classes[..classes.len().min(10)];
-    let noise = noise(args.seed, 0..classes.len(), weights.config().sample_elements());
-    let comparison = check_step(gpu, weights, args.options(classes.len()), &noise, classes)?;
+    let start = Start { classes, noise: Noise::Seeded { seed: args.seed, first: 0 }, pictures: None };
+    // From noise, whatever the run starts from.
+    let options = PipelineOptions { start_step: 0, ..args.options(classes.len())? };
+    let comparison = check_step(gpu, weights, options, &start)?;
     output::print(&format!("first step against the CPU references: {comparison}\n"))?;
     if comparison.passed() {
         Ok(())
@@ -182,7 +232,7 @@ fn write_samples(path: &Path, pictures: &[f32], classes: &[usize], size: usize) 
     let labels: Vec<i32> = classes.iter().map(|&class| class as i32).collect();
     tensors.insert("samples", Tensor::from_f32(Format::F32, &[classes.len(), size, size], pictures)?);
     tensors.insert("labels", Tensor::from_i32(&[classes.len()], &labels)?);
-    crate::tensors::write(path, &tensors)
+    tensors::write(path, &tensors)
 }
 
 #[cfg(test)]

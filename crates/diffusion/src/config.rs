@@ -1,4 +1,4 @@
-use crate::DiffusionError;
+use crate::{DiffusionError, NoiseSchedule, Prediction};
 use serde::Deserialize;
 
 /// The shape of a diffusion transformer, in the field names of diffusers' `config.json`.
@@ -26,9 +26,12 @@ pub struct DitConfig {
     /// Times in [0, 1] are multiplied by this before they are embedded.
     #[serde(default = "default_timestep_scale")]
     pub timestep_scale: f64,
-    /// What the network predicts; only "velocity" is supported.
+    /// What the network predicts; diffusers' DiT predict noise.
     #[serde(default)]
-    pub prediction: String,
+    pub prediction: Prediction,
+    /// The path it was trained on; diffusers' DiT learnt 1,000 linear betas.
+    #[serde(default)]
+    pub noise_schedule: NoiseSchedule,
 }
 
 fn default_norm_eps() -> f32 {
@@ -87,9 +90,6 @@ impl DitConfig {
             let expected =
                 "such that heads times head_dim is a multiple of 4 (the position embedding's quarters)";
             return Err(DiffusionError::config("attention_head_dim", expected, self.attention_head_dim));
-        }
-        if self.prediction != "velocity" {
-            return Err(DiffusionError::config("prediction", "velocity", format!("\"{}\"", self.prediction)));
         }
         Ok(())
     }

@@ -1,92 +1,185 @@
 //! The diffusion transformer as a program of kernels.
 
 use crate::config::TIMESTEP_CHANNELS;
-use crate::program::{Program, Slot};
+use crate::program::{Command, Program, Slot};
 use crate::weights::Linear;
 use crate::{DiffusionError, DitConfig, DitWeights};
 use langevin::reference::{NormKind, Tensor, timestep_embedding};
 use langevin::{
-    Activation, ActivationDesc, AttentionDesc, Columns, Format, Granularity, GuidanceDesc, Heads, MatmulDesc,
+    Activation, ActivationDesc, AttentionDesc, Columns, CombineDesc, Format, Granularity, Heads, MatmulDesc,
     Modulation, NormDesc, Operand, PatchifyDesc, UnpatchifyDesc, View,
 };
+use std::ops::Range;
 
 /// diffusers fixes this in `AdaLayerNormZero` and in the last norm.
 const ADA_NORM_EPS: f32 = 1e-6;
-
-/// One denoising step and the slots its host touches.
-#[derive(Debug)]
-pub(crate) struct DitProgram {
-    pub(crate) program: Program,
-    /// Pictures before the step, `[samples, channels, size, size]`.
-    pub(crate) x: Slot,
-    /// Pictures after the step.
-    pub(crate) next: Slot,
-    /// Sinusoidal features of the time, one row for each forward pass in the batch.
-    pub(crate) timestep: Slot,
-    /// Rows of the label table, one for each forward pass in the batch.
-    pub(crate) labels: Slot,
-    /// The guidance scale and the signed time step.
-    pub(crate) factors: Slot,
-    /// What the golden tests look at, by the goldens' names.
-    #[cfg_attr(not(test), expect(dead_code, reason = "only tests look inside"))]
-    pub(crate) taps: Vec<(String, Slot)>,
-    /// Forward passes in the batch: twice the samples under guidance.
-    pub(crate) batch: usize,
-}
 
 /// What the program is built for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct DitShape {
     pub(crate) samples: usize,
-    pub(crate) guided: bool,
+    /// Predictions of a sample: two under classifier-free guidance.
+    pub(crate) predictions: usize,
+    /// Forward passes that run one after the other, each with its share of the predictions.
+    pub(crate) turns: usize,
+    /// Evaluations of a run.
+    pub(crate) evaluations: usize,
+    /// Rows that a sampler keeps.
+    pub(crate) states: usize,
+    /// Whether a sampler takes fresh noise.
+    pub(crate) noise: bool,
     pub(crate) weights: Format,
+}
+
+impl DitShape {
+    /// Samples of one forward pass.
+    pub(crate) const fn batch(&self) -> usize {
+        self.samples * self.predictions / self.turns
+    }
+
+    /// Forward passes of all samples in a run: a row of the conditions each.
+    const fn rows(&self) -> usize {
+        self.samples * self.predictions * self.evaluations
+    }
+}
+
+/// A run's operations and the slots its host touches.
+#[derive(Debug)]
+pub(crate) struct DitProgram {
+    pub(crate) program: Program,
+    pub(crate) shape: DitShape,
+    /// Sinusoidal features of the time, a row for each sample of each forward pass of the run.
+    pub(crate) features: Slot,
+    /// Rows of the label table, likewise.
+    pub(crate) labels: Slot,
+    /// Embedded times and labels behind their activation, likewise: made by `prepare`, once in a run.
+    conditions: Slot,
+    /// Those of the current forward pass.
+    condition: Slot,
+    /// The samples `[samples, channels, size, size]`, then what is remembered in the same shape.
+    pub(crate) state: Slot,
+    /// What one forward pass predicts.
+    forward_out: Slot,
+    /// All predictions of an evaluation.
+    prediction: Slot,
+    /// Fresh noise.
+    pub(crate) noise: Option<Slot>,
+    /// The factors of every evaluation, and those of the current one.
+    pub(crate) factor_table: Slot,
+    factors: Slot,
+    prepare: Range<usize>,
+    pub(crate) forward: Range<usize>,
+    pub(crate) combine: Range<usize>,
+    /// What the golden tests look at, by the goldens' names.
+    #[cfg_attr(not(test), expect(dead_code, reason = "only tests look inside"))]
+    pub(crate) taps: Vec<(String, Slot)>,
 }
 
 impl DitProgram {
     pub(crate) fn new(weights: &DitWeights, shape: DitShape) -> Result<Self, DiffusionError> {
-        let config = weights.config();
-        let DitShape { samples, guided, .. } = shape;
-        let batch = if guided { 2 * samples } else { samples };
+        let (config, batch) = (weights.config(), shape.batch());
         let mut builder = Builder { program: Program::default(), config, batch, format: shape.weights };
-        let size = config.sample_size;
-        let pictures = [samples, config.in_channels, size, size];
-        let x = builder.program.slot(&pictures);
-        let timestep = builder.program.slot(&[1, batch, TIMESTEP_CHANNELS]);
-        let labels = builder.program.slot(&[1, batch, config.width()]);
-        let factors = builder.program.slot(&[2]);
-        let mut taps = Vec::new();
+        let features = builder.program.slot(&[1, shape.rows(), TIMESTEP_CHANNELS]);
+        let labels = builder.program.slot(&[1, shape.rows(), config.width()]);
+        let [embedding, conditions] = builder.conditions(weights, features, labels, shape.rows())?;
+        let prepare = 0..builder.program.position();
+        let mut taps = vec![("temb".to_owned(), embedding)];
 
-        let (embedding, modulation) = builder.condition(weights, timestep, labels)?;
-        taps.push(("temb".to_owned(), embedding));
-        let mut tokens = builder.patch_embed(weights, x, batch / samples.max(1))?;
+        let size = config.sample_size;
+        let state = builder.program.slot(&[shape.states, shape.samples, config.in_channels, size, size]);
+        let condition = builder.program.slot(&[1, batch, config.width()]);
+        let modulation =
+            builder.linear(&weights.modulation, (condition, 1, batch), shape.weights, After::default())?;
+        let mut tokens = builder.patch_embed(weights, state, batch / shape.samples.max(1))?;
         taps.push(("patch".to_owned(), tokens));
         for i in 0..config.num_layers {
             tokens = builder.block(weights, i, tokens, modulation)?;
             taps.push((format!("block.{i}"), tokens));
         }
-        let velocity = builder.predict(weights, tokens, modulation)?;
-        taps.push(("velocity".to_owned(), velocity));
+        let forward_out = builder.predict(weights, tokens, modulation)?;
+        taps.push(("velocity".to_owned(), forward_out));
+        let forward = prepare.end..builder.program.position();
 
         let mut program = builder.program;
-        let next = program.slot(&pictures);
-        let guidance = GuidanceDesc { batch: samples, width: config.sample_elements(), guided };
-        program.node(guidance, &[("velocity", velocity), ("x", x), ("factors", factors), ("out", next)]);
-        Ok(Self { program, x, next, timestep, labels, factors, taps, batch })
+        let elements = shape.samples * config.sample_elements();
+        let prediction = match shape.turns {
+            1 => forward_out,
+            _ => program.slot(&[shape.predictions, elements]),
+        };
+        let combine = CombineDesc {
+            states: shape.states,
+            predictions: shape.predictions,
+            noise: shape.noise,
+            elements,
+        };
+        let noise = shape.noise.then(|| program.slot(&[elements]));
+        let factors = program.slot(&[shape.states, combine.inputs()]);
+        let factor_table = program.slot(&[shape.evaluations, shape.states, combine.inputs()]);
+        let mut slots = vec![("prediction", prediction), ("factors", factors), ("state", state)];
+        slots.extend(noise.map(|noise| ("noise", noise)));
+        program.node(combine, &slots);
+        let combine = forward.end..program.position();
+        Ok(Self {
+            program,
+            shape,
+            features,
+            labels,
+            conditions,
+            condition,
+            state,
+            forward_out,
+            prediction,
+            noise,
+            factor_table,
+            factors,
+            prepare,
+            forward,
+            combine,
+            taps,
+        })
     }
 
-    /// The rows of the label table for these classes, then those of no class where the batch is guided.
+    /// What runs once, before the first evaluation.
+    pub(crate) fn before(&self) -> Vec<Command> {
+        vec![Command::Run(self.prepare.clone())]
+    }
+
+    /// One evaluation and its step; `turns` of its forward passes, the first ones.
+    pub(crate) fn evaluation(&self, index: usize, turns: usize) -> Vec<Command> {
+        let mut commands = Vec::new();
+        for turn in 0..turns {
+            let elements = self.program.elements(self.condition);
+            let from = (self.conditions, (index * self.shape.turns + turn) * elements);
+            commands.push(Command::Copy { from, to: (self.condition, 0), elements });
+            commands.push(Command::Run(self.forward.clone()));
+            if self.shape.turns > 1 {
+                let elements = self.program.elements(self.forward_out);
+                let to = (self.prediction, turn * elements);
+                commands.push(Command::Copy { from: (self.forward_out, 0), to, elements });
+            }
+        }
+        let elements = self.program.elements(self.factors);
+        let from = (self.factor_table, index * elements);
+        commands.push(Command::Copy { from, to: (self.factors, 0), elements });
+        commands.push(Command::Run(self.combine.clone()));
+        commands
+    }
+
+    /// The rows of the label table for these classes and then, under guidance, for no class, as often as there are
+    /// evaluations.
     pub(crate) fn label_rows(&self, weights: &DitWeights, classes: &[usize]) -> Vec<f32> {
-        let width = weights.config().width();
-        let null = weights.config().null_class();
-        let padded = classes.iter().copied().chain(std::iter::repeat(null)).take(self.batch);
-        padded.flat_map(|class| weights.labels[class * width..][..width].iter().copied()).collect()
+        let (width, null) = (weights.config().width(), weights.config().null_class());
+        let of_evaluation = self.shape.samples * self.shape.predictions;
+        let padded = classes.iter().copied().chain(std::iter::repeat(null)).take(of_evaluation);
+        let rows = padded.flat_map(|class| weights.labels[class * width..][..width].iter().copied());
+        rows.collect::<Vec<f32>>().repeat(self.shape.evaluations)
     }
 
-    /// The features of one time for every forward pass; computed in f64, since their angles reach 1000 radians.
-    pub(crate) fn timestep_rows(&self, config: &DitConfig, times: &[f64]) -> Vec<f32> {
+    /// The features of a time for each evaluation; computed in f64, since their angles reach 1000 radians.
+    pub(crate) fn feature_rows(&self, config: &DitConfig, times: impl Iterator<Item = f64>) -> Vec<f32> {
         let features = |t: f64| timestep_embedding(t * config.timestep_scale, TIMESTEP_CHANNELS);
-        let rows = (0..self.batch).map(|row| times[row % times.len()]);
-        rows.flat_map(|t| features(t).into_iter().map(|value| value as f32)).collect()
+        let row = |t: f64| features(t).into_iter().map(|value| value as f32).collect::<Vec<f32>>();
+        times.flat_map(|t| row(t).repeat(self.shape.samples * self.shape.predictions)).collect()
     }
 }
 
@@ -145,26 +238,24 @@ impl Builder<'_> {
         Ok(out)
     }
 
-    /// Time and label to their embedding, and to the modulations of every norm and gate.
-    fn condition(
+    /// Times and labels to their embedding, and to that behind the activation of every modulation.
+    fn conditions(
         &mut self,
         weights: &DitWeights,
-        timestep: Slot,
+        features: Slot,
         labels: Slot,
-    ) -> Result<(Slot, Slot), DiffusionError> {
-        let batch = self.batch;
+        rows: usize,
+    ) -> Result<[Slot; 2], DiffusionError> {
         let silu = After { activation: Activation::Silu, ..After::default() };
         // One "batch item" with a row for each forward pass.
-        let hidden = self.linear(&weights.timestep_in, (timestep, 1, batch), Format::F32, silu)?;
+        let hidden = self.linear(&weights.timestep_in, (features, 1, rows), Format::F32, silu)?;
         let add_labels = After { residual: Some(labels), ..After::default() };
-        let embedding = self.linear(&weights.timestep_out, (hidden, 1, batch), Format::F32, add_labels)?;
+        let embedding = self.linear(&weights.timestep_out, (hidden, 1, rows), Format::F32, add_labels)?;
         let width = self.config.width();
-        let active = self.program.slot(&[1, batch, width]);
-        let desc = ActivationDesc { rows: batch, width, activation: Activation::Silu, ..Default::default() };
+        let active = self.program.slot(&[1, rows, width]);
+        let desc = ActivationDesc { rows, width, activation: Activation::Silu, ..Default::default() };
         self.program.node(desc, &[("x", embedding), ("out", active)]);
-        let modulation =
-            self.linear(&weights.modulation, (active, 1, batch), self.format, After::default())?;
-        Ok((embedding, modulation))
+        Ok([embedding, active])
     }
 
     /// Pictures to tokens: the patches' projection plus the fixed position embedding.

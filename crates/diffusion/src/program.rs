@@ -8,11 +8,28 @@ use langevin::reference::{Answer, Cost, DescError, Dtype, Expected, Role, Tensor
 use langevin::{Call, Format, Kernel, Plan, PlanOptions};
 use std::collections::HashMap;
 use std::fmt::Debug;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// A tensor of a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Slot(usize);
+
+/// What an executor does, in order.
+#[derive(Clone, Debug)]
+pub(crate) enum Command {
+    /// Runs the nodes of that range.
+    Run(Range<usize>),
+    /// Copies F32 elements from one slot to another.
+    Copy {
+        /// The source and its first element.
+        from: (Slot, usize),
+        /// The destination and its first element.
+        to: (Slot, usize),
+        /// How many.
+        elements: usize,
+    },
+}
 
 /// Operations in order, and the tensors between them.
 #[derive(Debug, Default)]
@@ -53,24 +70,50 @@ impl Program {
         self.nodes.push(Node { op: Box::new(op), slots: slots.to_vec() });
     }
 
-    /// The sum of the operations' costs.
-    pub(crate) fn cost(&self) -> Cost {
-        self.nodes.iter().map(|node| node.op.cost()).fold(Cost::default(), |sum, cost| Cost {
+    /// Where the next operation will stand: two of these make a range to run.
+    pub(crate) fn position(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// Elements of a slot.
+    pub(crate) fn elements(&self, slot: Slot) -> usize {
+        self.slots[slot.0].shape.iter().product()
+    }
+
+    /// The sum of some operations' costs.
+    pub(crate) fn cost(&self, nodes: Range<usize>) -> Cost {
+        self.nodes[nodes].iter().map(|node| node.op.cost()).fold(Cost::default(), |sum, cost| Cost {
             flops: sum.flops + cost.flops,
             bytes_read: sum.bytes_read + cost.bytes_read,
             bytes_written: sum.bytes_written + cost.bytes_written,
         })
     }
 
-    /// Runs every operation by its CPU reference, in f64, results rounded to F32 between operations.
+    /// Follows commands by the CPU references, in f64, results rounded to F32 between operations.
     ///
     /// `disturb` may move a result within its bound before it is stored: how the error of a kernel travels.
     pub(crate) fn run_on_cpu(
         &self,
         memory: &mut HostMemory,
+        commands: &[Command],
         mut disturb: impl FnMut(f64, f64) -> f64,
     ) -> Result<(), DiffusionError> {
-        for node in &self.nodes {
+        for command in commands {
+            match command {
+                Command::Run(nodes) => self.run_nodes_on_cpu(memory, nodes.clone(), &mut disturb)?,
+                Command::Copy { from, to, elements } => memory.copy(*from, *to, *elements)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn run_nodes_on_cpu(
+        &self,
+        memory: &mut HostMemory,
+        nodes: Range<usize>,
+        disturb: &mut impl FnMut(f64, f64) -> f64,
+    ) -> Result<(), DiffusionError> {
+        for node in &self.nodes[nodes] {
             let specs = node.op.tensors();
             let mut inputs = Tensors::new();
             for (name, slot) in &node.slots {
@@ -164,10 +207,38 @@ impl HostMemory {
         self.0[slot.0] = tensor;
     }
 
-    /// Writes values into an F32 slot.
+    /// Writes values into the start of an F32 slot.
     pub(crate) fn write(&mut self, slot: Slot, values: &[f32]) -> Result<(), DiffusionError> {
-        let shape = self.get(slot).shape().to_vec();
-        self.set(slot, Tensor::from_f32(Format::F32, &shape, values)?);
+        let mut all = self.get(slot).to_f32();
+        self.overwrite(slot, &mut all, 0, values)
+    }
+
+    fn copy(
+        &mut self,
+        from: (Slot, usize),
+        to: (Slot, usize),
+        elements: usize,
+    ) -> Result<(), DiffusionError> {
+        let (source, mut all) = (self.get(from.0).to_f32(), self.get(to.0).to_f32());
+        let values = source
+            .get(from.1..from.1 + elements)
+            .ok_or_else(|| slot_shape("copy", &[from.1 + elements], vec![source.len()]))?;
+        self.overwrite(to.0, &mut all, to.1, values)
+    }
+
+    fn overwrite(
+        &mut self,
+        slot: Slot,
+        all: &mut [f32],
+        start: usize,
+        values: &[f32],
+    ) -> Result<(), DiffusionError> {
+        let (shape, length) = (self.get(slot).shape().to_vec(), all.len());
+        let range = start..start + values.len();
+        all.get_mut(range.clone())
+            .ok_or_else(|| slot_shape("write", &[range.end], vec![length]))?
+            .copy_from_slice(values);
+        self.set(slot, Tensor::from_f32(Format::F32, &shape, all)?);
         Ok(())
     }
 }
@@ -184,15 +255,27 @@ impl GpuProgram {
         &self.buffers[slot.0]
     }
 
-    /// Records every operation.
-    pub(crate) fn record(&self, pass: &mut wgpu::ComputePass<'_>) {
-        for call in &self.calls {
-            call.record(pass);
+    /// Follows commands in one submit.
+    pub(crate) fn run(&self, gpu: &Gpu, commands: &[Command]) -> Result<(), DiffusionError> {
+        Ok(gpu.run(|encoder| commands.iter().for_each(|command| self.record(encoder, command)))?)
+    }
+
+    fn record(&self, encoder: &mut wgpu::CommandEncoder, command: &Command) {
+        match command {
+            Command::Run(nodes) => {
+                let mut pass = encoder.begin_compute_pass(&Default::default());
+                self.calls[nodes.clone()].iter().for_each(|call| call.record(&mut pass));
+            }
+            Command::Copy { from, to, elements } => {
+                let [source, destination] = [from, to].map(|(slot, _)| self.buffer(*slot));
+                let [start, end] = [from, to].map(|(_, element)| *element as u64 * 4);
+                encoder.copy_buffer_to_buffer(source, start, destination, end, *elements as u64 * 4);
+            }
         }
     }
 
-    pub(crate) fn dispatches(&self) -> usize {
-        self.calls.iter().map(Call::dispatches).sum()
+    pub(crate) fn dispatches(&self, nodes: Range<usize>) -> usize {
+        self.calls[nodes].iter().map(Call::dispatches).sum()
     }
 
     /// Bytes of all buffers.

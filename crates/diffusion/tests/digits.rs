@@ -3,7 +3,7 @@
 use langevin::verify::{Dtype, Op, Tensor, Tensors};
 use langevin::{Format, Gpu};
 use langevin_diffusion::quantization::{Policy, Schemes, Source, quantize_file, scale_name};
-use langevin_diffusion::{DitConfig, DitSampler, DitWeights, SamplerOptions, noise};
+use langevin_diffusion::{DitConfig, DitWeights, Noise, Pipeline, PipelineOptions, Start, noise};
 use langevin_testkit::gpu;
 use safetensors::SafeTensors;
 use std::io::Cursor;
@@ -39,11 +39,12 @@ fn accuracy(real: &[(Vec<f32>, usize)], pictures: &[f32], classes: &[usize], off
 fn digits_are_right(gpu: &Gpu, weights: &DitWeights, format: Format, each: usize, what: &str) {
     let real = real_digits();
     let classes: Vec<usize> = (0..10 * each).map(|i| i % 10).collect();
-    let noise = noise(1, 0..classes.len(), 64);
-    let options = SamplerOptions { samples: classes.len(), steps: 10, guidance: 2.0, weights: format };
-    let mut sampler = DitSampler::on_gpu(gpu, weights, options).unwrap();
+    let start = Start { classes: &classes, noise: Noise::Seeded { seed: 1, first: 0 }, pictures: None };
+    let options =
+        PipelineOptions { samples: classes.len(), steps: 10, weights: format, ..Default::default() };
+    let mut pipeline = Pipeline::on_gpu(gpu, weights, options).unwrap();
     let started = std::time::Instant::now();
-    let pictures = sampler.sample(&noise, &classes, |_| ()).unwrap();
+    let pictures = pipeline.sample(&start, |_| ()).unwrap();
     let right = accuracy(&real, &pictures, &classes, 0);
     println!("{what}: {:.1} % right, {:.1} s", right * 100.0, started.elapsed().as_secs_f64());
     assert!(right >= 0.9, "{what}: only {right} of the digits are right");
@@ -120,11 +121,9 @@ fn every_weight_format_runs_and_differs() {
     let Some(gpu) = gpu() else { return };
     let weights = DitWeights::digits().unwrap();
     let sample_from = |seed, weights_format| {
-        let options = SamplerOptions { samples: 2, steps: 4, guidance: 2.0, weights: weights_format };
-        DitSampler::on_gpu(&gpu, &weights, options)
-            .unwrap()
-            .sample(&noise(seed, 0..2, 64), &[3, 8], |_| ())
-            .unwrap()
+        let options = PipelineOptions { samples: 2, steps: 4, weights: weights_format, ..Default::default() };
+        let start = Start { classes: &[3, 8], noise: Noise::Seeded { seed, first: 0 }, pictures: None };
+        Pipeline::on_gpu(&gpu, &weights, options).unwrap().sample(&start, |_| ()).unwrap()
     };
     let sample = |weights_format| sample_from(2, weights_format);
     let exact = sample(Format::F32);
@@ -142,11 +141,12 @@ fn every_weight_format_runs_and_differs() {
 }
 
 #[test]
-fn noise_depends_on_the_seed_and_the_index_alone() {
-    let all = noise(5, 0..4, 64);
-    assert_eq!(noise(5, 2..3, 64), all[128..192]);
-    assert_ne!(noise(6, 0..4, 64), all);
-    let mean = noise(5, 0..500, 64).iter().map(|&x| f64::from(x)).sum::<f64>() / 32_000.0;
+fn noise_depends_on_the_seed_the_draw_and_the_index_alone() {
+    let all = noise(5, 0, 0..4, 64);
+    assert_eq!(noise(5, 0, 2..3, 64), all[128..192]);
+    assert_ne!(noise(6, 0, 0..4, 64), all);
+    assert_ne!(noise(5, 1, 0..4, 64), all);
+    let mean = noise(5, 0, 0..500, 64).iter().map(|&x| f64::from(x)).sum::<f64>() / 32_000.0;
     // Six standard errors of the mean of 32,000 unit normals.
     assert!(mean.abs() < 6.0 / 32_000f64.sqrt(), "{mean}");
 }

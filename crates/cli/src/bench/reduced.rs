@@ -5,9 +5,9 @@ use super::pick::{Axis, all, pick, spread_out};
 use langevin::reference::Op;
 use langevin::verify::{Tensor, Tensors};
 use langevin::{
-    ActivationDesc, ActivationQuantizeDesc, AttentionDesc, CastDesc, ConvDesc, DequantizeDesc,
-    GatedResidualDesc, Granularity, GuidanceDesc, HeatDesc, HistogramDesc, Kernel, LaplacianDesc, MatmulDesc,
-    NormDesc, NormQuantizeDesc, PatchifyDesc, QuantizeDesc, UnpatchifyDesc,
+    ActivationDesc, ActivationQuantizeDesc, AttentionDesc, CastDesc, CombineDesc, ConvDesc, DequantizeDesc,
+    GatedResidualDesc, Granularity, HeatDesc, HistogramDesc, Kernel, LaplacianDesc, MatmulDesc, NormDesc,
+    NormQuantizeDesc, PatchifyDesc, QuantizeDesc, UnpatchifyDesc,
 };
 
 /// A kernel that can be benchmarked.
@@ -222,9 +222,9 @@ impl Reduced for ActivationQuantizeDesc {
     }
 }
 
-impl Reduced for GuidanceDesc {
+impl Reduced for CombineDesc {
     fn reduced(&self) -> Self {
-        Self { batch: self.batch.min(2), ..self.clone() }
+        Self { elements: at_most(self.elements, 1024), ..self.clone() }
     }
 }
 

@@ -7,10 +7,10 @@ use super::Group;
 use langevin::formats::e8m0::ScaleRounding;
 use langevin::reference::{Boundary, Edge, ScaleSource};
 use langevin::{
-    Activation, ActivationDesc, ActivationQuantizeDesc, Align, AttentionDesc, CastDesc, Columns, ConvDesc,
-    ConvLayout, DequantizeDesc, FakeQuantizeDesc, Format, GatedResidualDesc, Granularity, GuidanceDesc,
-    Heads, HeatDesc, HistogramDesc, LaplacianDesc, MatmulDesc, Modulation, NormDesc, NormKind,
-    NormQuantizeDesc, Operand, Overflow, Pair, PatchifyDesc, QuantizeDesc, UnpatchifyDesc, Window,
+    Activation, ActivationDesc, ActivationQuantizeDesc, Align, AttentionDesc, CastDesc, Columns, CombineDesc,
+    ConvDesc, ConvLayout, DequantizeDesc, FakeQuantizeDesc, Format, GatedResidualDesc, Granularity, Heads,
+    HeatDesc, HistogramDesc, LaplacianDesc, MatmulDesc, Modulation, NormDesc, NormKind, NormQuantizeDesc,
+    Operand, Overflow, Pair, PatchifyDesc, QuantizeDesc, UnpatchifyDesc, Window,
 };
 
 /// The formats that results of arithmetic are stored in.
@@ -34,7 +34,7 @@ pub(super) fn groups() -> Vec<Box<dyn Group>> {
         Box::new(norm()),
         Box::new(activation()),
         Box::new(gated_residual()),
-        Box::new(guidance()),
+        Box::new(combine()),
         Box::new(patchify()),
         Box::new(unpatchify()),
     ]
@@ -330,8 +330,9 @@ fn gated_residual() -> Vec<GatedResidualDesc> {
     cases
 }
 
-fn guidance() -> Vec<GuidanceDesc> {
-    [true, false].map(|guided| GuidanceDesc { batch: 3, width: 67, guided }).to_vec()
+fn combine() -> Vec<CombineDesc> {
+    let case = |(states, predictions, noise)| CombineDesc { states, predictions, noise, elements: 203 };
+    [(1, 1, false), (1, 2, true), (4, 2, false)].map(case).to_vec()
 }
 
 fn patchify() -> Vec<PatchifyDesc> {
@@ -371,7 +372,7 @@ mod tests {
         all_are_valid(norm());
         all_are_valid(activation());
         all_are_valid(gated_residual());
-        all_are_valid(guidance());
+        all_are_valid(combine());
         all_are_valid(patchify());
         all_are_valid(unpatchify());
     }

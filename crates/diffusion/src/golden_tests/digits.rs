@@ -1,81 +1,48 @@
-//! The network against activations and a sampling run that JAX computed in f64 from the same weights.
-//!
-//! The error allowed is computed: see [`carried_bound`].
+//! The digit model: its activations, and the start of a sampling run.
 
+use super::{Goldens, assert_within, signs, widen};
 use crate::dit::{DitProgram, DitShape};
 use crate::program::Slot;
 use crate::verify::{DRAWS, carried_bound};
-use crate::{DitSampler, DitWeights, SamplerOptions};
+use crate::{DitWeights, Guidance, Noise, Pipeline, PipelineOptions, Start};
 use langevin::Format;
-use langevin::reference::generate::Random;
 use langevin_testkit::gpu;
-use safetensors::SafeTensors;
 
-struct Goldens(SafeTensors<'static>);
+/// Of the eight steps in the file: the first three, since the references take their time. The tiny model's runs go to the end.
+const STEPS: usize = 3;
 
-impl Goldens {
-    fn read() -> Self {
-        let bytes: &[u8] = include_bytes!("../goldens/digits_dit.safetensors");
-        Self(SafeTensors::deserialize(bytes).unwrap())
-    }
-
-    fn f64s(&self, name: &str) -> Vec<f64> {
-        let view = self.0.tensor(name).unwrap();
-        view.data().chunks_exact(8).map(|b| f64::from_le_bytes(b.try_into().unwrap())).collect()
-    }
-
-    fn f32s(&self, name: &str) -> Vec<f32> {
-        self.f64s(name).into_iter().map(|value| value as f32).collect()
-    }
-
-    fn classes(&self, name: &str) -> Vec<usize> {
-        let view = self.0.tensor(name).unwrap();
-        view.data().chunks_exact(4).map(|b| i32::from_le_bytes(b.try_into().unwrap()) as usize).collect()
-    }
-}
-
-fn assert_within(what: &str, got: &[f64], golden: &[f64], bound: &[f64]) {
-    assert_eq!(got.len(), golden.len(), "{what}");
-    let mut worst = 0.0f64;
-    for (i, ((got, golden), bound)) in got.iter().zip(golden).zip(bound).enumerate() {
-        assert!((got - golden).abs() <= *bound, "{what}[{i}]: {got}, expected {golden} +- {bound}");
-        worst = worst.max((got - golden).abs() / bound);
-    }
-    let (largest, loosest) =
-        (golden.iter().fold(0.0, |m: f64, v| m.max(v.abs())), bound.iter().fold(0.0, |m, &b| b.max(m)));
-    println!(
-        "{what}: worst {worst:.4} of the bound; largest value {largest:.3}, largest bound {loosest:.2e}"
-    );
-    assert!(loosest < 0.1 * largest, "{what}: a bound of {loosest} tests nothing for values up to {largest}");
-}
-
-/// Moves a value by its bound, up or down.
-fn signs(seed: u64) -> impl FnMut(f64, f64) -> f64 {
-    let mut random = Random::new(seed);
-    move |value, bound| if random.next_u64() & 1 == 0 { value + bound } else { value - bound }
-}
-
-fn widen(values: Vec<f32>) -> Vec<f64> {
-    values.into_iter().map(f64::from).collect()
+fn options() -> PipelineOptions {
+    PipelineOptions { samples: 4, steps: 8, guidance: Guidance::classifier_free(2.0), ..Default::default() }
 }
 
 #[test]
 fn one_forward_pass_matches_jax() {
-    let goldens = Goldens::read();
+    let goldens = Goldens::read(include_bytes!("../../goldens/digits_dit.safetensors"));
     let weights = DitWeights::digits().unwrap();
-    let dit =
-        DitProgram::new(&weights, DitShape { samples: 2, guided: false, weights: Format::F32 }).unwrap();
+    // Each sample has its own time here: as many evaluations of one sample have the same rows of features.
+    let shape = DitShape {
+        samples: 2,
+        predictions: 1,
+        turns: 1,
+        evaluations: 1,
+        states: 1,
+        noise: false,
+        weights: Format::F32,
+    };
+    let dit = DitProgram::new(&weights, shape).unwrap();
     let x = goldens.f32s("forward.x");
-    let times = dit.timestep_rows(weights.config(), &goldens.f64s("forward.t"));
+    let mut times = dit.feature_rows(weights.config(), goldens.f64s("forward.t").into_iter());
+    let row = times.len() / 4;
+    times = [&times[..row], &times[2 * row..3 * row]].concat();
     let labels = dit.label_rows(&weights, &goldens.classes("forward.label"));
-    let inputs: [(Slot, &[f32]); 4] =
-        [(dit.x, &x), (dit.timestep, &times), (dit.labels, &labels), (dit.factors, &[1.0, 0.0])];
+    let inputs: [(Slot, &[f32]); 3] = [(dit.state, &x), (dit.features, &times), (dit.labels, &labels)];
+    let commands = [dit.before(), dit.evaluation(0, 1)].concat();
 
     let run = |disturb: &mut dyn FnMut(f64, f64) -> f64| {
         let mut memory = dit.program.host_memory().unwrap();
         for (slot, values) in inputs {
             // The features are rounded to F32 once: disturb them too.
-            let values: Vec<f32> = match slot == dit.timestep {
+            let values: Vec<f32> = match slot == dit.features {
                 true => values
                     .iter()
                     .map(|&v| disturb(v.into(), Format::F32.rounding_error(v.into())) as f32)
@@ -84,7 +51,7 @@ fn one_forward_pass_matches_jax() {
             };
             memory.write(slot, &values).unwrap();
         }
-        dit.program.run_on_cpu(&mut memory, disturb).unwrap();
+        dit.program.run_on_cpu(&mut memory, &commands, disturb).unwrap();
         dit.taps.iter().map(|(_, slot)| widen(memory.get(*slot).to_f32())).collect::<Vec<_>>()
     };
     let exact = run(&mut |value, _| value);
@@ -95,7 +62,7 @@ fn one_forward_pass_matches_jax() {
         for (slot, values) in inputs {
             program.write(&gpu, slot, values).unwrap();
         }
-        gpu.run(|encoder| program.record(&mut encoder.begin_compute_pass(&Default::default()))).unwrap();
+        program.run(&gpu, &commands).unwrap();
         let read =
             |slot| gpu.download(program.buffer(slot)).unwrap().into_iter().map(f32::from_bits).collect();
         dit.taps.iter().map(|(_, slot)| widen(read(*slot))).collect::<Vec<_>>()
@@ -113,25 +80,26 @@ fn one_forward_pass_matches_jax() {
 
 #[test]
 fn a_sampling_run_matches_jax() {
-    let goldens = Goldens::read();
+    let goldens = Goldens::read(include_bytes!("../../goldens/digits_dit.safetensors"));
     let weights = DitWeights::digits().unwrap();
-    let options = SamplerOptions { samples: 4, steps: 8, guidance: 2.0, weights: Format::F32 };
+    let options = options();
     let (noise, classes) = (goldens.f32s("trajectory.noise"), goldens.classes("trajectory.label"));
-    let trajectory = |sampler: &mut DitSampler| {
-        sampler.start(&noise, &classes).unwrap();
+    let trajectory = |sampler: &mut Pipeline| {
+        let start = Start { classes: &classes, noise: Noise::Given(&noise), pictures: None };
+        sampler.start(&start).unwrap();
         let mut states = Vec::new();
-        for step in 0..options.steps {
-            sampler.step(step).unwrap();
+        for step in 0..STEPS {
+            sampler.evaluate(step).unwrap();
             states.push(widen(sampler.pictures().unwrap()));
         }
         states
     };
-    let cpu = trajectory(&mut DitSampler::on_cpu(&weights, options).unwrap());
+    let cpu = trajectory(&mut Pipeline::on_cpu(&weights, options).unwrap());
     let disturbed: Vec<_> = (0..DRAWS)
-        .map(|seed| trajectory(&mut DitSampler::on_cpu_disturbed(&weights, options, seed).unwrap()))
+        .map(|seed| trajectory(&mut Pipeline::on_cpu_disturbed(&weights, options, seed).unwrap()))
         .collect();
-    let on_gpu = gpu().map(|gpu| trajectory(&mut DitSampler::on_gpu(&gpu, &weights, options).unwrap()));
-    for step in 0..options.steps {
+    let on_gpu = gpu().map(|gpu| trajectory(&mut Pipeline::on_gpu(&gpu, &weights, options).unwrap()));
+    for step in 0..STEPS {
         let golden = goldens.f64s(&format!("trajectory.x.{step}"));
         let runs: Vec<_> = disturbed.iter().map(|run| run[step].clone()).collect();
         let bound = carried_bound(&cpu[step], &runs);
@@ -145,16 +113,17 @@ fn a_sampling_run_matches_jax() {
 /// The bound must reject a network that differs where rounding does not reach: here, another class.
 #[test]
 fn the_wrong_class_is_rejected() {
-    let goldens = Goldens::read();
+    let goldens = Goldens::read(include_bytes!("../../goldens/digits_dit.safetensors"));
     let weights = DitWeights::digits().unwrap();
-    let options = SamplerOptions { samples: 4, steps: 8, guidance: 2.0, weights: Format::F32 };
+    let options = options();
     let first_state = |seed: Option<u64>, classes: &[usize]| {
         let mut sampler = match seed {
-            Some(seed) => DitSampler::on_cpu_disturbed(&weights, options, seed).unwrap(),
-            None => DitSampler::on_cpu(&weights, options).unwrap(),
+            Some(seed) => Pipeline::on_cpu_disturbed(&weights, options, seed).unwrap(),
+            None => Pipeline::on_cpu(&weights, options).unwrap(),
         };
-        sampler.start(&goldens.f32s("trajectory.noise"), classes).unwrap();
-        sampler.step(0).unwrap();
+        let noise = goldens.f32s("trajectory.noise");
+        sampler.start(&Start { classes, noise: Noise::Given(&noise), pictures: None }).unwrap();
+        sampler.evaluate(0).unwrap();
         widen(sampler.pictures().unwrap())
     };
     let right = goldens.classes("trajectory.label");

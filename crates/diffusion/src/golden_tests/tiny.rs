@@ -1,0 +1,134 @@
+//! A small random model: every sampler and guidance mode, to the end of a run.
+
+use super::{Goldens, assert_within, widen};
+use crate::verify::{DRAWS, carried_bound};
+use crate::{
+    DitConfig, DitWeights, Guidance, Noise, NoiseSchedule, Passes, Pipeline, PipelineOptions, Prediction,
+    Sampler, Start,
+};
+use langevin_testkit::gpu;
+
+const CLASSES: [usize; 2] = [2, 0];
+
+/// A run of the golden file.
+struct Case {
+    golden: &'static str,
+    schedule: NoiseSchedule,
+    prediction: Prediction,
+    options: PipelineOptions,
+}
+
+fn case(golden: &'static str, sampler: &str) -> Case {
+    let options = PipelineOptions {
+        samples: 2,
+        steps: 5,
+        sampler: sampler.parse().unwrap(),
+        guidance: Guidance::classifier_free(2.0),
+        ..Default::default()
+    };
+    Case { golden, schedule: NoiseSchedule::RectifiedFlow, prediction: Prediction::Velocity, options }
+}
+
+impl Case {
+    fn guidance(mut self, guidance: Guidance) -> Self {
+        self.options.guidance = guidance;
+        self
+    }
+
+    fn shift(mut self, shift: f64) -> Self {
+        self.options.shift = shift;
+        self
+    }
+
+    fn starting_at(mut self, start_step: usize) -> Self {
+        self.options.start_step = start_step;
+        self
+    }
+
+    fn of(self, schedule: NoiseSchedule, prediction: Prediction) -> Self {
+        Self { schedule, prediction, ..self }
+    }
+
+    fn weights(&self) -> DitWeights {
+        let json = include_str!("../../goldens/tiny_dit.json");
+        let bytes = include_bytes!("../../goldens/tiny_dit.safetensors");
+        let mut weights = DitWeights::from_safetensors(bytes, &DitConfig::from_json(json).unwrap()).unwrap();
+        (weights.config.noise_schedule, weights.config.prediction) = (self.schedule, self.prediction);
+        weights
+    }
+
+    /// The samples after every step, from the golden's own noise.
+    fn states(&self, goldens: &Goldens, mut pipeline: Pipeline) -> Vec<Vec<f64>> {
+        let noise = goldens.f32s(&format!("{}.noise", self.golden));
+        let pictures = goldens.f32s("pictures");
+        let pictures = (self.options.start_step > 0).then_some(&pictures[..]);
+        pipeline.start(&Start { classes: &CLASSES, noise: Noise::Given(&noise), pictures }).unwrap();
+        let mut states = Vec::new();
+        for evaluation in 0..pipeline.evaluations() {
+            pipeline.evaluate(evaluation).unwrap();
+            // A trial step of Heun's is no state of the run.
+            let last = evaluation + 1 == pipeline.evaluations();
+            if self.options.sampler != Sampler::Heun || evaluation % 2 == 1 || last {
+                states.push(widen(pipeline.pictures().unwrap()));
+            }
+        }
+        states
+    }
+}
+
+fn cases() -> Vec<Case> {
+    let scaled = |interval, passes| Guidance::ClassifierFree { scale: 2.0, interval, passes };
+    let (all, some) = ([0.0, 1.0], [0.3, 0.7]);
+    let (linear, scaled_linear, cosine) =
+        (NoiseSchedule::Linear, NoiseSchedule::ScaledLinear, NoiseSchedule::Cosine);
+    let (velocity, noise, data) = (Prediction::Velocity, Prediction::Noise, Prediction::Data);
+    vec![
+        case("euler", "euler"),
+        case("euler", "euler").guidance(scaled(all, Passes::InTurn)),
+        case("euler unguided", "euler").guidance(Guidance::None),
+        case("euler interval", "euler").guidance(scaled(some, Passes::Together)),
+        case("euler interval", "euler").guidance(scaled(some, Passes::InTurn)),
+        case("euler shifted", "euler").shift(3.0),
+        case("euler from pictures", "euler").starting_at(2),
+        case("heun", "heun"),
+        case("euler-ancestral", "euler-ancestral"),
+        case("ddim", "ddim:0.5"),
+        case("dpmpp-2m", "dpmpp-2m").shift(2.0),
+        case("lms", "lms:4"),
+        case("ddim, linear", "ddim").of(linear, noise),
+        case("heun, linear", "heun").of(linear, noise),
+        case("euler-ancestral, linear", "euler-ancestral").of(linear, noise),
+        case("dpmpp-2m, scaled linear", "dpmpp-2m").of(scaled_linear, velocity),
+        case("lms, scaled linear", "lms:3").of(scaled_linear, noise),
+        case("dpmpp-2m, cosine", "dpmpp-2m").of(cosine, data),
+        case("lms from pictures, cosine", "lms:4").of(cosine, velocity).starting_at(1),
+    ]
+}
+
+#[test]
+fn every_sampler_and_guidance_mode_matches_jax() {
+    let goldens = Goldens::read(include_bytes!("../../goldens/tiny_runs.safetensors"));
+    let on_gpu = gpu();
+    for case in cases() {
+        let (weights, options) = (case.weights(), case.options);
+        let exact = case.states(&goldens, Pipeline::on_cpu(&weights, options).unwrap());
+        let disturbed: Vec<_> = (0..DRAWS)
+            .map(|seed| case.states(&goldens, Pipeline::on_cpu_disturbed(&weights, options, seed).unwrap()))
+            .collect();
+        let on_gpu = on_gpu
+            .as_ref()
+            .map(|gpu| case.states(&goldens, Pipeline::on_gpu(gpu, &weights, options).unwrap()));
+        let golden = goldens.f64s(&format!("{}.states", case.golden));
+        let size = exact[0].len();
+        assert_eq!(golden.len(), exact.len() * size, "{}", case.golden);
+        for (step, golden) in golden.chunks(size).enumerate() {
+            let runs: Vec<_> = disturbed.iter().map(|run| run[step].clone()).collect();
+            let bound = carried_bound(&exact[step], &runs);
+            let what = format!("{} step {step}", case.golden);
+            assert_within(&format!("cpu {what}"), &exact[step], golden, &bound);
+            if let Some(on_gpu) = &on_gpu {
+                assert_within(&format!("gpu {what}"), &on_gpu[step], golden, &bound);
+            }
+        }
+    }
+}
