@@ -28,6 +28,7 @@ mod activation_quantize;
 mod attention;
 mod bind;
 mod cast;
+mod change;
 mod combine;
 mod conv;
 mod dequantize;
@@ -54,6 +55,7 @@ pub use activation_quantize::{ActivationQuantize, ActivationQuantizeBuffers};
 pub use attention::{Attention, AttentionBuffers};
 pub use bind::Call;
 pub use cast::{Cast, CastBuffers};
+pub use change::{Change, ChangeBuffers};
 pub use combine::{Combine, CombineBuffers};
 pub use conv::{Conv, ConvBuffers};
 pub use dequantize::{Dequantize, DequantizeBuffers};
@@ -67,10 +69,10 @@ pub use langevin_gpu::{self as gpu, Capabilities, Distrusted, Gpu, Tier};
 pub use langevin_reference::formats::{self, Format, Overflow, Rounding};
 pub use langevin_reference::{
     self as reference, Activation, ActivationDesc, ActivationQuantizeDesc, Align, AttentionDesc, Band,
-    Boundary, CastDesc, Columns, CombineDesc, ConvDesc, ConvLayout, Cost, DequantizeDesc, DescError, Edge,
-    FakeQuantizeDesc, GatedResidualDesc, Granularity, Heads, HeatDesc, HistogramDesc, LaplacianDesc,
-    MatmulDesc, Modulation, NormDesc, NormKind, NormQuantizeDesc, Operand, Pair, PatchifyDesc, QuantizeDesc,
-    ScaleSource, UnpatchifyDesc, View, Window,
+    Boundary, CastDesc, ChangeDesc, Columns, CombineDesc, ConvDesc, ConvLayout, Cost, DequantizeDesc,
+    DescError, Edge, FakeQuantizeDesc, GatedResidualDesc, Granularity, Heads, HeatDesc, HistogramDesc,
+    LaplacianDesc, MatmulDesc, Modulation, NormDesc, NormKind, NormQuantizeDesc, Operand, Pair, PatchifyDesc,
+    QuantizeDesc, ScaleSource, UnpatchifyDesc, View, Window,
 };
 pub use laplacian::{Laplacian, LaplacianBuffers};
 pub use matmul::{Matmul, MatmulBuffers};

@@ -5,10 +5,10 @@ use langevin::formats::e8m0::ScaleRounding;
 use langevin::gpu::CoopShape;
 use langevin::{
     Activation, ActivationDesc, ActivationQuantizeDesc, Align, AttentionDesc, Boundary, Capabilities,
-    CastDesc, Columns, CombineDesc, ConvDesc, ConvLayout, DequantizeDesc, FakeQuantizeDesc, Format,
-    GatedResidualDesc, Granularity, Heads, HeatDesc, HistogramDesc, Kernel, LaplacianDesc, MatmulDesc,
-    Modulation, NormDesc, NormKind, NormQuantizeDesc, Operand, Overflow, Pair, PatchifyDesc, QuantizeDesc,
-    Rounding, ScaleSource, StageSource, UnpatchifyDesc, View, Window, sources,
+    CastDesc, ChangeDesc, Columns, CombineDesc, ConvDesc, ConvLayout, DequantizeDesc, FakeQuantizeDesc,
+    Format, GatedResidualDesc, Granularity, Heads, HeatDesc, HistogramDesc, Kernel, LaplacianDesc,
+    MatmulDesc, Modulation, NormDesc, NormKind, NormQuantizeDesc, Operand, Overflow, Pair, PatchifyDesc,
+    QuantizeDesc, Rounding, ScaleSource, StageSource, UnpatchifyDesc, View, Window, sources,
 };
 use naga::{AddressSpace, StorageAccess};
 use std::path::{Path, PathBuf};
@@ -321,6 +321,7 @@ fn combine_and_patches() {
     for (states, predictions, noise) in [(1, 1, false), (1, 2, true), (4, 2, true), (2, 0, false)] {
         check(&CombineDesc { states, predictions, noise, elements: 3 });
     }
+    check(&ChangeDesc { elements: 5 });
     check(&PatchifyDesc { batch: 1, channels: 2, height: 4, width: 6, patch: 2, repeat: 2 });
     check(&UnpatchifyDesc { batch: 1, channels: 2, height: 4, width: 6, patch: 2 });
 }

@@ -5,9 +5,9 @@ use super::subject::Subject;
 use langevin::Format::{self, BF16, E4m3, E5m2, F16, F32, I8};
 use langevin::{
     Activation, ActivationDesc, ActivationQuantizeDesc, AttentionDesc, Boundary, Capabilities, CastDesc,
-    Columns, CombineDesc, ConvDesc, DequantizeDesc, Edge, GatedResidualDesc, Granularity, HeatDesc,
-    HistogramDesc, LaplacianDesc, MatmulDesc, Modulation, NormDesc, NormQuantizeDesc, Operand, PatchifyDesc,
-    QuantizeDesc, UnpatchifyDesc, wgpu,
+    ChangeDesc, Columns, CombineDesc, ConvDesc, DequantizeDesc, Edge, GatedResidualDesc, Granularity,
+    HeatDesc, HistogramDesc, LaplacianDesc, MatmulDesc, Modulation, NormDesc, NormQuantizeDesc, Operand,
+    PatchifyDesc, QuantizeDesc, UnpatchifyDesc, wgpu,
 };
 use serde::{Deserialize, Serialize};
 
@@ -212,6 +212,7 @@ fn transformer() -> Vec<Case> {
         Case::bytes("DiT-XL/2 gelu to e4m3 256 x 4608", ActivationQuantizeDesc::new(gelu, codes)),
         Case::bytes("DiT-XL/2 gate 256 x 1152", GatedResidualDesc { batch, rows, width, x, out, gate }),
         Case::bytes("DiT-XL/2 step, guided", CombineDesc { predictions: 2, elements, ..Default::default() }),
+        Case::bytes("DiT-XL/2 cache, guided", ChangeDesc { elements: 2 * TOKENS * WIDTH }),
         Case::bytes(
             "DiT-XL/2 in",
             PatchifyDesc { batch: 8, channels, height, width: wide, patch, repeat: 2 },

@@ -5,9 +5,9 @@ use super::pick::{Axis, all, pick, spread_out};
 use langevin::reference::Op;
 use langevin::verify::{Tensor, Tensors};
 use langevin::{
-    ActivationDesc, ActivationQuantizeDesc, AttentionDesc, CastDesc, CombineDesc, ConvDesc, DequantizeDesc,
-    GatedResidualDesc, Granularity, HeatDesc, HistogramDesc, Kernel, LaplacianDesc, MatmulDesc, NormDesc,
-    NormQuantizeDesc, PatchifyDesc, QuantizeDesc, UnpatchifyDesc,
+    ActivationDesc, ActivationQuantizeDesc, AttentionDesc, CastDesc, ChangeDesc, CombineDesc, ConvDesc,
+    DequantizeDesc, GatedResidualDesc, Granularity, HeatDesc, HistogramDesc, Kernel, LaplacianDesc,
+    MatmulDesc, NormDesc, NormQuantizeDesc, PatchifyDesc, QuantizeDesc, UnpatchifyDesc,
 };
 
 /// A kernel that can be benchmarked.
@@ -219,6 +219,12 @@ impl Reduced for NormQuantizeDesc {
 impl Reduced for ActivationQuantizeDesc {
     fn reduced(&self) -> Self {
         Self::new(self.activation.reduced(), self.codes.clone())
+    }
+}
+
+impl Reduced for ChangeDesc {
+    fn reduced(&self) -> Self {
+        Self { elements: at_most(self.elements, 4096) }
     }
 }
 

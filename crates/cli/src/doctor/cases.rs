@@ -7,10 +7,10 @@ use super::Group;
 use langevin::formats::e8m0::ScaleRounding;
 use langevin::reference::{Boundary, Edge, ScaleSource};
 use langevin::{
-    Activation, ActivationDesc, ActivationQuantizeDesc, Align, AttentionDesc, CastDesc, Columns, CombineDesc,
-    ConvDesc, ConvLayout, DequantizeDesc, FakeQuantizeDesc, Format, GatedResidualDesc, Granularity, Heads,
-    HeatDesc, HistogramDesc, LaplacianDesc, MatmulDesc, Modulation, NormDesc, NormKind, NormQuantizeDesc,
-    Operand, Overflow, Pair, PatchifyDesc, QuantizeDesc, UnpatchifyDesc, Window,
+    Activation, ActivationDesc, ActivationQuantizeDesc, Align, AttentionDesc, CastDesc, ChangeDesc, Columns,
+    CombineDesc, ConvDesc, ConvLayout, DequantizeDesc, FakeQuantizeDesc, Format, GatedResidualDesc,
+    Granularity, Heads, HeatDesc, HistogramDesc, LaplacianDesc, MatmulDesc, Modulation, NormDesc, NormKind,
+    NormQuantizeDesc, Operand, Overflow, Pair, PatchifyDesc, QuantizeDesc, UnpatchifyDesc, Window,
 };
 
 /// The formats that results of arithmetic are stored in.
@@ -35,6 +35,7 @@ pub(super) fn groups() -> Vec<Box<dyn Group>> {
         Box::new(activation()),
         Box::new(gated_residual()),
         Box::new(combine()),
+        Box::new(change()),
         Box::new(patchify()),
         Box::new(unpatchify()),
     ]
@@ -335,6 +336,10 @@ fn combine() -> Vec<CombineDesc> {
     [(1, 1, false), (1, 2, true), (4, 2, false)].map(case).to_vec()
 }
 
+fn change() -> Vec<ChangeDesc> {
+    [3, 4099].map(|elements| ChangeDesc { elements }).to_vec()
+}
+
 fn patchify() -> Vec<PatchifyDesc> {
     let case = |patch, repeat| PatchifyDesc { batch: 2, channels: 3, height: 6, width: 12, patch, repeat };
     vec![case(2, 2), case(3, 1), case(1, 1)]
@@ -373,6 +378,7 @@ mod tests {
         all_are_valid(activation());
         all_are_valid(gated_residual());
         all_are_valid(combine());
+        all_are_valid(change());
         all_are_valid(patchify());
         all_are_valid(unpatchify());
     }

@@ -6,7 +6,7 @@ use crate::CliError;
 use crate::tensors::{self, F32, FLOATS, Input, NUMBERS};
 use langevin::verify::Tensors;
 use langevin::{
-    ActivationDesc, Columns, CombineDesc, DescError, GatedResidualDesc, NormDesc, PatchifyDesc,
+    ActivationDesc, ChangeDesc, Columns, CombineDesc, DescError, GatedResidualDesc, NormDesc, PatchifyDesc,
     UnpatchifyDesc,
 };
 
@@ -122,6 +122,24 @@ impl FromFile for CombineDesc {
         choose("combine", &mut tensors, "noise", vec![Choice::new(row.to_vec(), (), &[elements])])?;
         reshape("combine", &mut tensors, "state", &[states, elements])?;
         Ok(Described { desc: self, tensors, output_shapes: vec![("state", state_shape)] })
+    }
+}
+
+impl FromFile for ChangeDesc {
+    const INPUTS: &'static [Input] = &[Input::required("x", F32), Input::required("y", F32)];
+    const OUTPUTS: &'static str = "out [2]: sum of |x - y|, sum of |y|";
+    const FIELDS: &'static str = "";
+
+    fn describe(mut self, mut tensors: Tensors) -> Result<Described<Self>, CliError> {
+        self.elements = shape(&tensors, "x").iter().product();
+        if shape(&tensors, "x") != shape(&tensors, "y") {
+            let expected = format!("{:?}", shape(&tensors, "x"));
+            return Err(wrong("change", &tensors, "y", expected).into());
+        }
+        for name in ["x", "y"] {
+            reshape("change", &mut tensors, name, &[self.elements])?;
+        }
+        Ok(Described { desc: self, tensors, output_shapes: Vec::new() })
     }
 }
 

@@ -4,9 +4,9 @@ use super::{FromFile, RunArgs, run_kernel};
 use crate::CliError;
 use crate::tensors::Input;
 use langevin::{
-    ActivationDesc, ActivationQuantizeDesc, AttentionDesc, CastDesc, CombineDesc, ConvDesc, DequantizeDesc,
-    FakeQuantizeDesc, GatedResidualDesc, HeatDesc, HistogramDesc, LaplacianDesc, MatmulDesc, NormDesc,
-    NormQuantizeDesc, PatchifyDesc, QuantizeDesc, UnpatchifyDesc,
+    ActivationDesc, ActivationQuantizeDesc, AttentionDesc, CastDesc, ChangeDesc, CombineDesc, ConvDesc,
+    DequantizeDesc, FakeQuantizeDesc, GatedResidualDesc, HeatDesc, HistogramDesc, LaplacianDesc, MatmulDesc,
+    NormDesc, NormQuantizeDesc, PatchifyDesc, QuantizeDesc, UnpatchifyDesc,
 };
 
 pub(super) const EXAMPLE: &str = "Example:\n  langevin run matmul --input in.safetensors --output out.safetensors \\\n    \
@@ -42,6 +42,7 @@ const KERNELS: &[Entry] = &[
     entry::<ActivationDesc>(),
     entry::<GatedResidualDesc>(),
     entry::<CombineDesc>(),
+    entry::<ChangeDesc>(),
     entry::<PatchifyDesc>(),
     entry::<UnpatchifyDesc>(),
 ];

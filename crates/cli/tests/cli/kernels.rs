@@ -203,6 +203,8 @@ fn the_rest_of_the_glue() {
     let tensors = [("prediction", prediction), ("state", f32s(&[1, 1], &[10.0])), ("factors", factors)];
     let [out] = outputs("combine", &tensors, "{}", ["state"]);
     assert_eq!(out, f32s(&[1, 1], &[7.5]));
+    let [out] = outputs("change", &[("x", x.clone()), ("y", f32s(&[2, 2], &[1.0; 4]))], "{}", ["out"]);
+    assert_eq!(out, f32s(&[2], &[10.0, 4.0]));
 }
 
 #[test]
