@@ -54,6 +54,9 @@ pub(crate) enum CliError {
     /// A record of another version.
     #[error("{} has schema {got}, this program reads {expected}", path.display())]
     RecordSchema { path: PathBuf, expected: u32, got: u32 },
+    /// A record without what the adapter can do at best.
+    #[error("{} holds no ceilings; `langevin bench --ceilings --json FILE` measures them", path.display())]
+    NoCeilings { path: PathBuf },
     /// The benchmark found kernels that are wrong on this adapter.
     #[error("{failures} of {rows} variants failed on {adapter}, and have no time")]
     BenchFailed { adapter: String, rows: usize, failures: usize },

@@ -8,7 +8,7 @@ use image::{GrayImage, Luma};
 use langevin::reference::{Tensor, Tensors};
 use langevin::{Format, Gpu};
 use langevin_diffusion::{
-    DitWeights, Guidance, Noise, Passes, Pipeline, PipelineOptions, Sampler, Start, check_step,
+    Caching, DitWeights, Guidance, Noise, Passes, Pipeline, PipelineOptions, Sampler, Start, check_step,
 };
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -46,6 +46,10 @@ pub(crate) struct GenerateArgs {
     /// The times, from 0 (picture) to 1 (noise), at which the guidance applies.
     #[arg(long, value_names = ["FROM", "TO"], num_args = 2, default_values_t = [0.0, 1.0])]
     guidance_interval: Vec<f64>,
+    /// What is reused from step to step: none, static:EVERY, teacache:THRESHOLD, dbcache:BLOCKS:THRESHOLD or
+    /// taylor:EVERY:ORDER.
+    #[arg(long, default_value_t = Caching::None)]
+    cache: Caching,
     /// Run guidance's two forward passes one after the other: half the memory, and only one outside the interval.
     #[arg(long)]
     in_turn: bool,
@@ -150,7 +154,8 @@ fn sample(args: &GenerateArgs, weights: &DitWeights, classes: &[usize]) -> Resul
         bar.set_length((rounds * current.evaluations()) as u64);
         let first = round * ROUND;
         let given = given.as_ref().map(|all| &all[first * elements..][..classes.len() * elements]);
-        let start = Start { classes, noise: Noise::Seeded { seed: args.seed, first }, pictures: given };
+        let start =
+            Start { classes, noise: Noise::Seeded { seed: args.seed, first }, pictures: given, texts: None };
         pictures.extend(current.sample(&start, |_| bar.inc(1))?);
         pipeline = Some((classes.len(), current));
     }
@@ -160,7 +165,7 @@ fn sample(args: &GenerateArgs, weights: &DitWeights, classes: &[usize]) -> Resul
 
 impl GenerateArgs {
     fn options(&self, samples: usize) -> Result<PipelineOptions, CliError> {
-        let Self { steps, guidance: scale, sampler, shift, weights, .. } = *self;
+        let Self { steps, guidance: scale, sampler, shift, cache: caching, weights, .. } = *self;
         let interval = [self.guidance_interval[0], self.guidance_interval[1]];
         let passes = if self.in_turn { Passes::InTurn } else { Passes::Together };
         let guidance = match scale {
@@ -168,8 +173,16 @@ impl GenerateArgs {
             _ => Guidance::ClassifierFree { scale, interval, passes },
         };
         let steps = steps as usize;
-        let options =
-            PipelineOptions { samples, steps, sampler, shift, guidance, weights, ..Default::default() };
+        let options = PipelineOptions {
+            samples,
+            steps,
+            sampler,
+            shift,
+            guidance,
+            caching,
+            weights,
+            ..Default::default()
+        };
         Ok(match self.strength {
             Some(strength) => options.with_strength(strength)?,
             None => options,
@@ -191,7 +204,7 @@ fn read_samples(path: &Path, numbers: usize) -> Result<Vec<f32>, CliError> {
 /// The first step of the first samples against the CPU references.
 fn check(args: &GenerateArgs, gpu: &Gpu, weights: &DitWeights, classes: &[usize]) -> Result<(), CliError> {
     let classes = &classes[..classes.len().min(10)];
-    let start = Start { classes, noise: Noise::Seeded { seed: args.seed, first: 0 }, pictures: None };
+    let start = Start { classes, noise: Noise::Seeded { seed: args.seed, first: 0 }, ..Default::default() };
     // From noise, whatever the run starts from.
     let options = PipelineOptions { start_step: 0, ..args.options(classes.len())? };
     let comparison = check_step(gpu, weights, options, &start)?;
@@ -204,7 +217,7 @@ fn check(args: &GenerateArgs, gpu: &Gpu, weights: &DitWeights, classes: &[usize]
 }
 
 /// Samples side by side, `per_row` in a row, black at -1 and white at 1.
-fn contact_sheet(pictures: &[f32], size: usize, per_row: usize) -> GrayImage {
+pub(crate) fn contact_sheet(pictures: &[f32], size: usize, per_row: usize) -> GrayImage {
     let cell = size as u32 * ZOOM + MARGIN;
     let samples = pictures.len() / (size * size);
     let rows = samples.div_ceil(per_row) as u32;
@@ -221,7 +234,7 @@ fn contact_sheet(pictures: &[f32], size: usize, per_row: usize) -> GrayImage {
     })
 }
 
-fn png(sheet: &GrayImage) -> Result<Vec<u8>, CliError> {
+pub(crate) fn png(sheet: &GrayImage) -> Result<Vec<u8>, CliError> {
     let mut bytes = std::io::Cursor::new(Vec::new());
     sheet.write_to(&mut bytes, image::ImageFormat::Png).map_err(CliError::Png)?;
     Ok(bytes.into_inner())

@@ -1,4 +1,4 @@
-use crate::DiffusionError;
+use crate::{DiffusionError, DitConfig};
 
 /// How strongly a sample follows its condition.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -18,6 +18,12 @@ pub enum Guidance {
         /// How the two passes run.
         passes: Passes,
     },
+    /// The scale is told to the network like the time: one forward pass (Meng et al., arXiv 2210.03142). For models that
+    /// were distilled for it ([`DitConfig::guidance_embeds`](crate::DitConfig::guidance_embeds)).
+    Distilled {
+        /// The scale.
+        scale: f64,
+    },
 }
 
 /// How the two forward passes of classifier-free guidance run.
@@ -36,9 +42,20 @@ impl Guidance {
         Self::ClassifierFree { scale, interval: [0.0, 1.0], passes: Passes::Together }
     }
 
-    pub(crate) fn validate(&self) -> Result<(), DiffusionError> {
+    pub(crate) fn validate(&self, config: &DitConfig) -> Result<(), DiffusionError> {
+        let distilled = matches!(self, Self::Distilled { .. });
+        if distilled != config.guidance_embeds {
+            let expected =
+                if distilled { "another: this model embeds no scale" } else { "distilled for this model" };
+            return Err(DiffusionError::config("guidance", expected, format!("{self:?}")));
+        }
+        let conditions = config.num_embeds_ada_norm.is_some() || config.cross_attention_dim.is_some();
+        if self.predictions() > 1 && !conditions {
+            let expected = "none for a model without conditions";
+            return Err(DiffusionError::config("guidance", expected, format!("{self:?}")));
+        }
         match *self {
-            Self::ClassifierFree { scale, .. } if !scale.is_finite() => {
+            Self::ClassifierFree { scale, .. } | Self::Distilled { scale } if !scale.is_finite() => {
                 Err(DiffusionError::config("guidance", "a finite number", scale))
             }
             Self::ClassifierFree { interval: [low, high], .. }
@@ -54,9 +71,9 @@ impl Guidance {
     /// The weights of the predictions: the conditional one, then the unconditional one if there is one.
     pub(crate) fn weights(&self, time: f64) -> Vec<f64> {
         match *self {
-            Self::None => vec![1.0],
             Self::ClassifierFree { scale, .. } if self.acts_at(time) => vec![scale, 1.0 - scale],
             Self::ClassifierFree { .. } => vec![1.0, 0.0],
+            _ => vec![1.0],
         }
     }
 
@@ -67,7 +84,7 @@ impl Guidance {
 
     /// Predictions of a sample in one evaluation.
     pub(crate) fn predictions(&self) -> usize {
-        if matches!(self, Self::None) { 1 } else { 2 }
+        if matches!(self, Self::ClassifierFree { .. }) { 2 } else { 1 }
     }
 
     /// Forward passes that run one after the other.

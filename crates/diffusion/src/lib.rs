@@ -9,11 +9,13 @@
 //! let options = PipelineOptions { samples: 10, steps: 12, sampler, weights: Format::E4m3, ..Default::default() };
 //! let mut pipeline = Pipeline::on_gpu(&gpu, &weights, options)?;
 //! let (classes, noise) = ([0, 1, 2, 3, 4, 5, 6, 7, 8, 9], Noise::Seeded { seed: 7, first: 0 });
-//! let pictures = pipeline.sample(&Start { classes: &classes, noise, pictures: None }, |_| ())?;
+//! let pictures = pipeline.sample(&Start { classes: &classes, noise, ..Default::default() }, |_| ())?;
 //! # Ok::<(), langevin_diffusion::DiffusionError>(())
 //! ```
 #![forbid(unsafe_code)]
 
+mod caching;
+mod checkpoint;
 mod config;
 mod dit;
 mod error;
@@ -21,21 +23,33 @@ mod error;
 mod golden_tests;
 mod guidance;
 pub mod heat;
+mod linear;
+mod memory;
 mod noise;
+mod options;
 mod pipeline;
+mod plan;
 mod process;
 mod program;
+pub mod quality;
 pub mod quantization;
 mod sampler;
+mod start;
 mod verify;
 mod weights;
 
-pub use config::DitConfig;
+pub use caching::Caching;
+pub use checkpoint::Checkpoint;
+pub use config::{DitConfig, Positions};
 pub use error::DiffusionError;
 pub use guidance::{Guidance, Passes};
+pub use memory::Memory;
 pub use noise::{Noise, noise};
-pub use pipeline::{Pipeline, PipelineOptions, Start};
+pub use options::PipelineOptions;
+pub use pipeline::Pipeline;
+pub use plan::{KernelCost, PipelinePlan};
 pub use process::{Level, NoiseSchedule, Prediction, Process};
 pub use sampler::{Combination, Evaluation, Sampler, Schedule};
+pub use start::{Start, Texts};
 pub use verify::check_step;
 pub use weights::DitWeights;

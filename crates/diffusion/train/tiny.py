@@ -1,4 +1,4 @@
-"""Writes ../goldens/tiny_dit.*: a small random model, and a run of it by every sampler and guidance mode in f64.
+"""Writes ../goldens/tiny_*: small random models, and a run by every sampler, guidance mode and kind of condition in f64.
 
     JAX_PLATFORMS=cpu python tiny.py
 
@@ -9,7 +9,7 @@ side but the committed weights (F16, widened without rounding) and noise.
 import single_core  # first: it must act before JAX starts
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import jax
 import numpy as np
@@ -23,7 +23,10 @@ import model
 GOLDENS = checkpoint.DIFFUSION / "goldens"
 SEED = 21
 CONFIG = model.Config(2, 2, 4, 2, 2, 8, 2, 3)
-SAMPLES, STEPS = 2, 5
+# Classes and a text, learned positions, a learned variance; and a text with the guidance scale told to the network.
+TEXT = replace(CONFIG, out_channels=4, cross_attention_dim=6, positions="learned")
+DISTILLED = replace(CONFIG, cross_attention_dim=4, num_embeds_ada_norm=None, guidance_embeds=True)
+SAMPLES, STEPS, TEXT_TOKENS = 2, 5, 3
 LABELS = np.array([2, 0])
 GUIDANCE = 2.0
 
@@ -39,6 +42,7 @@ class Case:
     interval: tuple = (0.0, 1.0)
     shift: float = 1.0
     start_step: int = 0
+    config: model.Config = CONFIG
 
 
 CASES = {
@@ -59,13 +63,16 @@ CASES = {
     "lms, scaled linear": Case("lms:3", "scaled_linear", "noise"),
     "dpmpp-2m, cosine": Case("dpmpp-2m", "cosine", "data"),
     "lms from pictures, cosine": Case("lms:4", "cosine", "velocity", start_step=1),
+    "text": Case("euler", config=TEXT),
+    "distilled": Case("euler", config=DISTILLED),
 }
 
 
-def random_params(rng: np.random.Generator) -> dict:
+def random_params(rng: np.random.Generator, config: model.Config) -> dict:
     """Normal numbers large enough that every tensor matters, and small enough that errors do not grow from step to step."""
-    shapes = {name: value.shape for name, value in model.initial_params(CONFIG, 0).items()}
-    spread = lambda name, shape: 0.2 if name.endswith("bias") or "table" in name else 0.6 / np.sqrt(np.prod(shape[1:]))
+    shapes = {name: value.shape for name, value in model.initial_params(config, 0).items()}
+    vectors = ("bias", "table.weight", "pos_embed.pos_embed")
+    spread = lambda name, shape: 0.2 if name.endswith(vectors) else 0.6 / np.sqrt(np.prod(shape[1:]))
     return {name: rng.normal(0, spread(name, shape), shape).astype(np.float16) for name, shape in shapes.items()}
 
 
@@ -102,6 +109,10 @@ class Run:
         self.case, self.params, self.rng = case, params, rng
         self.levels = levels(case)
         self.draws = []
+        dim = case.config.cross_attention_dim
+        if dim is not None:
+            # The last one is the text that says nothing.
+            self.texts = rng.standard_normal((SAMPLES + 1, TEXT_TOKENS, dim), dtype=np.float32).astype(np.float64)
 
     def draw(self) -> np.ndarray:
         shape = (SAMPLES, CONFIG.in_channels, CONFIG.sample_size, CONFIG.sample_size)
@@ -110,11 +121,18 @@ class Run:
 
     def network(self, x: np.ndarray, time: float) -> np.ndarray:
         case = self.case
-        at = lambda label: np.asarray(model.velocity(self.params, CONFIG, x, np.full(SAMPLES, time), label))
-        conditional = at(LABELS)
-        if case.guidance is None or not case.interval[0] <= time <= case.interval[1]:
+        has_text = case.config.cross_attention_dim is not None
+        texts, nothing = (self.texts[:-1], np.stack([self.texts[-1]] * SAMPLES)) if has_text else (None, None)
+
+        def at(label: np.ndarray, text: np.ndarray | None) -> np.ndarray:
+            time_rows = np.full(SAMPLES, time)
+            return np.asarray(model.velocity(self.params, case.config, x, time_rows, label, text, case.guidance))
+
+        conditional = at(LABELS, texts)
+        alone = case.guidance is None or case.config.guidance_embeds
+        if alone or not case.interval[0] <= time <= case.interval[1]:
             return conditional
-        unconditional = at(np.full(SAMPLES, CONFIG.null_class))
+        unconditional = at(np.full(SAMPLES, CONFIG.null_class), nothing)
         return unconditional + case.guidance * (conditional - unconditional)
 
     def split(self, x: np.ndarray, level: tuple) -> tuple:
@@ -206,20 +224,27 @@ class Run:
         return np.stack(states)
 
 
+def write_model(name: str, config: model.Config, rng: np.random.Generator) -> dict:
+    """The parameters in f64."""
+    stored = random_params(rng, config)
+    (GOLDENS / f"{name}.json").write_text(json.dumps(checkpoint.describe(config), indent=2) + "\n")
+    checkpoint.write(GOLDENS / f"{name}.safetensors", checkpoint.share_embedder(stored, config), {})
+    return {name: jax.numpy.asarray(value, np.float64) for name, value in stored.items()}
+
+
 def main() -> None:
     rng = np.random.default_rng(SEED)
-    stored = random_params(rng)
-    description = {**checkpoint.describe(CONFIG), "classes": LABELS.tolist(), "guidance": GUIDANCE, "steps": STEPS}
-    (GOLDENS / "tiny_dit.json").write_text(json.dumps(description, indent=2) + "\n")
-    checkpoint.write(GOLDENS / "tiny_dit.safetensors", checkpoint.share_embedder(stored, CONFIG), {})
-    params = {name: jax.numpy.asarray(value, np.float64) for name, value in stored.items()}
+    models = {"tiny_dit": CONFIG, "tiny_text": TEXT, "tiny_distilled": DISTILLED}
+    params = {config: write_model(name, config, rng) for name, config in models.items()}
     pictures = np.tanh(rng.standard_normal((SAMPLES, CONFIG.in_channels, CONFIG.sample_size, CONFIG.sample_size)))
     pictures = pictures.astype(np.float32).astype(np.float64)
     tensors = {"pictures": pictures}
     for name, case in CASES.items():
-        run = Run(case, params, rng)
+        run = Run(case, params[case.config], rng)
         tensors[f"{name}.states"] = run.states(pictures if case.start_step else None)
         tensors[f"{name}.noise"] = np.stack(run.draws)
+        if case.config.cross_attention_dim is not None:
+            tensors[f"{name}.texts"] = run.texts
         print(f"{name:28} ends within {np.abs(tensors[f'{name}.states'][-1]).max():.2f}")
     checkpoint.write(GOLDENS / "tiny_runs.safetensors", tensors, {})
 

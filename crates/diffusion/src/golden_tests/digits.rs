@@ -4,7 +4,7 @@ use super::{Goldens, assert_within, signs, widen};
 use crate::dit::{DitProgram, DitShape};
 use crate::program::Slot;
 use crate::verify::{DRAWS, carried_bound};
-use crate::{DitWeights, Guidance, Noise, Pipeline, PipelineOptions, Start};
+use crate::{Caching, DitWeights, Guidance, Noise, Pipeline, PipelineOptions, Start};
 use langevin::Format;
 use langevin_testkit::gpu;
 
@@ -27,22 +27,27 @@ fn one_forward_pass_matches_jax() {
         evaluations: 1,
         states: 1,
         noise: false,
+        text_tokens: 0,
+        caching: Caching::None,
         weights: Format::F32,
     };
-    let dit = DitProgram::new(&weights, shape).unwrap();
+    let mut dit = DitProgram::new(&weights, shape).unwrap();
+    dit.taps.iter().for_each(|(_, slot)| dit.program.hold(*slot));
     let x = goldens.f32s("forward.x");
-    let mut times = dit.feature_rows(weights.config(), goldens.f64s("forward.t").into_iter());
+    let mut times = dit.feature_rows(weights.config().timestep_scale, goldens.f64s("forward.t").into_iter());
     let row = times.len() / 4;
     times = [&times[..row], &times[2 * row..3 * row]].concat();
-    let labels = dit.label_rows(&weights, &goldens.classes("forward.label"));
-    let inputs: [(Slot, &[f32]); 3] = [(dit.state, &x), (dit.features, &times), (dit.labels, &labels)];
+    let labels = dit.label_rows(&weights, &goldens.classes("forward.label")).unwrap();
+    let features = dit.inputs.features;
+    let inputs: [(Slot, &[f32]); 3] =
+        [(dit.state, &x), (features, &times), (dit.inputs.labels.unwrap(), &labels)];
     let commands = [dit.before(), dit.evaluation(0, 1)].concat();
 
     let run = |disturb: &mut dyn FnMut(f64, f64) -> f64| {
         let mut memory = dit.program.host_memory().unwrap();
         for (slot, values) in inputs {
             // The features are rounded to F32 once: disturb them too.
-            let values: Vec<f32> = match slot == dit.features {
+            let values: Vec<f32> = match slot == features {
                 true => values
                     .iter()
                     .map(|&v| disturb(v.into(), Format::F32.rounding_error(v.into())) as f32)
@@ -58,7 +63,7 @@ fn one_forward_pass_matches_jax() {
     let disturbed: Vec<_> = (0..DRAWS).map(|seed| run(&mut signs(seed))).collect();
 
     let on_gpu = gpu().map(|gpu| {
-        let program = dit.program.prepare(&gpu).unwrap();
+        let program = dit.program.prepare(&gpu, |_, _| ()).unwrap();
         for (slot, values) in inputs {
             program.write(&gpu, slot, values).unwrap();
         }
@@ -85,7 +90,7 @@ fn a_sampling_run_matches_jax() {
     let options = options();
     let (noise, classes) = (goldens.f32s("trajectory.noise"), goldens.classes("trajectory.label"));
     let trajectory = |sampler: &mut Pipeline| {
-        let start = Start { classes: &classes, noise: Noise::Given(&noise), pictures: None };
+        let start = Start { classes: &classes, noise: Noise::Given(&noise), ..Default::default() };
         sampler.start(&start).unwrap();
         let mut states = Vec::new();
         for step in 0..STEPS {
@@ -122,7 +127,7 @@ fn the_wrong_class_is_rejected() {
             None => Pipeline::on_cpu(&weights, options).unwrap(),
         };
         let noise = goldens.f32s("trajectory.noise");
-        sampler.start(&Start { classes, noise: Noise::Given(&noise), pictures: None }).unwrap();
+        sampler.start(&Start { classes, noise: Noise::Given(&noise), ..Default::default() }).unwrap();
         sampler.evaluate(0).unwrap();
         widen(sampler.pictures().unwrap())
     };

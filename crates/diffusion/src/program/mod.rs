@@ -2,14 +2,22 @@
 //!
 //! A network is written once, as a [`Program`]; nothing about it is said twice.
 
+mod constant;
+mod erased;
+mod gpu;
+mod layout;
+mod memory;
+
 use crate::DiffusionError;
-use langevin::gpu::{Gpu, wgpu};
-use langevin::reference::{Answer, Cost, DescError, Dtype, Expected, Role, Tensor, TensorSpec, Tensors};
-use langevin::{Call, Format, Kernel, Plan, PlanOptions};
-use std::collections::HashMap;
+pub(crate) use constant::{Constant, Emit};
+use erased::AnyOp;
+pub(crate) use erased::Needs;
+pub(crate) use gpu::GpuProgram;
+use langevin::reference::{Answer, Cost, Dtype, Expected, Role, Tensor, TensorSpec, Tensors};
+use langevin::{Capabilities, Format, Kernel};
+pub(crate) use memory::ProgramBytes;
 use std::fmt::Debug;
 use std::ops::Range;
-use std::sync::Arc;
 
 /// A tensor of a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -42,8 +50,18 @@ pub(crate) struct Program {
 struct SlotSpec {
     dtype: Dtype,
     shape: Vec<usize>,
-    /// What it holds from the start: weights. Other slots are written by the host or by a node.
-    value: Option<Tensor>,
+    kind: SlotKind,
+}
+
+/// How long a slot keeps what it holds.
+#[derive(Clone, Debug)]
+enum SlotKind {
+    /// From the start to the end: weights.
+    Constant(Constant),
+    /// From one command to the next.
+    Held,
+    /// From the node that writes it to the last that reads it: its memory then serves others.
+    Passing,
 }
 
 #[derive(Debug)]
@@ -53,21 +71,46 @@ struct Node {
 }
 
 impl Program {
-    /// A tensor that the host writes before a run, or that a node writes.
-    pub(crate) fn slot(&mut self, shape: &[usize]) -> Slot {
-        self.slots.push(SlotSpec { dtype: Format::F32.into(), shape: shape.to_vec(), value: None });
-        Slot(self.slots.len() - 1)
+    /// A tensor that one node writes and later ones in the same command read.
+    pub(crate) fn passing(&mut self, shape: &[usize]) -> Slot {
+        self.slot(Format::F32.into(), shape, SlotKind::Passing)
+    }
+
+    /// A tensor that the host writes, or that is kept from one command to the next.
+    pub(crate) fn held(&mut self, shape: &[usize]) -> Slot {
+        self.slot(Format::F32.into(), shape, SlotKind::Held)
     }
 
     /// A tensor that never changes.
-    pub(crate) fn constant(&mut self, value: Tensor) -> Slot {
-        self.slots.push(SlotSpec { dtype: value.dtype(), shape: value.shape().to_vec(), value: Some(value) });
+    pub(crate) fn constant(&mut self, value: impl Into<Constant>) -> Slot {
+        let value = value.into();
+        self.slot(value.spec.dtype, &value.spec.shape.clone(), SlotKind::Constant(value))
+    }
+
+    fn slot(&mut self, dtype: Dtype, shape: &[usize], kind: SlotKind) -> Slot {
+        self.slots.push(SlotSpec { dtype, shape: shape.to_vec(), kind });
         Slot(self.slots.len() - 1)
+    }
+
+    /// Keeps what a slot holds from one command to the next.
+    pub(crate) fn hold(&mut self, slot: Slot) {
+        self.slots[slot.0].kind = SlotKind::Held;
     }
 
     /// Appends an operation on the given tensors.
     pub(crate) fn node(&mut self, op: impl Kernel, slots: &[(&'static str, Slot)]) {
         self.nodes.push(Node { op: Box::new(op), slots: slots.to_vec() });
+    }
+
+    /// Bytes of a slot on the GPU.
+    fn bytes(&self, slot: Slot) -> u64 {
+        let SlotSpec { dtype, shape, .. } = &self.slots[slot.0];
+        TensorSpec::input("slot", *dtype, shape).gpu_bytes().unwrap_or(u64::MAX)
+    }
+
+    /// What each operation takes of a device beside its tensors.
+    pub(crate) fn needs(&self, capabilities: &Capabilities) -> Result<Vec<Needs>, DiffusionError> {
+        self.nodes.iter().map(|node| node.op.needs(capabilities)).collect()
     }
 
     /// Where the next operation will stand: two of these make a range to run.
@@ -80,13 +123,10 @@ impl Program {
         self.slots[slot.0].shape.iter().product()
     }
 
-    /// The sum of some operations' costs.
-    pub(crate) fn cost(&self, nodes: Range<usize>) -> Cost {
-        self.nodes[nodes].iter().map(|node| node.op.cost()).fold(Cost::default(), |sum, cost| Cost {
-            flops: sum.flops + cost.flops,
-            bytes_read: sum.bytes_read + cost.bytes_read,
-            bytes_written: sum.bytes_written + cost.bytes_written,
-        })
+    /// An operation's kernel and cost.
+    pub(crate) fn node_cost(&self, node: usize) -> (&'static str, Cost) {
+        let op = &self.nodes[node].op;
+        (op.name(), op.cost())
     }
 
     /// Follows commands by the CPU references, in f64, results rounded to F32 between operations.
@@ -143,54 +183,14 @@ impl Program {
 
     /// Memory for a CPU run: constants in place, everything else zero.
     pub(crate) fn host_memory(&self) -> Result<HostMemory, DiffusionError> {
-        let tensor = |slot: &SlotSpec| match &slot.value {
-            Some(value) => Ok(value.clone()),
-            None => {
+        let tensor = |slot: &SlotSpec| match &slot.kind {
+            SlotKind::Constant(value) => value.tensor(),
+            _ => {
                 let elements: usize = slot.shape.iter().product();
                 Ok(Tensor::new(slot.dtype, &slot.shape, vec![0; elements * slot.dtype.bytes()])?)
             }
         };
         Ok(HostMemory(self.slots.iter().map(tensor).collect::<Result<_, DiffusionError>>()?))
-    }
-
-    /// Plans and binds every operation on buffers allocated here, once.
-    pub(crate) fn prepare(&self, gpu: &Gpu) -> Result<GpuProgram, DiffusionError> {
-        let mut buffers = Vec::new();
-        for (i, slot) in self.slots.iter().enumerate() {
-            let label = format!("slot {i} {:?}", slot.shape);
-            buffers.push(match &slot.value {
-                Some(value) => gpu.upload(&label, &value.to_words(0))?,
-                None => {
-                    let spec = TensorSpec::input("slot", slot.dtype, &slot.shape);
-                    gpu.empty(&label, spec.gpu_bytes().unwrap_or(u64::MAX))?
-                }
-            });
-        }
-        let mut plans: HashMap<String, Arc<dyn AnyPlan>> = HashMap::new();
-        let mut calls = Vec::new();
-        for node in &self.nodes {
-            // Blocks repeat the same descriptors: each is compiled once.
-            let plan = match plans.get(&node.op.key()) {
-                Some(plan) => Arc::clone(plan),
-                None => {
-                    let plan = node.op.plan(gpu)?;
-                    plans.insert(node.op.key(), Arc::clone(&plan));
-                    plan
-                }
-            };
-            let scratch = match plan.scratch_bytes() {
-                0 => None,
-                bytes => Some(gpu.empty("scratch", bytes)?),
-            };
-            let mut bindings: Vec<_> = node
-                .slots
-                .iter()
-                .map(|(name, slot)| (*name, buffers[slot.0].as_entire_buffer_binding()))
-                .collect();
-            bindings.extend(scratch.iter().map(|buffer| ("scratch", buffer.as_entire_buffer_binding())));
-            calls.push(plan.bind(gpu, &bindings)?);
-        }
-        Ok(GpuProgram { buffers, calls })
     }
 }
 
@@ -243,53 +243,6 @@ impl HostMemory {
     }
 }
 
-/// A program on a GPU: its buffers, and its calls ready to be recorded.
-#[derive(Debug)]
-pub(crate) struct GpuProgram {
-    buffers: Vec<wgpu::Buffer>,
-    calls: Vec<Call>,
-}
-
-impl GpuProgram {
-    pub(crate) fn buffer(&self, slot: Slot) -> &wgpu::Buffer {
-        &self.buffers[slot.0]
-    }
-
-    /// Follows commands in one submit.
-    pub(crate) fn run(&self, gpu: &Gpu, commands: &[Command]) -> Result<(), DiffusionError> {
-        Ok(gpu.run(|encoder| commands.iter().for_each(|command| self.record(encoder, command)))?)
-    }
-
-    fn record(&self, encoder: &mut wgpu::CommandEncoder, command: &Command) {
-        match command {
-            Command::Run(nodes) => {
-                let mut pass = encoder.begin_compute_pass(&Default::default());
-                self.calls[nodes.clone()].iter().for_each(|call| call.record(&mut pass));
-            }
-            Command::Copy { from, to, elements } => {
-                let [source, destination] = [from, to].map(|(slot, _)| self.buffer(*slot));
-                let [start, end] = [from, to].map(|(_, element)| *element as u64 * 4);
-                encoder.copy_buffer_to_buffer(source, start, destination, end, *elements as u64 * 4);
-            }
-        }
-    }
-
-    pub(crate) fn dispatches(&self, nodes: Range<usize>) -> usize {
-        self.calls[nodes].iter().map(Call::dispatches).sum()
-    }
-
-    /// Bytes of all buffers.
-    pub(crate) fn bytes(&self) -> u64 {
-        self.buffers.iter().map(wgpu::Buffer::size).sum()
-    }
-
-    /// Writes F32 values into a slot.
-    pub(crate) fn write(&self, gpu: &Gpu, slot: Slot, values: &[f32]) -> Result<(), DiffusionError> {
-        let words: Vec<u32> = values.iter().map(|value| value.to_bits()).collect();
-        Ok(gpu.write(self.buffer(slot), &words)?)
-    }
-}
-
 /// A tensor under the shape that an operation wants: the same elements, or for a strided view the first ones.
 fn viewed_as(tensor: &Tensor, spec: &TensorSpec) -> Result<Tensor, DiffusionError> {
     let bytes = spec.elements().map_or(usize::MAX, |elements| elements * spec.dtype.bytes());
@@ -302,52 +255,4 @@ fn viewed_as(tensor: &Tensor, spec: &TensorSpec) -> Result<Tensor, DiffusionErro
 
 fn slot_shape(name: &str, expected: &[usize], got: Vec<usize>) -> DiffusionError {
     DiffusionError::TensorShape { name: name.to_owned(), expected: expected.to_vec(), got }
-}
-
-/// A kernel's descriptor, its type forgotten.
-trait AnyOp: Debug + Send + Sync {
-    fn key(&self) -> String;
-    fn tensors(&self) -> Vec<TensorSpec>;
-    fn cost(&self) -> Cost;
-    fn answer(&self, inputs: &Tensors) -> Result<Vec<Expected>, DescError>;
-    fn plan(&self, gpu: &Gpu) -> Result<Arc<dyn AnyPlan>, DiffusionError>;
-}
-
-impl<D: Kernel> AnyOp for D {
-    fn key(&self) -> String {
-        format!("{} {self:?}", D::NAME)
-    }
-
-    fn tensors(&self) -> Vec<TensorSpec> {
-        langevin::reference::Op::tensors(self)
-    }
-
-    fn cost(&self) -> Cost {
-        langevin::reference::Op::cost(self)
-    }
-
-    fn answer(&self, inputs: &Tensors) -> Result<Vec<Expected>, DescError> {
-        self.evaluate(inputs)
-    }
-
-    fn plan(&self, gpu: &Gpu) -> Result<Arc<dyn AnyPlan>, DiffusionError> {
-        let options = PlanOptions { capabilities: Some(gpu.capabilities().clone()), ..Default::default() };
-        Ok(Arc::new(Plan::with_options(gpu.device(), self, &options)?))
-    }
-}
-
-/// A plan, its type forgotten.
-trait AnyPlan: Debug + Send + Sync {
-    fn scratch_bytes(&self) -> u64;
-    fn bind(&self, gpu: &Gpu, buffers: &[(&str, wgpu::BufferBinding<'_>)]) -> Result<Call, DiffusionError>;
-}
-
-impl<D: Kernel> AnyPlan for Plan<D> {
-    fn scratch_bytes(&self) -> u64 {
-        Plan::scratch_bytes(self)
-    }
-
-    fn bind(&self, gpu: &Gpu, buffers: &[(&str, wgpu::BufferBinding<'_>)]) -> Result<Call, DiffusionError> {
-        Ok(self.bind_named(gpu.device(), buffers)?)
-    }
 }
