@@ -1,0 +1,78 @@
+use crate::files::Directory;
+use crate::process::{has_gpu, langevin, text};
+
+#[test]
+fn memory_and_cost_are_printed_and_a_budget_refuses() {
+    if !has_gpu() {
+        return;
+    }
+    let report = langevin(&["plan", "--samples", "4"]).succeeds();
+    for part in ["weights", "activations", "total", "FLOP/byte", "attention", "a step"] {
+        assert!(report.contains(part), "{report}");
+    }
+    let total: u64 = report
+        .lines()
+        .find_map(|line| line.strip_prefix("total")?.trim().strip_suffix(" bytes")?.parse().ok())
+        .unwrap_or_else(|| panic!("{report}"));
+    let (enough, too_little) = (total.to_string(), (total - 1).to_string());
+    langevin(&["plan", "--samples", "4", "--budget", &enough]).succeeds();
+    // A sentence and the table, whose lines say where it goes.
+    let refused = langevin(&["plan", "--samples", "4", "--budget", &too_little]);
+    assert_eq!((refused.code, refused.stdout.as_str()), (Some(1), ""), "{refused:?}");
+    let first =
+        format!("langevin: the pipeline needs {total} bytes, more than the {too_little} it may take:\n");
+    assert!(refused.stderr.starts_with(&first), "{refused:?}");
+    assert!(refused.stderr.contains("\nactivations"), "{refused:?}");
+}
+
+/// Ceilings that were measured say what bounds a step, and a measured step stands beside it.
+#[test]
+fn ceilings_say_what_bounds_a_step() {
+    if !has_gpu() {
+        return;
+    }
+    let directory = Directory::new("plan");
+    let ceilings = directory.path("ceilings.json");
+    langevin(&["bench", "--ceilings", "--quick", "--seconds", "0.01", "--json", text(&ceilings)]).succeeds();
+    let report = langevin(&["plan", "--steps", "3", "--ceilings", text(&ceilings), "--measure"]).succeeds();
+    assert!(report.contains("a step takes at least") && report.contains("bounds it"), "{report}");
+    assert!(report.contains("the median of 3 steps"), "{report}");
+    let other = directory.path("other.json");
+    std::fs::write(&other, "{}").unwrap();
+    assert!(
+        langevin(&["plan", "--ceilings", text(&other)]).fails().contains("is no record of `langevin bench`")
+    );
+}
+
+#[test]
+fn bad_wishes_are_one_sentence() {
+    let usage = langevin(&["plan", "--model", "dit-xxl"]).fails_as_usage();
+    assert!(
+        usage.contains("a model is digits, dit-s-2, dit-xl-2 or a directory with a config.json"),
+        "{usage}"
+    );
+    let usage = langevin(&["plan", "--budget", "3GB"]).fails_as_usage();
+    assert!(usage.contains("is no number of bytes, KiB, MiB or GiB"), "{usage}");
+    if !has_gpu() {
+        return;
+    }
+    for (options, part) in [
+        (&["--steps", "0"][..], "steps must be between 1 and 100000, got 0"),
+        (&["--size", "7"], "patch_size must be a divisor of sample_size 7, got 2"),
+        (&["--text-tokens", "3"], "text_tokens must be 0 for a model without text, got 3"),
+        (
+            &["--cache", "dbcache:9:0.1"],
+            "the first blocks of the cache must be from 1 to 3, one less than there are, got 9",
+        ),
+        (
+            &["--cache", "static:2", "--in-turn"],
+            "caching must be none where guidance's passes run in turn, got static:2",
+        ),
+    ] {
+        let error = langevin(&[&["plan"], options].concat()).fails();
+        assert_eq!(error, part);
+    }
+    let empty = Directory::new("plan-empty");
+    let directory = empty.path("");
+    assert!(langevin(&["plan", "--model", text(&directory)]).fails().starts_with("cannot read"));
+}
