@@ -152,12 +152,22 @@ impl Checkpoint {
     /// Some rows of a tensor as f32, all axes but the first flattened; exact. Reads no more than those.
     ///
     /// # Errors
-    /// [`DiffusionError::MissingTensor`] and [`DiffusionError::TensorType`].
+    /// [`DiffusionError::MissingTensor`], [`DiffusionError::TensorType`], and [`DiffusionError::TensorShape`] for rows that it
+    /// does not have.
     pub fn rows(&self, name: &str, rows: Range<usize>) -> Result<Vec<f32>, DiffusionError> {
         let Some(stored) = self.0.get(name) else {
             return Err(DiffusionError::MissingTensor { name: name.to_owned(), expected: Vec::new() });
         };
         let row: usize = stored.shape.iter().skip(1).product();
+        let outside = || DiffusionError::TensorShape {
+            name: name.to_owned(),
+            expected: vec![rows.end, row],
+            got: stored.shape.clone(),
+        };
+        // Behind a tensor's last row stands the next tensor.
+        if rows.start > rows.end || rows.end > stored.shape.first().copied().unwrap_or(1) {
+            return Err(outside());
+        }
         let elements = rows.start * row..rows.end * row;
         let format = stored.format(name)?;
         match &stored.data {
@@ -172,11 +182,6 @@ impl Checkpoint {
             Data::File(file, range) => {
                 let bytes = format.bytes();
                 let part = range.start + elements.start * bytes..range.start + elements.end * bytes;
-                let outside = || DiffusionError::TensorShape {
-                    name: name.to_owned(),
-                    expected: vec![rows.end, row],
-                    got: stored.shape.clone(),
-                };
                 let part = file.get(part).ok_or_else(outside)?;
                 Ok(formats::decode(format, part).unwrap_or_default())
             }

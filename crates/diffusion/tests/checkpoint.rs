@@ -64,7 +64,8 @@ fn sentence(path: &Path) -> String {
 fn one_file_and_several_and_memory_hold_the_same_tensors() {
     let directory = Directory::new("same");
     let in_memory = values(&Checkpoint::from_bytes(BYTES).unwrap());
-    assert_eq!(in_memory.len(), 97);
+    // 19 in each of four blocks, and three layers around them.
+    assert_eq!(in_memory.len(), 82);
     let single = directory.write("digits.safetensors", BYTES);
     assert_eq!(values(&Checkpoint::open(&single).unwrap()), in_memory);
     let index = shards(&directory);
