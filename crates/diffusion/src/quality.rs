@@ -187,8 +187,9 @@ mod tests {
         assert!(real.accuracy(&pictures, &next) < 0.03);
         let noise = features(&crate::noise(1, 0, 0..200, PIXELS));
         let all = real.features();
+        // SciPy's `sqrtm` says 1.18781 of the two halves, whose writers differ.
         let (half, other) = all.view().split_at(Axis(0), 900);
         let [own, far] = [&other.to_owned(), &noise].map(|set| frechet(&half.to_owned(), set).unwrap());
-        assert!(own < 1.0 && far > 20.0, "{own} {far}");
+        assert!((own - 1.18781).abs() < 1e-5 && far > 20.0, "{own} {far}");
     }
 }

@@ -195,7 +195,7 @@ fn caches_reuse_on_the_gpu_what_the_references_reuse() {
         ("static:3", vec![0, 3, 6, 7]),
         ("taylor:2:2", vec![0, 2, 4, 6, 7]),
         ("teacache:0.2", vec![]),
-        ("dbcache:1:0.1", vec![]),
+        ("dbcache:1:0.7", vec![]),
     ] {
         let options = options(caching);
         let (exact, by_references) = run(Pipeline::on_cpu(&weights, options).unwrap());
