@@ -2,7 +2,7 @@
 
 use crate::device::DeviceArgs;
 use crate::tensors::{self, F32, I32, Input};
-use crate::{CliError, output, progress};
+use crate::{CliError, output, precision, progress};
 use clap::Args;
 use image::{GrayImage, Luma};
 use langevin::reference::{Tensor, Tensors};
@@ -62,6 +62,10 @@ pub(crate) struct GenerateArgs {
     /// How the transformer's matrices are stored: f32, f16, bf16, e4m3, e5m2 or i8.
     #[arg(long, default_value = "f32")]
     weights: Format,
+    /// A policy of precisions by layer names, in TOML, for what `weights` does not decide: see the documentation of
+    /// `langevin_diffusion::Precision`.
+    #[arg(long, value_name = "FILE.toml", conflicts_with = "cpu")]
+    precision: Option<PathBuf>,
     /// The seed of the noise. The same seed and settings give the same bytes on the same adapter.
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -133,6 +137,10 @@ fn sample(args: &GenerateArgs, weights: &DitWeights, classes: &[usize]) -> Resul
     let on = gpu.as_ref().map_or("the CPU references".into(), |gpu| gpu.capabilities().adapter.clone());
     output::print(&format!("on {on}\n"))?;
     let elements = weights.config().sample_elements();
+    let weights = &match &gpu {
+        Some(gpu) => precision::apply(weights.clone(), args.precision.as_deref(), gpu)?,
+        None => weights.clone(),
+    };
     if let (Some(gpu), true) = (&gpu, args.check) {
         check(args, gpu, weights, classes)?;
     }

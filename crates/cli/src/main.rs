@@ -16,6 +16,7 @@ mod info;
 mod model;
 mod output;
 mod plan;
+mod precision;
 mod progress;
 mod quantize;
 mod run;

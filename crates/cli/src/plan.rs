@@ -3,7 +3,7 @@
 use crate::bench::Rates;
 use crate::device::DeviceArgs;
 use crate::model::Model;
-use crate::{CliError, output, progress};
+use crate::{CliError, output, precision, progress};
 use langevin::{Format, Gpu};
 use langevin_diffusion::{
     Caching, DiffusionError, DitWeights, Guidance, KernelCost, Noise, Passes, Pipeline, PipelineOptions,
@@ -53,6 +53,10 @@ pub(crate) struct PlanArgs {
     /// How the transformer's matrices are stored: f32, f16, bf16, e4m3, e5m2 or i8.
     #[arg(long, default_value = "f32")]
     weights: Format,
+    /// A policy of precisions by layer names, in TOML, for what `weights` does not decide: see the documentation of
+    /// `langevin_diffusion::Precision`.
+    #[arg(long, value_name = "FILE.toml")]
+    precision: Option<PathBuf>,
     /// The most memory it may take, in bytes or with KiB, MiB or GiB.
     #[arg(long, value_parser = bytes)]
     budget: Option<u64>,
@@ -77,6 +81,7 @@ pub(crate) fn run(args: &PlanArgs) -> Result<(), CliError> {
     let rates = args.ceilings.as_deref().map(Rates::read).transpose()?;
     let gpu = args.device.open()?;
     let weights = args.model.weights(args.size)?;
+    let weights = precision::apply(weights, args.precision.as_deref(), &gpu)?;
     let plan = PipelinePlan::new(&weights, args.options())?;
     let (config, capabilities) = (plan.config(), gpu.capabilities());
     let memory = plan.fitting_memory(capabilities)?;

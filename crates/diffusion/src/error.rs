@@ -102,6 +102,14 @@ pub enum DiffusionError {
         /// The block that differs.
         block: usize,
     },
+    /// A rule of a precision policy cannot be followed.
+    #[error("precision rule {rule}: {what}")]
+    Precision {
+        /// Its place, counted from 1.
+        rule: usize,
+        /// What is wrong with it.
+        what: String,
+    },
     /// A pipeline needs more memory than it may take.
     #[error("the pipeline needs {} bytes, more than the {budget} it may take:\n{memory}", memory.total())]
     Budget {

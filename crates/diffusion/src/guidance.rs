@@ -87,6 +87,16 @@ impl Guidance {
         if matches!(self, Self::ClassifierFree { .. }) { 2 } else { 1 }
     }
 
+    /// The same with its passes in one batch.
+    pub(crate) fn together(self) -> Self {
+        match self {
+            Self::ClassifierFree { scale, interval, .. } => {
+                Self::ClassifierFree { scale, interval, passes: Passes::Together }
+            }
+            other => other,
+        }
+    }
+
     /// Forward passes that run one after the other.
     pub(crate) fn turns(&self) -> usize {
         match self {

@@ -4,7 +4,8 @@ use crate::caching::{Decisions, Verdict};
 use crate::dit::CacheSlots;
 use crate::plan::PipelinePlan;
 use crate::program::{Command, GpuProgram, HostMemory, Slot};
-use crate::{DiffusionError, DitWeights, Guidance, Noise, PipelineOptions, Start, noise};
+use crate::quantization::Calibration;
+use crate::{Caching, DiffusionError, DitWeights, Guidance, Noise, PipelineOptions, Start, noise};
 use langevin::Gpu;
 use langevin::gpu::GpuError;
 use langevin::reference::generate::Random;
@@ -52,7 +53,14 @@ impl Pipeline {
         options: PipelineOptions,
         progress: impl FnMut(u64, u64),
     ) -> Result<Self, DiffusionError> {
-        let plan = PipelinePlan::new(weights, options)?;
+        Self::of_plan(gpu, PipelinePlan::new(weights, options)?, progress)
+    }
+
+    fn of_plan(
+        gpu: &Gpu,
+        plan: PipelinePlan,
+        progress: impl FnMut(u64, u64),
+    ) -> Result<Self, DiffusionError> {
         let memory = Box::new(plan.fitting_memory(gpu.capabilities())?);
         let program = plan.dit.program.prepare(gpu, progress).map_err(|error| match error {
             DiffusionError::Gpu(GpuError::OutOfMemory { .. }) => DiffusionError::OutOfMemory { memory },
@@ -61,7 +69,33 @@ impl Pipeline {
         Ok(Self::new(plan, Backend::Gpu(Box::new(gpu.clone()), program)))
     }
 
-    /// The same by the CPU references, in f64: slow, and the specification.
+    /// A run that sees what the layers multiply at every evaluation, by layer name: what
+    /// [`DitWeights::with_precision`] takes for activations of one scale. Of layers of one matrix the first is named, and of
+    /// those whose input the weights' own precision quantizes none. Nothing is reused, and guidance has its passes together.
+    ///
+    /// # Errors
+    /// Those of [`Pipeline::on_gpu`] and [`Pipeline::sample`].
+    pub fn calibrate(
+        gpu: &Gpu,
+        weights: &DitWeights,
+        options: PipelineOptions,
+        start: &Start<'_>,
+    ) -> Result<Calibration, DiffusionError> {
+        let (caching, guidance) = (Caching::None, options.guidance.together());
+        let plan = PipelinePlan::of(weights, PipelineOptions { caching, guidance, ..options }, true)?;
+        let mut pipeline = Self::of_plan(gpu, plan, |_, _| ())?;
+        let mut calibration = Calibration::default();
+        pipeline.start(start)?;
+        for evaluation in 0..pipeline.evaluations() {
+            pipeline.evaluate(evaluation)?;
+            for (layer, slot) in &pipeline.plan.dit.seen {
+                calibration.histogram(layer).observe(&pipeline.read(*slot)?);
+            }
+        }
+        Ok(calibration)
+    }
+
+    /// A pipeline by the CPU references, in f64: slow, and the specification.
     ///
     /// # Errors
     /// [`DiffusionError::Config`] for options that make no sense.

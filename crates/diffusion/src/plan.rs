@@ -34,6 +34,15 @@ impl PipelinePlan {
     /// # Errors
     /// [`DiffusionError::Config`] for options that make no sense.
     pub fn new(weights: &DitWeights, options: PipelineOptions) -> Result<Self, DiffusionError> {
+        Self::of(weights, options, false)
+    }
+
+    /// The same, where what layers multiply may be kept for a calibration.
+    pub(crate) fn of(
+        weights: &DitWeights,
+        options: PipelineOptions,
+        calibrating: bool,
+    ) -> Result<Self, DiffusionError> {
         let config = weights.config();
         options.validate(config)?;
         let process = match Process::from(config.noise_schedule) {
@@ -56,6 +65,7 @@ impl PipelinePlan {
             text_tokens: options.text_tokens,
             caching: options.caching,
             weights: options.weights,
+            calibrating,
         };
         let dit = DitProgram::new(weights, shape)?;
         Ok(Self { weights: weights.clone(), options, schedule, dit })

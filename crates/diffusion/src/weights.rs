@@ -2,7 +2,10 @@
 
 use crate::config::{MLP_RATIO, Positions, TIMESTEP_CHANNELS};
 use crate::linear::{Linear, Part};
-use crate::{Checkpoint, DiffusionError, DitConfig};
+use crate::precision::Activations;
+use crate::quantization::Calibration;
+use crate::{Checkpoint, DiffusionError, DitConfig, Precision};
+use langevin::Format;
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -111,6 +114,40 @@ impl DitWeights {
         Ok(Self { config, ..self })
     }
 
+    /// The same weights stored and multiplied as a policy says; with the calibration that its calibrated rules need.
+    ///
+    /// # Errors
+    /// [`DiffusionError::Precision`] for a rule that names no layer, layers of one matrix under different rules, activations of
+    /// a layer that has no choice, and a layer that was not calibrated.
+    pub fn with_precision(
+        mut self,
+        precision: &Precision,
+        calibration: Option<&Calibration>,
+    ) -> Result<Self, DiffusionError> {
+        let names: Vec<String> = self.layers().flat_map(Linear::names).map(str::to_owned).collect();
+        precision.validate(names.iter().map(String::as_str))?;
+        for layer in self.layers_mut() {
+            let names: Vec<&str> = layer.names().collect();
+            let mut rules = names.iter().map(|name| precision.rule_for(name));
+            let first = rules.next().flatten();
+            let other = rules.find(|rule| *rule != first);
+            let Some(rule) = first.or(other.flatten()) else { continue };
+            let refuse = |what: String| DiffusionError::Precision { rule: rule + 1, what };
+            if other.is_some() {
+                let last = names.last().unwrap_or(&"");
+                let what =
+                    format!("layers `{}` to `{last}` are one matrix and must be of one rule", names[0]);
+                return Err(refuse(what));
+            }
+            let chosen = precision.rules[rule].precision(&names, calibration).map_err(refuse)?;
+            if !layer.has_choice && chosen.activations != Activations::Plain(Format::F32) {
+                return Err(refuse(format!("the activations of layer `{}` stay f32", names[0])));
+            }
+            layer.precision = Some(chosen);
+        }
+        Ok(self)
+    }
+
     /// The digit model that comes with this crate: 8x8 handwritten digits, ten classes, 1.4 million parameters.
     ///
     /// # Errors
@@ -174,6 +211,22 @@ impl DitWeights {
         }
     }
 
+    /// Every layer.
+    fn layers(&self) -> impl Iterator<Item = &Linear> {
+        let embedders = [Some(&self.timestep), self.guidance.as_ref()].into_iter().flatten();
+        let embedders = embedders.flat_map(|embedder| [&embedder.first, &embedder.second]);
+        let blocks = self.blocks.iter().flat_map(BlockWeights::layers);
+        [&self.patch, &self.modulation, &self.projection].into_iter().chain(embedders).chain(blocks)
+    }
+
+    fn layers_mut(&mut self) -> impl Iterator<Item = &mut Linear> {
+        let embedders = [Some(&mut self.timestep), self.guidance.as_mut()].into_iter().flatten();
+        let embedders = embedders.flat_map(|embedder| [&mut embedder.first, &mut embedder.second]);
+        let blocks = self.blocks.iter_mut().flat_map(BlockWeights::layers_mut);
+        let outer = [&mut self.patch, &mut self.modulation, &mut self.projection];
+        outer.into_iter().chain(embedders).chain(blocks)
+    }
+
     /// Every tensor of the file.
     fn tensors(&self) -> impl Iterator<Item = (String, Vec<usize>)> + '_ {
         let config = &self.config;
@@ -221,17 +274,19 @@ impl BlockWeights {
             let names: Vec<String> = names.iter().map(|name| block(index, name)).collect();
             Linear::new(checkpoint, &names, outputs, inputs)
         };
+        let own =
+            |names: &[&str], outputs, inputs| Linear { has_choice: true, ..layers(names, outputs, inputs) };
         let cross = |text| CrossWeights {
             query: layers(&["attn2.to_q"], width, width),
             kv: layers(&["attn2.to_k", "attn2.to_v"], width, text),
             out: layers(&["attn2.to_out.0"], width, width),
         };
         Self {
-            qkv: layers(&["attn1.to_q", "attn1.to_k", "attn1.to_v"], width, width),
-            attention_out: layers(&["attn1.to_out.0"], width, width),
+            qkv: own(&["attn1.to_q", "attn1.to_k", "attn1.to_v"], width, width),
+            attention_out: own(&["attn1.to_out.0"], width, width),
             cross: config.cross_attention_dim.map(cross),
-            feed_forward_in: layers(&["ff.net.0.proj"], hidden, width),
-            feed_forward_out: layers(&["ff.net.2"], width, hidden),
+            feed_forward_in: own(&["ff.net.0.proj"], hidden, width),
+            feed_forward_out: own(&["ff.net.2"], width, hidden),
         }
     }
 
@@ -239,6 +294,13 @@ impl BlockWeights {
         let cross = self.cross.iter().flat_map(|cross| [&cross.query, &cross.kv, &cross.out]);
         let own = [&self.qkv, &self.attention_out, &self.feed_forward_in, &self.feed_forward_out];
         own.into_iter().chain(cross)
+    }
+
+    fn layers_mut(&mut self) -> impl Iterator<Item = &mut Linear> {
+        let cross = self.cross.iter_mut();
+        let cross = cross.flat_map(|cross| [&mut cross.query, &mut cross.kv, &mut cross.out]);
+        let Self { qkv, attention_out, feed_forward_in, feed_forward_out, .. } = self;
+        [qkv, attention_out, feed_forward_in, feed_forward_out].into_iter().chain(cross)
     }
 }
 

@@ -2,13 +2,15 @@
 
 use langevin::Format;
 use langevin_diffusion::{Caching, Guidance, PipelineOptions, Sampler};
+use std::path::PathBuf;
 
-/// Settings of a run, written as `weights=e4m3,steps=10,sampler=dpmpp-2m,cache=static:2,guidance=2`; what is left out is the
+/// Settings of a run, written as `weights=e4m3,precision=FILE.toml,steps=10,sampler=dpmpp-2m,cache=static:2,guidance=2`; what is left out is the
 /// baseline's.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Candidate {
     pub(super) name: String,
     weights: Format,
+    pub(super) precision: Option<PathBuf>,
     steps: usize,
     sampler: Sampler,
     cache: Caching,
@@ -19,8 +21,8 @@ impl Candidate {
     /// 30 Euler steps in F32 with guidance 2.
     pub(super) fn baseline() -> Self {
         let (weights, steps, guidance) = (Format::F32, 30, 2.0);
-        let (sampler, cache) = (Sampler::Euler, Caching::None);
-        Self { name: "baseline".into(), weights, steps, sampler, cache, guidance }
+        let (sampler, cache, precision) = (Sampler::Euler, Caching::None, None);
+        Self { name: "baseline".into(), weights, precision, steps, sampler, cache, guidance }
     }
 
     /// Reads settings; for clap.
@@ -32,11 +34,16 @@ impl Candidate {
             let wrong = |error: &dyn std::fmt::Display| format!("{name}: {error}");
             match name {
                 "weights" => candidate.weights = value.parse().map_err(|error| wrong(&error))?,
+                "precision" => candidate.precision = Some(value.into()),
                 "steps" => candidate.steps = value.parse().map_err(|error| wrong(&error))?,
                 "sampler" => candidate.sampler = value.parse().map_err(|error| wrong(&error))?,
                 "cache" => candidate.cache = value.parse().map_err(|error| wrong(&error))?,
                 "guidance" => candidate.guidance = value.parse().map_err(|error| wrong(&error))?,
-                _ => return Err(format!("`{name}` is none of weights, steps, sampler, cache and guidance")),
+                _ => {
+                    return Err(format!(
+                        "`{name}` is none of weights, precision, steps, sampler, cache and guidance"
+                    ));
+                }
             }
         }
         Ok(candidate)
@@ -88,7 +95,7 @@ mod tests {
         assert_eq!(options.caching, Caching::Taylor { every: 2, order: 1 });
         assert_eq!(
             Candidate::parse("colour=red").unwrap_err(),
-            "`colour` is none of weights, steps, sampler, cache and guidance"
+            "`colour` is none of weights, precision, steps, sampler, cache and guidance"
         );
         assert_eq!(Candidate::parse("steps").unwrap_err(), "`steps` is no NAME=VALUE");
         assert!(Candidate::parse("cache=tea").unwrap_err().starts_with("cache: there is no cache `tea`"));

@@ -4,7 +4,7 @@ mod candidate;
 mod page;
 
 use crate::device::DeviceArgs;
-use crate::{CliError, output, progress};
+use crate::{CliError, output, precision, progress};
 use candidate::Candidate;
 use langevin::Gpu;
 use langevin_diffusion::quality::{RealDigits, features, frechet, psnr};
@@ -24,7 +24,7 @@ use std::time::Instant;
 pub(crate) struct EvaluateArgs {
     #[command(flatten)]
     device: DeviceArgs,
-    /// Settings to compare, as weights=FORMAT,steps=N,sampler=NAME,cache=NAME,guidance=SCALE; what is left out is that of the
+    /// Settings to compare, as weights=FORMAT,precision=FILE.toml,steps=N,sampler=NAME,cache=NAME,guidance=SCALE; what is left out is that of the
     /// baseline: 30 Euler steps in f32 with guidance 2 [default: one of each kind].
     #[arg(long = "candidate", value_name = "SETTINGS", value_parser = Candidate::parse)]
     candidates: Vec<Candidate>,
@@ -111,8 +111,9 @@ fn generate(
         seconds: 0.0,
         bytes: 0,
     };
+    let weights = precision::apply(weights.clone(), candidate.precision.as_deref(), gpu)?;
     for (round, classes) in classes.chunks(ROUND).enumerate() {
-        let mut pipeline = Pipeline::on_gpu(gpu, weights, candidate.options(classes.len()))?;
+        let mut pipeline = Pipeline::on_gpu(gpu, &weights, candidate.options(classes.len()))?;
         let noise = Noise::Seeded { seed, first: round * ROUND };
         let started = Instant::now();
         let pictures = pipeline.sample(&Start { classes, noise, ..Default::default() }, |_| ())?;

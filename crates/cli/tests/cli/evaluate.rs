@@ -25,6 +25,9 @@ fn settings_are_compared_in_a_table_and_on_a_page() {
     assert_eq!(html.matches("<img alt=").count(), 3);
     assert!(html.contains("weights=e4m3,steps=2,cache=static:2") && !html.contains("http"), "{html}");
     let usage = langevin(&["evaluate", "--candidate", "colour=red"]).fails_as_usage();
-    assert!(usage.contains("`colour` is none of weights, steps, sampler, cache and guidance"), "{usage}");
+    assert!(
+        usage.contains("`colour` is none of weights, precision, steps, sampler, cache and guidance"),
+        "{usage}"
+    );
     assert_eq!(directory.files(), ["page.html"]);
 }

@@ -41,6 +41,37 @@ fn the_same_seed_gives_the_same_bytes_and_the_first_step_is_checked() {
     assert_ne!(a, c);
 }
 
+/// A policy of precisions by layer, some of it calibrated; what cannot be followed is one sentence.
+#[test]
+fn layers_have_the_precision_of_a_policy() {
+    if !has_gpu() {
+        return;
+    }
+    let directory = Directory::new("generate-precision");
+    let policy = directory.path("policy.toml");
+    let rules = |names: &str| {
+        format!(
+            "[[layer]]\nnames = \"transformer_blocks.*.ff.**\"\nweights = \"i8\"\nactivations = \"i8\"\ncalibrated = true\n\n\
+             [[layer]]\nnames = \"{names}\"\nweights = \"mxfp8\"\nactivations = \"e4m3\"\n"
+        )
+    };
+    fs::write(&policy, rules("transformer_blocks.*.attn1.**")).unwrap();
+    let options = ["--precision", text(&policy)];
+    generate(&directory, "a.png", &options).succeeds();
+    generate(&directory, "b.png", &options).succeeds();
+    generate(&directory, "c.png", &[]).succeeds();
+    let [a, b, c] = ["a.png", "b.png", "c.png"].map(|name| fs::read(directory.path(name)).unwrap());
+    assert_eq!(a, b);
+    assert_ne!(a, c);
+    fs::write(&policy, rules("blocks.**")).unwrap();
+    let error = generate(&directory, "d.png", &options).fails();
+    assert!(error.ends_with("precision rule 2: no layer of the model is named `blocks.**`"), "{error}");
+    fs::write(&policy, "[[layer]]\nnames = \"**\"\nweights = \"i9\"\n").unwrap();
+    let error = generate(&directory, "d.png", &options).fails();
+    assert!(error.contains("line 3: unknown format \"i9\", expected f32, f16"), "{error}");
+    assert!(!directory.path("d.png").exists());
+}
+
 /// Pictures of an earlier run come back changed a little, and only as many as were asked for.
 #[test]
 fn pictures_lead_to_pictures() {

@@ -4,13 +4,14 @@ use super::{CacheSlots, DitShape, Forward};
 use crate::caching::Caching;
 use crate::config::Positions;
 use crate::linear::Linear;
+use crate::precision::{Activations, MX_GROUP};
 use crate::program::{Program, Slot};
 use crate::weights::CrossWeights;
-use crate::{DiffusionError, DitConfig, DitWeights};
-use langevin::reference::{NormKind, Tensor};
+use crate::{DiffusionError, DitConfig, DitWeights, Storage};
+use langevin::reference::Tensor;
 use langevin::{
     Activation, ActivationDesc, AttentionDesc, Columns, Format, Granularity, Heads, MatmulDesc, Modulation,
-    NormDesc, Operand, PatchifyDesc, UnpatchifyDesc, View,
+    Operand, PatchifyDesc, UnpatchifyDesc, View,
 };
 
 /// diffusers fixes this in `AdaLayerNormZero` and in the last norm.
@@ -23,27 +24,53 @@ pub(super) struct Builder<'a> {
     pub(super) shape: DitShape,
     /// Keys and values of the text in every block, where they are the same in the whole run.
     kept_texts: Vec<Slot>,
+    /// What layers multiply, where that is kept.
+    pub(super) seen: Vec<(String, Slot)>,
 }
 
 /// What follows a linear layer.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 struct After {
+    /// How the result is stored.
+    out: Format,
     activation: Activation,
     gate: Option<(Columns, Slot)>,
     residual: Option<Slot>,
     residual_shared: bool,
 }
 
+impl Default for After {
+    fn default() -> Self {
+        let (out, activation) = (Format::F32, Activation::Identity);
+        Self { out, activation, gate: None, residual: None, residual_shared: false }
+    }
+}
+
 /// A tensor `[batch, rows, ..]`.
-type Rows = (Slot, usize, usize);
+type Rows = (Input, usize, usize);
+
+/// What a matrix multiplies.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Input {
+    pub(super) slot: Slot,
+    pub(super) operand: Operand,
+    pub(super) scale: Option<Slot>,
+}
+
+impl From<Slot> for Input {
+    /// F32.
+    fn from(slot: Slot) -> Self {
+        Self { slot, operand: Operand::default(), scale: None }
+    }
+}
 
 impl<'a> Builder<'a> {
     pub(super) fn new(weights: &'a DitWeights, shape: DitShape) -> Self {
-        let (program, kept_texts) = (Program::default(), Vec::new());
-        Self { program, weights, config: weights.config(), shape, kept_texts }
+        let (program, config) = (Program::default(), weights.config());
+        Self { program, weights, config, shape, kept_texts: Vec::new(), seen: Vec::new() }
     }
 
-    /// `x [batch, rows, inputs]` through a linear layer, its matrix in `format`.
+    /// `x [batch, rows, inputs]` through a linear layer, its matrix in `format` unless a policy says otherwise.
     fn linear(
         &mut self,
         layer: &Linear,
@@ -51,7 +78,7 @@ impl<'a> Builder<'a> {
         format: Format,
         after: After,
     ) -> Result<Slot, DiffusionError> {
-        let out = self.program.passing(&[x.1, x.2, layer.outputs()]);
+        let out = self.program.passing_as(after.out, &[x.1, x.2, layer.outputs()]);
         self.linear_into(layer, x, format, after, out)?;
         Ok(out)
     }
@@ -64,18 +91,25 @@ impl<'a> Builder<'a> {
         after: After,
         out: Slot,
     ) -> Result<(), DiffusionError> {
-        let scale = layer.scales(format).map(|scale| self.program.constant(scale));
+        let storage = layer.precision.map_or(Storage::Plain(format), |precision| precision.weights);
+        let scale = layer.scales(storage).map(|scale| self.program.constant(scale));
+        let granularity = match storage {
+            Storage::Mxfp8 => Granularity::PerGroup(MX_GROUP),
+            Storage::Plain(_) => Granularity::PerColumn,
+        };
         let desc = MatmulDesc {
             batch,
             m: rows,
             k: layer.inputs(),
             n: layer.outputs(),
+            a: x.operand,
             b: Operand {
-                format,
+                format: storage.format(),
                 shared: true,
-                scale: scale.is_some().then_some(Granularity::PerColumn),
+                scale: scale.is_some().then_some(granularity),
                 ..Default::default()
             },
+            out: after.out,
             bias: true,
             activation: after.activation,
             gate: after.gate.map(|(columns, _)| columns),
@@ -83,8 +117,9 @@ impl<'a> Builder<'a> {
             residual_shared: after.residual_shared,
             ..Default::default()
         };
-        let (b, bias) = (self.program.constant(layer.matrix(format)), self.program.constant(layer.bias()));
-        let mut slots = vec![("a", x), ("b", b), ("bias", bias), ("out", out)];
+        let (b, bias) = (self.program.constant(layer.matrix(storage)), self.program.constant(layer.bias()));
+        let mut slots = vec![("a", x.slot), ("b", b), ("bias", bias), ("out", out)];
+        slots.extend(x.scale.map(|scale| ("a_scale", scale)));
         slots.extend(scale.map(|scale| ("b_scale", scale)));
         slots.extend(after.gate.map(|(_, gate)| ("gate", gate)));
         slots.extend(after.residual.map(|residual| ("residual", residual)));
@@ -107,9 +142,9 @@ impl<'a> Builder<'a> {
         let mut embedding = labels;
         for (features, embedder) in embedders {
             let (Some(features), Some(embedder)) = (features, embedder) else { continue };
-            let hidden = self.linear(&embedder.first, (features, 1, rows), Format::F32, silu)?;
+            let hidden = self.linear(&embedder.first, (features.into(), 1, rows), Format::F32, silu)?;
             let add = After { residual: embedding, ..After::default() };
-            embedding = Some(self.linear(&embedder.second, (hidden, 1, rows), Format::F32, add)?);
+            embedding = Some(self.linear(&embedder.second, (hidden.into(), 1, rows), Format::F32, add)?);
         }
         let embedding = embedding.unwrap_or(features);
         let width = self.config.width();
@@ -125,7 +160,7 @@ impl<'a> Builder<'a> {
         let (weights, tokens) = (self.weights, self.shape.text_tokens);
         for cross in weights.blocks.iter().filter_map(|block| block.cross.as_ref()) {
             let out = self.program.held(&[self.shape.batch(), tokens, 2 * self.config.width()]);
-            let rows = (text, self.shape.batch(), tokens);
+            let rows = (text.into(), self.shape.batch(), tokens);
             self.linear_into(&cross.kv, rows, self.shape.weights, After::default(), out)?;
             self.kept_texts.push(out);
         }
@@ -142,7 +177,7 @@ impl<'a> Builder<'a> {
     ) -> Result<(Slot, Forward, Option<CacheSlots>), DiffusionError> {
         let (weights, caching) = (self.weights, self.shape.caching);
         let start = self.program.position();
-        let rows = (condition, 1, self.shape.batch());
+        let rows = (condition.into(), 1, self.shape.batch());
         let modulation = self.linear(&weights.modulation, rows, self.shape.weights, After::default())?;
         let patches = self.patch_embed(state)?;
         taps.push(("patch".to_owned(), patches));
@@ -196,22 +231,17 @@ impl<'a> Builder<'a> {
         let positions = Tensor::from_f32(Format::F32, &[config.tokens(), config.width()], &positions)?;
         let residual = Some(self.program.constant(positions));
         let after = After { residual, residual_shared: true, ..After::default() };
-        self.linear(&self.weights.patch, (patches, batch, config.tokens()), Format::F32, after)
+        self.linear(&self.weights.patch, (patches.into(), batch, config.tokens()), Format::F32, after)
     }
 
     pub(super) fn norm(&mut self, x: Slot, eps: f32, modulation: Option<(Slot, Modulation)>) -> Slot {
-        let (batch, rows, width) = (self.shape.batch(), self.config.tokens(), self.config.width());
-        let out = self.program.passing(&[batch, rows, width]);
-        let (kind, columns) = (NormKind::Layer, modulation.map(|(_, columns)| columns));
-        let desc = NormDesc { batch, rows, width, kind, eps, modulation: columns, ..Default::default() };
-        let mut slots = vec![("x", x), ("out", out)];
-        slots.extend(modulation.map(|(slot, _)| ("modulation", slot)));
-        self.program.node(desc, &slots);
-        out
+        let desc = self.norm_desc(eps, modulation, Format::F32);
+        self.norm_node(desc, x, modulation)
     }
 
     /// `x + gate attention(modulate(norm(x)))`, then `x + attention(norm(x), text)` if there is one, then the same as the
-    /// first around the feed-forward network: seven dispatches, four or five more for a text.
+    /// first around the feed-forward network: seven dispatches, four or five more for a text, and up to four more where all
+    /// inputs are quantized.
     fn block(
         &mut self,
         index: usize,
@@ -231,16 +261,20 @@ impl<'a> Builder<'a> {
             residual: Some(residual),
             ..After::default()
         };
-        let normed = self.norm(x, ADA_NORM_EPS, norm_of(0, 1));
+        let normed = self.norm_for(&layers.qkv, x, ADA_NORM_EPS, norm_of(0, 1))?;
         let qkv = self.linear(&layers.qkv, (normed, batch, tokens), format, After::default())?;
-        let attended = self.attention([qkv; 3], [3, 3], [0, 1, 2], tokens);
+        let stored = stored_before(&layers.attention_out);
+        let attended = self.attention([qkv; 3], [3, 3], [0, 1, 2], tokens, stored);
+        let attended = self.input_of(&layers.attention_out, attended)?;
         let mut x = self.linear(&layers.attention_out, (attended, batch, tokens), format, gated(2, x))?;
         if let (Some(cross), Some(text)) = (&layers.cross, text) {
             x = self.cross_attention(index, cross, x, text)?;
         }
-        let normed = self.norm(x, eps, norm_of(3, 4));
-        let gelu = After { activation: Activation::GeluTanh, ..After::default() };
+        let normed = self.norm_for(&layers.feed_forward_in, x, eps, norm_of(3, 4))?;
+        let out = stored_before(&layers.feed_forward_out);
+        let gelu = After { out, activation: Activation::GeluTanh, ..After::default() };
         let hidden = self.linear(&layers.feed_forward_in, (normed, batch, tokens), format, gelu)?;
+        let hidden = self.input_of(&layers.feed_forward_out, hidden)?;
         self.linear(&layers.feed_forward_out, (hidden, batch, tokens), format, gated(5, x))
     }
 
@@ -253,16 +287,20 @@ impl<'a> Builder<'a> {
     ) -> Result<Slot, DiffusionError> {
         let (batch, tokens, format) = (self.shape.batch(), self.config.tokens(), self.shape.weights);
         let normed = self.norm(x, self.config.norm_eps, None);
-        let query = self.linear(&cross.query, (normed, batch, tokens), format, After::default())?;
+        let query = self.linear(&cross.query, (normed.into(), batch, tokens), format, After::default())?;
         let kv = match self.kept_texts.get(index) {
             Some(kept) => *kept,
-            None => {
-                self.linear(&cross.kv, (text, batch, self.shape.text_tokens), format, After::default())?
-            }
+            None => self.linear(
+                &cross.kv,
+                (text.into(), batch, self.shape.text_tokens),
+                format,
+                After::default(),
+            )?,
         };
-        let attended = self.attention([query, kv, kv], [1, 2], [0, 0, 1], self.shape.text_tokens);
+        let attended =
+            self.attention([query, kv, kv], [1, 2], [0, 0, 1], self.shape.text_tokens, Format::F32);
         let add = After { residual: Some(x), ..After::default() };
-        self.linear(&cross.out, (attended, batch, tokens), format, add)
+        self.linear(&cross.out, (attended.into(), batch, tokens), format, add)
     }
 
     /// Attention of all heads. Queries stand in a packed `[batch, tokens, pack, heads, head_dim]` at some place of the pack,
@@ -273,6 +311,7 @@ impl<'a> Builder<'a> {
         [pack_q, pack_kv]: [usize; 2],
         [place_q, place_k, place_v]: [usize; 3],
         seq_kv: usize,
+        stored: Format,
     ) -> Slot {
         let (heads, head_dim) = (self.config.num_attention_heads, self.config.attention_head_dim);
         let (batch, seq_q, width) = (self.shape.batch(), self.config.tokens(), self.config.width());
@@ -292,9 +331,10 @@ impl<'a> Builder<'a> {
             k: Heads::default().viewed(packed(place_k, pack_kv, seq_kv)),
             v: Heads::default().viewed(packed(place_v, pack_kv, seq_kv)),
             out_view: Some(packed(0, 1, seq_q)),
+            out: stored,
             ..Default::default()
         };
-        let out = self.program.passing(&[batch, seq_q, width]);
+        let out = self.program.passing_as(stored, &[batch, seq_q, width]);
         self.program.node(desc, &[("q", q), ("k", k), ("v", v), ("out", out)]);
         out
     }
@@ -306,7 +346,7 @@ impl<'a> Builder<'a> {
         let columns =
             Modulation { width: config.modulation_width(), shift: first, scale: first + config.width() };
         let normed = self.norm(tokens, ADA_NORM_EPS, Some((modulation, columns)));
-        let rows = (normed, batch, config.tokens());
+        let rows = (normed.into(), batch, config.tokens());
         let patches = self.linear(&self.weights.projection, rows, Format::F32, After::default())?;
         let size = config.sample_size;
         let prediction = self.program.held(&[batch, config.in_channels, size, size]);
@@ -319,6 +359,14 @@ impl<'a> Builder<'a> {
         };
         self.program.node(desc, &[("x", patches), ("out", prediction)]);
         Ok(prediction)
+    }
+}
+
+/// How the operation before a layer stores its result.
+pub(super) fn stored_before(layer: &Linear) -> Format {
+    match layer.precision.map(|precision| precision.activations) {
+        Some(Activations::Plain(format)) => format,
+        _ => Format::F32,
     }
 }
 

@@ -3,6 +3,7 @@
 mod cache;
 mod inputs;
 mod layers;
+mod operands;
 
 use crate::caching::{Caching, Verdict};
 use crate::config::TIMESTEP_CHANNELS;
@@ -31,6 +32,8 @@ pub(crate) struct DitShape {
     /// What evaluations reuse.
     pub(crate) caching: Caching,
     pub(crate) weights: Format,
+    /// Whether what layers multiply is kept, for a calibration.
+    pub(crate) calibrating: bool,
 }
 
 impl DitShape {
@@ -76,6 +79,8 @@ pub(crate) struct DitProgram {
     prepare: Range<usize>,
     forward: Forward,
     pub(crate) combine: Range<usize>,
+    /// What layers multiply, by the names of the layers, where that is kept.
+    pub(crate) seen: Vec<(String, Slot)>,
     /// What the golden tests look at, by the goldens' names.
     #[cfg_attr(not(test), expect(dead_code, reason = "only tests look inside"))]
     pub(crate) taps: Vec<(String, Slot)>,
@@ -145,7 +150,7 @@ impl DitProgram {
         let condition = builder.program.held(&[1, batch, width]);
         let (forward_out, forward, cache) = builder.forward(state, condition, text, &mut taps)?;
 
-        let mut program = builder.program;
+        let (mut program, seen) = (builder.program, builder.seen);
         let elements = shape.samples * config.sample_elements();
         let prediction = match shape.turns {
             1 => forward_out,
@@ -176,6 +181,7 @@ impl DitProgram {
             prepare,
             forward,
             combine,
+            seen,
             taps,
         })
     }

@@ -30,6 +30,7 @@ fn one_forward_pass_matches_jax() {
         text_tokens: 0,
         caching: Caching::None,
         weights: Format::F32,
+        calibrating: false,
     };
     let mut dit = DitProgram::new(&weights, shape).unwrap();
     dit.taps.iter().for_each(|(_, slot)| dit.program.hold(*slot));

@@ -76,6 +76,11 @@ impl Program {
         self.slot(Format::F32.into(), shape, SlotKind::Passing)
     }
 
+    /// As [`Program::passing`], of another type.
+    pub(crate) fn passing_as(&mut self, dtype: impl Into<Dtype>, shape: &[usize]) -> Slot {
+        self.slot(dtype.into(), shape, SlotKind::Passing)
+    }
+
     /// A tensor that the host writes, or that is kept from one command to the next.
     pub(crate) fn held(&mut self, shape: &[usize]) -> Slot {
         self.slot(Format::F32.into(), shape, SlotKind::Held)
@@ -129,7 +134,7 @@ impl Program {
         (op.name(), op.cost())
     }
 
-    /// Follows commands by the CPU references, in f64, results rounded to F32 between operations.
+    /// Follows commands by the CPU references, in f64, results rounded to what they are stored as between operations.
     ///
     /// `disturb` may move a result within its bound before it is stored: how the error of a kernel travels.
     pub(crate) fn run_on_cpu(
@@ -164,13 +169,14 @@ impl Program {
             }
             for Expected { name, answer } in node.op.answer(&inputs)? {
                 let Some((_, slot)) = node.slots.iter().find(|(tensor, _)| *tensor == name) else { continue };
-                let shape = &self.slots[slot.0].shape;
+                let SlotSpec { dtype, shape, .. } = &self.slots[slot.0];
                 let tensor = match answer {
                     Answer::Exact(tensor) => tensor,
                     Answer::Bounded { value, bound } => {
                         let values: Vec<f32> =
                             value.iter().zip(&bound).map(|(&v, &b)| disturb(v, b) as f32).collect();
-                        Tensor::from_f32(Format::F32, shape, &values)?
+                        let format = if let Dtype::Number(format) = dtype { *format } else { Format::F32 };
+                        Tensor::from_f32(format, shape, &values)?
                     }
                 };
                 let got = tensor.shape().to_vec();
