@@ -15,7 +15,7 @@ const SETTINGS: [(&str, usize); 4] =
 fn digits_of_a_run_that_reuses_are_right() {
     let Some(gpu) = gpu() else { return };
     let (weights, real) = (DitWeights::digits().unwrap(), RealDigits::load().unwrap());
-    let classes: Vec<usize> = (0..40).map(|i| i % 10).collect();
+    let classes: Vec<usize> = (0..20).map(|i| i % 10).collect();
     let start = Start { classes: &classes, noise: Noise::Seeded { seed: 1, first: 0 }, ..Default::default() };
     let run = |caching: &str| {
         let caching = caching.parse().unwrap();
