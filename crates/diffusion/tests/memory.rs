@@ -3,7 +3,7 @@
 use langevin::{Capabilities, Format};
 use langevin_diffusion::{
     Caching, DiffusionError, DitConfig, DitWeights, Guidance, Passes, Pipeline, PipelineOptions,
-    PipelinePlan, Sampler,
+    PipelinePlan, Precision, Sampler, Storage,
 };
 use langevin_testkit::gpu;
 
@@ -71,6 +71,26 @@ fn a_large_model_is_planned_without_its_weights() {
     assert!((2 * parameters..2 * parameters + 20_000_000).contains(&wide.weights), "{wide}");
     assert!((parameters..parameters + 20_000_000).contains(&narrow.weights), "{narrow}");
     assert_eq!(wide.binds().0, "weights");
+}
+
+/// A block more is seven dispatches more, and eleven where every input is quantized by a scale for each token.
+#[test]
+fn a_block_is_few_dispatches() {
+    let dispatches = |num_layers, precision: Option<&Precision>| -> usize {
+        let config = DitConfig { num_layers, ..DitConfig::dit_s_2() };
+        let weights = DitWeights::random(&config, 0).unwrap();
+        let weights = match precision {
+            Some(precision) => weights.with_precision(precision, None).unwrap(),
+            None => weights,
+        };
+        let plan = PipelinePlan::new(&weights, options(1)).unwrap();
+        let kernels = plan.evaluation_kernels(&Capabilities::minimal()).unwrap();
+        kernels.iter().map(|kernel| kernel.dispatches).sum()
+    };
+    assert_eq!(dispatches(3, None) - dispatches(2, None), 7);
+    let quantized = Precision::of_blocks(Storage::Plain(Format::I8), Format::I8);
+    let block = dispatches(3, Some(&quantized)) - dispatches(2, Some(&quantized));
+    assert!(block <= 11, "{block}");
 }
 
 #[test]
