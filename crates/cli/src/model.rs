@@ -2,14 +2,15 @@
 
 use crate::CliError;
 use langevin_diffusion::{DitConfig, DitWeights};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-/// The digit model, a random one of a published shape, or a directory as diffusers saves a model.
+/// The digit model, a random one of a published shape or of a configuration, or a directory as diffusers saves a model.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Model {
     Digits,
     Random(DitConfig),
-    Directory(std::path::PathBuf),
+    Configuration(PathBuf),
+    Directory(PathBuf),
 }
 
 /// The seed of random weights: their numbers do not matter.
@@ -23,7 +24,10 @@ impl Model {
             "dit-s-2" => Ok(Self::Random(DitConfig::dit_s_2())),
             "dit-xl-2" => Ok(Self::Random(DitConfig::dit_xl_2())),
             path if Path::new(path).is_dir() => Ok(Self::Directory(path.into())),
-            _ => Err("a model is digits, dit-s-2, dit-xl-2 or a directory with a config.json".into()),
+            path if path.ends_with(".json") => Ok(Self::Configuration(path.into())),
+            _ => Err("a model is digits, dit-s-2, dit-xl-2, a configuration in a file .json (of random weights) or a \
+                      directory with a config.json"
+                .into()),
         }
     }
 
@@ -32,6 +36,11 @@ impl Model {
         let weights = match self {
             Self::Digits => DitWeights::digits()?,
             Self::Random(config) => DitWeights::random(config, SEED)?,
+            Self::Configuration(path) => {
+                let read = std::fs::read_to_string(path);
+                let json = read.map_err(|source| CliError::Read { path: path.clone(), source })?;
+                DitWeights::random(&DitConfig::from_json(&json)?, SEED)?
+            }
             Self::Directory(path) => DitWeights::open(path)?,
         };
         Ok(match size {
@@ -50,6 +59,7 @@ mod tests {
         assert_eq!(Model::parse("digits"), Ok(Model::Digits));
         assert_eq!(Model::parse("dit-xl-2"), Ok(Model::Random(DitConfig::dit_xl_2())));
         assert_eq!(Model::parse("."), Ok(Model::Directory(".".into())));
-        assert!(Model::parse("dit-xxl").unwrap_err().contains("dit-s-2, dit-xl-2 or a directory"));
+        assert_eq!(Model::parse("a.json"), Ok(Model::Configuration("a.json".into())));
+        assert!(Model::parse("dit-xxl").unwrap_err().contains("dit-s-2, dit-xl-2, a configuration"));
     }
 }

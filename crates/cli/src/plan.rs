@@ -22,7 +22,8 @@ use std::time::Instant;
 pub(crate) struct PlanArgs {
     #[command(flatten)]
     device: DeviceArgs,
-    /// digits, dit-s-2 or dit-xl-2 (random weights of the published shapes), or a directory as diffusers saves a model.
+    /// digits, dit-s-2 or dit-xl-2 (random weights of the published shapes), a configuration in a file .json (random weights
+    /// too), or a directory as diffusers saves a model.
     #[arg(long, default_value = "digits", value_parser = Model::parse)]
     model: Model,
     /// Pictures (or latents) of this size instead of the model's.

@@ -58,11 +58,9 @@ fn layers_have_the_precision_of_a_policy() {
     fs::write(&policy, rules("transformer_blocks.*.attn1.**")).unwrap();
     let options = ["--precision", text(&policy)];
     generate(&directory, "a.png", &options).succeeds();
-    generate(&directory, "b.png", &options).succeeds();
-    generate(&directory, "c.png", &[]).succeeds();
-    let [a, b, c] = ["a.png", "b.png", "c.png"].map(|name| fs::read(directory.path(name)).unwrap());
-    assert_eq!(a, b);
-    assert_ne!(a, c);
+    generate(&directory, "b.png", &[]).succeeds();
+    let [a, b] = ["a.png", "b.png"].map(|name| fs::read(directory.path(name)).unwrap());
+    assert_ne!(a, b);
     fs::write(&policy, rules("blocks.**")).unwrap();
     let error = generate(&directory, "d.png", &options).fails();
     assert!(error.ends_with("precision rule 2: no layer of the model is named `blocks.**`"), "{error}");

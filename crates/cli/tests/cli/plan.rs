@@ -44,11 +44,38 @@ fn ceilings_say_what_bounds_a_step() {
     );
 }
 
+/// A configuration alone is enough, at sizes of which no weights exist here: four times the tokens are four times the
+/// activations, and the weights stay.
+#[test]
+fn a_configuration_is_planned_at_any_size() {
+    if !has_gpu() {
+        return;
+    }
+    let directory = Directory::new("plan-configuration");
+    let config = directory.path("config.json");
+    let json = r#"{"sample_size": 64, "patch_size": 2, "in_channels": 4, "out_channels": 4, "num_attention_heads": 12,
+                   "attention_head_dim": 64, "num_layers": 12, "num_embeds_ada_norm": 10, "norm_eps": 1e-5}"#;
+    std::fs::write(&config, json).unwrap();
+    let bytes = |size: &str, part: &str| -> u64 {
+        let options = ["--weights", "f16", "--samples", "1", "--size", size];
+        let report = langevin(&[&["plan", "--model", text(&config)], &options[..]].concat()).succeeds();
+        let line = report.lines().find(|line| line.starts_with(part)).unwrap_or_else(|| panic!("{report}"));
+        line[part.len()..].split_whitespace().next().and_then(|word| word.parse().ok()).unwrap()
+    };
+    let [small, large] = ["64", "128"].map(|size| bytes(size, "activations"));
+    // What does not grow with the tokens is a few rows of modulations.
+    assert!(large < 4 * small && large > 39 * small / 10, "{small} {large}");
+    // The fixed position embedding, of 1,024 tokens or 4,096.
+    assert_eq!(bytes("128", "weights") - bytes("64", "weights"), (4096 - 1024) * 768 * 4);
+    let absent = directory.path("absent.json");
+    assert!(langevin(&["plan", "--model", text(&absent)]).fails().starts_with("cannot read"));
+}
+
 #[test]
 fn bad_wishes_are_one_sentence() {
     let usage = langevin(&["plan", "--model", "dit-xxl"]).fails_as_usage();
     assert!(
-        usage.contains("a model is digits, dit-s-2, dit-xl-2 or a directory with a config.json"),
+        usage.contains("a model is digits, dit-s-2, dit-xl-2, a configuration in a file .json"),
         "{usage}"
     );
     let usage = langevin(&["plan", "--budget", "3GB"]).fails_as_usage();
