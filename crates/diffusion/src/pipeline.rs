@@ -5,7 +5,7 @@ use crate::dit::CacheSlots;
 use crate::plan::PipelinePlan;
 use crate::program::{Command, GpuProgram, HostMemory, Slot};
 use crate::quantization::Calibration;
-use crate::{Caching, DiffusionError, DitWeights, Guidance, Noise, PipelineOptions, Start, noise};
+use crate::{Caching, DiffusionError, DitWeights, Guidance, Memory, Noise, PipelineOptions, Start, noise};
 use langevin::Gpu;
 use langevin::gpu::GpuError;
 use langevin::reference::generate::Random;
@@ -15,6 +15,7 @@ use langevin::reference::generate::Random;
 pub struct Pipeline {
     plan: PipelinePlan,
     backend: Backend,
+    memory: Option<Memory>,
     fresh: Fresh,
     decisions: Decisions,
 }
@@ -61,12 +62,14 @@ impl Pipeline {
         plan: PipelinePlan,
         progress: impl FnMut(u64, u64),
     ) -> Result<Self, DiffusionError> {
-        let memory = Box::new(plan.fitting_memory(gpu.capabilities())?);
+        let memory = plan.fitting_memory(gpu.capabilities())?;
         let program = plan.dit.program.prepare(gpu, progress).map_err(|error| match error {
-            DiffusionError::Gpu(GpuError::OutOfMemory { .. }) => DiffusionError::OutOfMemory { memory },
+            DiffusionError::Gpu(GpuError::OutOfMemory { .. }) => {
+                DiffusionError::OutOfMemory { memory: Box::new(memory) }
+            }
             error => error,
         })?;
-        Ok(Self::new(plan, Backend::Gpu(Box::new(gpu.clone()), program)))
+        Ok(Self::new(plan, Backend::Gpu(Box::new(gpu.clone()), program), Some(memory)))
     }
 
     /// A run that sees what the layers multiply at every evaluation, by layer name: what
@@ -123,15 +126,20 @@ impl Pipeline {
     ) -> Result<Self, DiffusionError> {
         let plan = PipelinePlan::new(weights, options)?;
         let memory = plan.dit.program.host_memory()?;
-        Ok(Self::new(plan, Backend::Cpu(memory, disturbance)))
+        Ok(Self::new(plan, Backend::Cpu(memory, disturbance), None))
     }
 
-    fn new(plan: PipelinePlan, backend: Backend) -> Self {
+    fn new(plan: PipelinePlan, backend: Backend, memory: Option<Memory>) -> Self {
         let decisions = Decisions::new(plan.options().caching, plan.schedule().evaluations.len());
-        Self { plan, backend, fresh: Fresh::Given(Vec::new()), decisions }
+        Self { plan, backend, memory, fresh: Fresh::Given(Vec::new()), decisions }
     }
 
-    /// What it computes, what that costs, and the memory it takes.
+    /// What it allocated on its device; nothing by the CPU references.
+    pub fn memory(&self) -> Option<&Memory> {
+        self.memory.as_ref()
+    }
+
+    /// What it computes, what that costs, and the memory it would take elsewhere.
     pub fn plan(&self) -> &PipelinePlan {
         &self.plan
     }

@@ -30,7 +30,7 @@ fn what_is_planned_is_what_is_allocated() {
         let Some(before) = allocated() else { return println!("skipped: the backend gives no account") };
         let pipeline = Pipeline::on_gpu(&gpu, &weights, options).unwrap();
         let after = allocated().unwrap();
-        let memory = pipeline.plan().memory(gpu.capabilities()).unwrap();
+        let memory = *pipeline.memory().unwrap();
         let (planned, taken) = (memory.total(), after - before);
         println!("planned {planned}, taken {taken}: {:.4}", planned as f64 / taken as f64);
         assert!((planned as f64 / taken as f64 - 1.0).abs() < 0.02, "{taken} bytes were taken:\n{memory}");

@@ -8,7 +8,7 @@ use crate::{CliError, output, precision, progress};
 use candidate::Candidate;
 use langevin::Gpu;
 use langevin_diffusion::quality::{RealDigits, features, frechet, psnr};
-use langevin_diffusion::{DitWeights, Noise, Pipeline, Start};
+use langevin_diffusion::{DitWeights, Memory, Noise, Pipeline, Start};
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -121,8 +121,7 @@ fn generate(
         outcome.pictures.extend(pictures);
         outcome.computed += pipeline.computed().len();
         outcome.evaluations += pipeline.evaluations();
-        let memory = pipeline.plan().memory(gpu.capabilities())?;
-        outcome.bytes = outcome.bytes.max(memory.total());
+        outcome.bytes = outcome.bytes.max(pipeline.memory().map_or(0, Memory::total));
     }
     Ok(outcome)
 }
