@@ -14,7 +14,7 @@ pub struct PipelineOptions {
     pub start_step: usize,
     /// How a step is made of predictions.
     pub sampler: Sampler,
-    /// Shifts the times of a rectified flow towards noise, for pictures larger than trained: see [`Process::Flow`].
+    /// Shifts the times of a rectified flow towards noise, for pictures larger than trained: see [`Process::Flow`](crate::Process::Flow).
     pub shift: f64,
     /// How strongly the samples follow their class.
     pub guidance: Guidance,
