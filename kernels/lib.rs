@@ -28,12 +28,13 @@ mod activation_quantize;
 mod attention;
 mod bind;
 mod cast;
+mod change;
+mod combine;
 mod conv;
 mod dequantize;
 mod error;
 mod fake_quantize;
 mod gated_residual;
-mod guidance;
 mod heat;
 mod histogram;
 mod kernel;
@@ -56,12 +57,13 @@ pub use activation_quantize::{ActivationQuantize, ActivationQuantizeBuffers};
 pub use attention::{Attention, AttentionBuffers};
 pub use bind::Call;
 pub use cast::{Cast, CastBuffers};
+pub use change::{Change, ChangeBuffers};
+pub use combine::{Combine, CombineBuffers};
 pub use conv::{Conv, ConvBuffers};
 pub use dequantize::{Dequantize, DequantizeBuffers};
 pub use error::{BindError, PlanError};
 pub use fake_quantize::{FakeQuantize, FakeQuantizeBuffers};
 pub use gated_residual::{GatedResidual, GatedResidualBuffers};
-pub use guidance::{Guidance, GuidanceBuffers};
 pub use heat::{Heat, HeatBuffers};
 pub use histogram::{Histogram, HistogramBuffers};
 pub use kernel::{Buffers, Kernel, Variant};
@@ -69,8 +71,8 @@ pub use langevin_gpu::{self as gpu, Capabilities, Distrusted, Gpu, Tier};
 pub use langevin_reference::formats::{self, Format, Overflow, Rounding};
 pub use langevin_reference::{
     self as reference, Activation, ActivationDesc, ActivationQuantizeDesc, Align, AttentionDesc, Band,
-    Boundary, CastDesc, Columns, ConvDesc, ConvLayout, Cost, DequantizeDesc, DescError, Edge,
-    FakeQuantizeDesc, GatedResidualDesc, Granularity, GuidanceDesc, Heads, HeatDesc, HistogramDesc,
+    Boundary, CastDesc, ChangeDesc, Columns, CombineDesc, ConvDesc, ConvLayout, Cost, DequantizeDesc,
+    DescError, Edge, FakeQuantizeDesc, GatedResidualDesc, Granularity, Heads, HeatDesc, HistogramDesc,
     LaplacianDesc, MatmulDesc, MergeDesc, Modulation, NormDesc, NormKind, NormQuantizeDesc, Operand, Pair,
     Pairing, PatchifyDesc, Positions, QuantizeDesc, RotaryDesc, ScaleSource, UnpatchifyDesc, View, Window,
 };

@@ -5,11 +5,11 @@ use langevin::formats::e8m0::ScaleRounding;
 use langevin::gpu::CoopShape;
 use langevin::{
     Activation, ActivationDesc, ActivationQuantizeDesc, Align, AttentionDesc, Boundary, Capabilities,
-    CastDesc, Columns, ConvDesc, ConvLayout, DequantizeDesc, FakeQuantizeDesc, Format, GatedResidualDesc,
-    Granularity, GuidanceDesc, Heads, HeatDesc, HistogramDesc, Kernel, LaplacianDesc, MatmulDesc, MergeDesc,
-    Modulation, NormDesc, NormKind, NormQuantizeDesc, Operand, Overflow, Pair, Pairing, PatchifyDesc,
-    Positions, QuantizeDesc, RotaryDesc, Rounding, ScaleSource, StageSource, UnpatchifyDesc, View, Window,
-    sources,
+    CastDesc, ChangeDesc, Columns, CombineDesc, ConvDesc, ConvLayout, DequantizeDesc, FakeQuantizeDesc,
+    Format, GatedResidualDesc, Granularity, Heads, HeatDesc, HistogramDesc, Kernel, LaplacianDesc,
+    MatmulDesc, MergeDesc, Modulation, NormDesc, NormKind, NormQuantizeDesc, Operand, Overflow, Pair,
+    Pairing, PatchifyDesc, Positions, QuantizeDesc, RotaryDesc, Rounding, ScaleSource, StageSource,
+    UnpatchifyDesc, View, Window, sources,
 };
 use naga::{AddressSpace, StorageAccess};
 use std::path::{Path, PathBuf};
@@ -345,10 +345,11 @@ fn rotary() {
 }
 
 #[test]
-fn guidance_and_patches() {
-    for guided in [false, true] {
-        check(&GuidanceDesc { batch: 2, width: 3, guided });
+fn combine_and_patches() {
+    for (states, predictions, noise) in [(1, 1, false), (1, 2, true), (4, 2, true), (2, 0, false)] {
+        check(&CombineDesc { states, predictions, noise, elements: 3 });
     }
+    check(&ChangeDesc { elements: 5 });
     check(&PatchifyDesc { batch: 1, channels: 2, height: 4, width: 6, patch: 2, repeat: 2 });
     check(&UnpatchifyDesc { batch: 1, channels: 2, height: 4, width: 6, patch: 2 });
 }

@@ -214,7 +214,9 @@ impl Product<'_> {
             _ if by_vectors && aligned(128 / operand.format.bits() as usize) => Load::Vectors,
             _ if by_vectors => Load::Together,
             // The row's elements are decoded for every four columns.
-            _ if matches!(self.shape.kind, Kind::Vector { quads: 1.., .. }) && aligned(4) => Load::WideTogether,
+            _ if matches!(self.shape.kind, Kind::Vector { quads: 1.., .. }) && aligned(4) => {
+                Load::WideTogether
+            }
             choice::TILED_F16 if aligned(4) => Load::NativeWide,
             choice::TILED_F16 => Load::Native,
             choice::COOPERATIVE if aligned(8) => Load::Eights,
@@ -236,7 +238,11 @@ impl Product<'_> {
         }
         if by_vectors {
             let vectors = include_str!("../../shaders/shared/matmul_vectors.wgsl");
-            return builder.vectors(names.name, "b_PER_WORD", load).part_for(names.name, "matmul_vectors", vectors);
+            return builder.vectors(names.name, "b_PER_WORD", load).part_for(
+                names.name,
+                "matmul_vectors",
+                vectors,
+            );
         }
         builder
     }

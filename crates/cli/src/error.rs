@@ -54,6 +54,9 @@ pub(crate) enum CliError {
     /// A record of another version.
     #[error("{} has schema {got}, this program reads {expected}", path.display())]
     RecordSchema { path: PathBuf, expected: u32, got: u32 },
+    /// A record without what the adapter can do at best.
+    #[error("{} holds no ceilings; `langevin bench --ceilings --json FILE` measures them", path.display())]
+    NoCeilings { path: PathBuf },
     /// The benchmark found kernels that are wrong on this adapter.
     #[error("{failures} of {rows} variants failed on {adapter}, and have no time")]
     BenchFailed { adapter: String, rows: usize, failures: usize },
@@ -80,7 +83,10 @@ pub(crate) enum CliError {
     SameFile { path: PathBuf },
     /// The sampler left the range of f32.
     #[error("sample {sample} holds numbers that are not finite; the guidance {guidance:e} must be smaller")]
-    NotFinite { sample: usize, guidance: f32 },
+    NotFinite { sample: usize, guidance: f64 },
+    /// A file of samples holds another number of them.
+    #[error("{}: tensor `samples` must hold {expected} numbers, as many as are made, got {got}", path.display())]
+    SampleCount { path: PathBuf, expected: usize, got: usize },
     /// A diffusion failed.
     #[error(transparent)]
     Diffusion(#[from] langevin_diffusion::DiffusionError),

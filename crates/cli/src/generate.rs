@@ -1,12 +1,15 @@
 //! `langevin generate`: handwritten digits from the diffusion transformer that comes with the program.
 
 use crate::device::DeviceArgs;
-use crate::{CliError, output, progress};
+use crate::tensors::{self, F32, I32, Input};
+use crate::{CliError, output, precision, progress};
 use clap::Args;
 use image::{GrayImage, Luma};
 use langevin::reference::{Tensor, Tensors};
 use langevin::{Format, Gpu};
-use langevin_diffusion::{DitSampler, DitWeights, SamplerOptions, check_step, noise};
+use langevin_diffusion::{
+    Caching, DitWeights, Guidance, Noise, Passes, Pipeline, PipelineOptions, Sampler, Start, check_step,
+};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -31,12 +34,38 @@ pub(crate) struct GenerateArgs {
     /// Steps from noise to picture.
     #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     steps: u32,
+    /// How a step is made: euler, euler-ancestral, heun, ddim[:ETA], dpmpp-2m or lms[:ORDER].
+    #[arg(long, default_value_t = Sampler::Euler)]
+    sampler: Sampler,
+    /// Shifts the steps towards noise, as larger pictures need it; 1 leaves them.
+    #[arg(long, default_value_t = 1.0)]
+    shift: f64,
     /// The guidance scale: 1 follows the class as it was learnt, more exaggerates it.
     #[arg(long, default_value_t = 2.0, allow_negative_numbers = true)]
-    guidance: f32,
+    guidance: f64,
+    /// The times, from 0 (picture) to 1 (noise), at which the guidance applies.
+    #[arg(long, value_names = ["FROM", "TO"], num_args = 2, default_values_t = [0.0, 1.0])]
+    guidance_interval: Vec<f64>,
+    /// What is reused from step to step: none, static:EVERY, teacache:THRESHOLD, dbcache:BLOCKS:THRESHOLD or
+    /// taylor:EVERY:ORDER.
+    #[arg(long, default_value_t = Caching::None)]
+    cache: Caching,
+    /// Run guidance's two forward passes one after the other: half the memory, and only one outside the interval.
+    #[arg(long)]
+    in_turn: bool,
+    /// Start from the samples of a file that --samples wrote, as many as are made here.
+    #[arg(long, value_name = "FILE.safetensors", requires = "strength")]
+    from: Option<PathBuf>,
+    /// How much of those samples becomes noise first: 1 all, little for little change.
+    #[arg(long, requires = "from")]
+    strength: Option<f64>,
     /// How the transformer's matrices are stored: f32, f16, bf16, e4m3, e5m2 or i8.
     #[arg(long, default_value = "f32")]
     weights: Format,
+    /// A policy of precisions by layer names, in TOML, for what `weights` does not decide: see the documentation of
+    /// `langevin_diffusion::Precision`.
+    #[arg(long, value_name = "FILE.toml", conflicts_with = "cpu")]
+    precision: Option<PathBuf>,
     /// The seed of the noise. The same seed and settings give the same bytes on the same adapter.
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -93,9 +122,10 @@ pub(crate) fn run(args: &GenerateArgs) -> Result<(), CliError> {
         write_samples(path, &pictures, &classes, size)?;
     }
     output::print(&format!(
-        "{} digits, {} steps, {} weights, {seconds:.1} s: {}\n",
+        "{} digits, {} {} steps, {} weights, {seconds:.1} s: {}\n",
         classes.len(),
         args.steps,
+        args.sampler,
         args.weights,
         args.out.display()
     ))
@@ -107,44 +137,85 @@ fn sample(args: &GenerateArgs, weights: &DitWeights, classes: &[usize]) -> Resul
     let on = gpu.as_ref().map_or("the CPU references".into(), |gpu| gpu.capabilities().adapter.clone());
     output::print(&format!("on {on}\n"))?;
     let elements = weights.config().sample_elements();
+    let weights = &match &gpu {
+        Some(gpu) => precision::apply(weights.clone(), args.precision.as_deref(), gpu)?,
+        None => weights.clone(),
+    };
     if let (Some(gpu), true) = (&gpu, args.check) {
         check(args, gpu, weights, classes)?;
     }
     let rounds = classes.len().div_ceil(ROUND);
     let bar = progress::bar(rounds as u64 * u64::from(args.steps), "steps");
+    let given = args.from.as_deref().map(|path| read_samples(path, classes.len() * elements)).transpose()?;
     let mut pictures = Vec::with_capacity(classes.len() * elements);
-    let mut sampler: Option<(usize, DitSampler)> = None;
+    let mut pipeline: Option<(usize, Pipeline)> = None;
     for (round, classes) in classes.chunks(ROUND).enumerate() {
-        let options = args.options(classes.len());
+        let options = args.options(classes.len())?;
         // Only the last round may be of another size.
-        let mut current = match sampler.take() {
-            Some((samples, sampler)) if samples == classes.len() => sampler,
+        let mut current = match pipeline.take() {
+            Some((samples, pipeline)) if samples == classes.len() => pipeline,
             _ => match &gpu {
-                Some(gpu) => DitSampler::on_gpu(gpu, weights, options)?,
-                None => DitSampler::on_cpu(weights, options)?,
+                Some(gpu) => Pipeline::on_gpu(gpu, weights, options)?,
+                None => Pipeline::on_cpu(weights, options)?,
             },
         };
+        bar.set_length((rounds * current.evaluations()) as u64);
         let first = round * ROUND;
-        let noise = noise(args.seed, first..first + classes.len(), elements);
-        pictures.extend(current.sample(&noise, classes, |_| bar.inc(1))?);
-        sampler = Some((classes.len(), current));
+        let given = given.as_ref().map(|all| &all[first * elements..][..classes.len() * elements]);
+        let start =
+            Start { classes, noise: Noise::Seeded { seed: args.seed, first }, pictures: given, texts: None };
+        pictures.extend(current.sample(&start, |_| bar.inc(1))?);
+        pipeline = Some((classes.len(), current));
     }
     bar.finish_and_clear();
     Ok(pictures)
 }
 
 impl GenerateArgs {
-    fn options(&self, samples: usize) -> SamplerOptions {
-        let Self { steps, guidance, weights, .. } = *self;
-        SamplerOptions { samples, steps: steps as usize, guidance, weights }
+    fn options(&self, samples: usize) -> Result<PipelineOptions, CliError> {
+        let Self { steps, guidance: scale, sampler, shift, cache: caching, weights, .. } = *self;
+        let interval = [self.guidance_interval[0], self.guidance_interval[1]];
+        let passes = if self.in_turn { Passes::InTurn } else { Passes::Together };
+        let guidance = match scale {
+            1.0 => Guidance::None,
+            _ => Guidance::ClassifierFree { scale, interval, passes },
+        };
+        let steps = steps as usize;
+        let options = PipelineOptions {
+            samples,
+            steps,
+            sampler,
+            shift,
+            guidance,
+            caching,
+            weights,
+            ..Default::default()
+        };
+        Ok(match self.strength {
+            Some(strength) => options.with_strength(strength)?,
+            None => options,
+        })
+    }
+}
+
+/// The samples of a file that [`write_samples`] wrote.
+fn read_samples(path: &Path, numbers: usize) -> Result<Vec<f32>, CliError> {
+    let inputs = [Input::required("samples", F32), Input::optional("labels", I32)];
+    let tensors = tensors::read(path, "generate", &inputs)?;
+    let samples = tensors.get("samples").map(Tensor::to_f32).unwrap_or_default();
+    match samples.len() == numbers {
+        true => Ok(samples),
+        false => Err(CliError::SampleCount { path: path.to_owned(), expected: numbers, got: samples.len() }),
     }
 }
 
 /// The first step of the first samples against the CPU references.
 fn check(args: &GenerateArgs, gpu: &Gpu, weights: &DitWeights, classes: &[usize]) -> Result<(), CliError> {
     let classes = &classes[..classes.len().min(10)];
-    let noise = noise(args.seed, 0..classes.len(), weights.config().sample_elements());
-    let comparison = check_step(gpu, weights, args.options(classes.len()), &noise, classes)?;
+    let start = Start { classes, noise: Noise::Seeded { seed: args.seed, first: 0 }, ..Default::default() };
+    // From noise, whatever the run starts from.
+    let options = PipelineOptions { start_step: 0, ..args.options(classes.len())? };
+    let comparison = check_step(gpu, weights, options, &start)?;
     output::print(&format!("first step against the CPU references: {comparison}\n"))?;
     if comparison.passed() {
         Ok(())
@@ -154,7 +225,7 @@ fn check(args: &GenerateArgs, gpu: &Gpu, weights: &DitWeights, classes: &[usize]
 }
 
 /// Samples side by side, `per_row` in a row, black at -1 and white at 1.
-fn contact_sheet(pictures: &[f32], size: usize, per_row: usize) -> GrayImage {
+pub(crate) fn contact_sheet(pictures: &[f32], size: usize, per_row: usize) -> GrayImage {
     let cell = size as u32 * ZOOM + MARGIN;
     let samples = pictures.len() / (size * size);
     let rows = samples.div_ceil(per_row) as u32;
@@ -171,7 +242,7 @@ fn contact_sheet(pictures: &[f32], size: usize, per_row: usize) -> GrayImage {
     })
 }
 
-fn png(sheet: &GrayImage) -> Result<Vec<u8>, CliError> {
+pub(crate) fn png(sheet: &GrayImage) -> Result<Vec<u8>, CliError> {
     let mut bytes = std::io::Cursor::new(Vec::new());
     sheet.write_to(&mut bytes, image::ImageFormat::Png).map_err(CliError::Png)?;
     Ok(bytes.into_inner())
@@ -182,7 +253,7 @@ fn write_samples(path: &Path, pictures: &[f32], classes: &[usize], size: usize) 
     let labels: Vec<i32> = classes.iter().map(|&class| class as i32).collect();
     tensors.insert("samples", Tensor::from_f32(Format::F32, &[classes.len(), size, size], pictures)?);
     tensors.insert("labels", Tensor::from_i32(&[classes.len()], &labels)?);
-    crate::tensors::write(path, &tensors)
+    tensors::write(path, &tensors)
 }
 
 #[cfg(test)]

@@ -8,11 +8,15 @@ mod bench;
 mod device;
 mod doctor;
 mod error;
+mod evaluate;
 mod generate;
 mod heat;
 mod html;
 mod info;
+mod model;
 mod output;
+mod plan;
+mod precision;
 mod progress;
 mod quantize;
 mod run;
@@ -39,6 +43,8 @@ enum Command {
     Heat(heat::HeatArgs),
     Generate(generate::GenerateArgs),
     Quantize(quantize::QuantizeArgs),
+    Plan(plan::PlanArgs),
+    Evaluate(evaluate::EvaluateArgs),
 }
 
 impl Command {
@@ -51,6 +57,8 @@ impl Command {
             Self::Heat(args) => heat::run(args),
             Self::Generate(args) => generate::run(args),
             Self::Quantize(args) => quantize::run(args),
+            Self::Plan(args) => plan::run(args),
+            Self::Evaluate(args) => evaluate::run(args),
         }
     }
 }

@@ -7,6 +7,7 @@ use langevin_diffusion::quantization::{
     Measure, Policy, QuantizationError, Scheme, Source, TensorReport, quantize_file,
 };
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use std::fs::{self, File};
 use std::io::{BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -84,15 +85,22 @@ pub(crate) fn run(args: &QuantizeArgs) -> Result<(), CliError> {
 
 fn read_policy(path: &Path) -> Result<Policy, CliError> {
     let text = fs::read_to_string(path).map_err(|source| CliError::Read { path: path.to_owned(), source })?;
-    let wrong = |what: String| CliError::Policy { path: path.to_owned(), what };
+    let policy: Policy = parse_toml(path, &text)?;
+    let wrong =
+        |error: QuantizationError| CliError::Policy { path: path.to_owned(), what: error.to_string() };
+    policy.validate().map_err(wrong)?;
+    Ok(policy)
+}
+
+/// A policy from the text of a file.
+pub(crate) fn parse_toml<T: DeserializeOwned>(path: &Path, text: &str) -> Result<T, CliError> {
     // The parser's message has a picture of the line; an error is one sentence here.
-    let policy: Policy = toml::from_str(&text).map_err(|error| {
+    toml::from_str(text).map_err(|error| {
         let line = error.span().map(|span| 1 + text[..span.start].matches('\n').count());
         let what = error.message().replace('\n', " ");
-        wrong(line.map_or(what.clone(), |line| format!("line {line}: {what}")))
-    })?;
-    policy.validate().map_err(|error| wrong(error.to_string()))?;
-    Ok(policy)
+        let what = line.map_or(what.clone(), |line| format!("line {line}: {what}"));
+        CliError::Policy { path: path.to_owned(), what }
+    })
 }
 
 /// What `--json` writes.

@@ -1,4 +1,4 @@
-use crate::DiffusionError;
+use crate::{DiffusionError, NoiseSchedule, Prediction};
 use serde::Deserialize;
 
 /// The shape of a diffusion transformer, in the field names of diffusers' `config.json`.
@@ -18,17 +18,48 @@ pub struct DitConfig {
     pub attention_head_dim: usize,
     /// Blocks.
     pub num_layers: usize,
-    /// Classes; one more row of the label table is "no class".
-    pub num_embeds_ada_norm: usize,
+    /// Classes, where the model knows any; one more row of the label table is "no class".
+    #[serde(default)]
+    pub num_embeds_ada_norm: Option<usize>,
+    /// The width of a text's tokens, where the blocks attend to one.
+    #[serde(default)]
+    pub cross_attention_dim: Option<usize>,
+    /// Whether the guidance scale is embedded like the time (distilled models).
+    #[serde(default)]
+    pub guidance_embeds: bool,
+    /// How a token knows its place.
+    #[serde(default)]
+    pub positions: Positions,
+    /// The activation of the feed-forward network; only diffusers' "gelu-approximate" is known.
+    #[serde(default = "default_activation")]
+    pub activation_fn: String,
     /// The epsilon of the norm before the feed-forward network.
     #[serde(default = "default_norm_eps")]
     pub norm_eps: f32,
     /// Times in [0, 1] are multiplied by this before they are embedded.
     #[serde(default = "default_timestep_scale")]
     pub timestep_scale: f64,
-    /// What the network predicts; only "velocity" is supported.
+    /// What the network predicts; diffusers' DiT predict noise.
     #[serde(default)]
-    pub prediction: String,
+    pub prediction: Prediction,
+    /// The path it was trained on; diffusers' DiT learnt 1,000 linear betas.
+    #[serde(default)]
+    pub noise_schedule: NoiseSchedule,
+}
+
+/// How a token knows its place.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Positions {
+    /// Sines and cosines of row and column are added (DiT).
+    #[default]
+    Sincos,
+    /// A learned table `pos_embed.pos_embed` `[1, tokens, width]` is added.
+    Learned,
+}
+
+fn default_activation() -> String {
+    "gelu-approximate".into()
 }
 
 fn default_norm_eps() -> f32 {
@@ -61,6 +92,8 @@ impl DitConfig {
     /// # Errors
     /// [`DiffusionError::Config`] for the first rule broken.
     pub fn validate(&self) -> Result<(), DiffusionError> {
+        let text = self.cross_attention_dim.map(|dim| ("cross_attention_dim", dim));
+        let classes = self.num_embeds_ada_norm.map(|classes| ("num_embeds_ada_norm", classes));
         let sizes = [
             ("sample_size", self.sample_size),
             ("patch_size", self.patch_size),
@@ -68,9 +101,8 @@ impl DitConfig {
             ("num_attention_heads", self.num_attention_heads),
             ("attention_head_dim", self.attention_head_dim),
             ("num_layers", self.num_layers),
-            ("num_embeds_ada_norm", self.num_embeds_ada_norm),
         ];
-        for (what, size) in sizes {
+        for (what, size) in sizes.into_iter().chain(text).chain(classes) {
             if size == 0 || size > 1 << 16 {
                 return Err(DiffusionError::config(what, "between 1 and 65536", size));
             }
@@ -79,19 +111,47 @@ impl DitConfig {
             let expected = format!("a divisor of sample_size {}", self.sample_size);
             return Err(DiffusionError::config("patch_size", expected, self.patch_size));
         }
-        if self.out_channels != self.in_channels {
-            let expected = format!("in_channels {}: a learned variance is not supported", self.in_channels);
+        if ![self.in_channels, 2 * self.in_channels].contains(&self.out_channels) {
+            let expected =
+                format!("in_channels {0}, or twice that with a learned variance", self.in_channels);
             return Err(DiffusionError::config("out_channels", expected, self.out_channels));
+        }
+        if self.activation_fn != default_activation() {
+            return Err(DiffusionError::config("activation_fn", default_activation(), &self.activation_fn));
         }
         if !self.width().is_multiple_of(4) {
             let expected =
                 "such that heads times head_dim is a multiple of 4 (the position embedding's quarters)";
             return Err(DiffusionError::config("attention_head_dim", expected, self.attention_head_dim));
         }
-        if self.prediction != "velocity" {
-            return Err(DiffusionError::config("prediction", "velocity", format!("\"{}\"", self.prediction)));
-        }
         Ok(())
+    }
+
+    /// DiT-S/2 for 256 x 256 pictures, as published: 33 million parameters (Peebles and Xie, arXiv 2212.09748, table 1).
+    pub fn dit_s_2() -> Self {
+        Self { num_attention_heads: 6, attention_head_dim: 64, num_layers: 12, ..Self::dit_xl_2() }
+    }
+
+    /// DiT-XL/2 for 256 x 256 pictures, as published: 675 million parameters.
+    pub fn dit_xl_2() -> Self {
+        Self {
+            sample_size: 32,
+            patch_size: 2,
+            in_channels: 4,
+            out_channels: 8,
+            num_attention_heads: 16,
+            attention_head_dim: 72,
+            num_layers: 28,
+            num_embeds_ada_norm: Some(1000),
+            cross_attention_dim: None,
+            guidance_embeds: false,
+            positions: Positions::Sincos,
+            activation_fn: default_activation(),
+            norm_eps: default_norm_eps(),
+            timestep_scale: default_timestep_scale(),
+            prediction: Prediction::Noise,
+            noise_schedule: NoiseSchedule::Linear,
+        }
     }
 
     /// Width of a token.
@@ -119,9 +179,9 @@ impl DitConfig {
         self.in_channels * self.sample_size * self.sample_size
     }
 
-    /// The class that stands for no class.
+    /// The class that stands for no class: one past the last.
     pub fn null_class(&self) -> usize {
-        self.num_embeds_ada_norm
+        self.num_embeds_ada_norm.unwrap_or(0)
     }
 
     /// Columns of all modulations side by side: six chunks for each block, two for the last norm.

@@ -1,6 +1,8 @@
+use crate::Memory;
 use langevin::gpu::GpuError;
 use langevin::reference::DescError;
 use langevin::{BindError, PlanError};
+use std::path::{Path, PathBuf};
 
 /// What can go wrong in a diffusion.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +24,44 @@ pub enum DiffusionError {
     /// The bytes are not a safetensors file.
     #[error("not a whole safetensors file: {0}")]
     Safetensors(#[from] safetensors::SafeTensorError),
+    /// A file of weights cannot be read.
+    #[error("cannot read {}: {source}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A file of weights is damaged.
+    #[error("{} is no whole safetensors file: {source}", path.display())]
+    Truncated {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: safetensors::SafeTensorError,
+    },
+    /// An index of weights is none.
+    #[error("{} is no index of safetensors files: {source}", path.display())]
+    Index {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: serde_json::Error,
+    },
+    /// The index names a file for a tensor, and the tensor is not there.
+    #[error("tensor `{name}` is not in {}, where the index has it", file.display())]
+    NotInShard {
+        /// The tensor.
+        name: String,
+        /// The file that the index names.
+        file: PathBuf,
+    },
+    /// Two files hold a tensor of that name.
+    #[error("two files have a tensor `{name}`")]
+    TensorTwice {
+        /// The tensor.
+        name: String,
+    },
     /// A tensor of the model is absent.
     #[error("the weights have no tensor `{name}`, expected {expected:?}")]
     MissingTensor {
@@ -62,6 +102,36 @@ pub enum DiffusionError {
         /// The block that differs.
         block: usize,
     },
+    /// A rule of a precision policy cannot be followed.
+    #[error("precision rule {rule}: {what}")]
+    Precision {
+        /// Its place, counted from 1.
+        rule: usize,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// A pipeline needs more memory than it may take.
+    #[error("the pipeline needs {} bytes, more than the {budget} it may take:\n{memory}", memory.total())]
+    Budget {
+        /// What it needs.
+        memory: Box<Memory>,
+        /// What it may take.
+        budget: u64,
+    },
+    /// A buffer is larger than the device allows.
+    #[error("a buffer needs {} bytes, and this device allows {allowed} in one:\n{memory}", memory.largest_buffer)]
+    LargestBuffer {
+        /// What the pipeline needs.
+        memory: Box<Memory>,
+        /// What the device allows.
+        allowed: u64,
+    },
+    /// The device ran out of memory.
+    #[error("the device has no memory left for the {} bytes of the pipeline:\n{memory}", memory.total())]
+    OutOfMemory {
+        /// What the pipeline needs.
+        memory: Box<Memory>,
+    },
     /// An operation's descriptor or tensors are wrong.
     #[error(transparent)]
     Desc(#[from] DescError),
@@ -77,6 +147,11 @@ pub enum DiffusionError {
 }
 
 impl DiffusionError {
+    /// A file that cannot be read.
+    pub(crate) fn file(path: &Path, source: std::io::Error) -> Self {
+        Self::File { path: path.to_owned(), source }
+    }
+
     /// A rule of a configuration that does not hold.
     pub(crate) fn config(what: &'static str, expected: impl ToString, got: impl ToString) -> Self {
         Self::Config { what, expected: expected.to_string(), got: got.to_string() }

@@ -1,6 +1,6 @@
 //! How far the errors of single kernels may carry through a network, and the check of a step that follows.
 
-use crate::{DiffusionError, DitSampler, DitWeights, SamplerOptions};
+use crate::{DiffusionError, DitWeights, Pipeline, PipelineOptions, Start};
 use langevin::reference::{Comparison, Expected, Tensor, compare};
 use langevin::{Format, Gpu};
 use ndarray::Array1;
@@ -12,7 +12,7 @@ pub(crate) const DRAWS: u64 = 6;
 const SIGMAS: f64 = 6.0;
 
 /// A bound of a network's result, from a run in f64 and several in which the result of every operation was moved by its
-/// own bound b, up or down at random ([`DitSampler::on_cpu_disturbed`]).
+/// own bound b, up or down at random ([`Pipeline::on_cpu_disturbed`]).
 ///
 /// The network carries an error made in one place to its end by some unknown sensitivity J. The deviations' root mean
 /// square estimates `sqrt(sum (J b)^2)` over all operations. Rounding errors are independent of each other to first
@@ -29,27 +29,26 @@ pub(crate) fn carried_bound(exact: &[f64], disturbed: &[Vec<f64>]) -> Vec<f64> {
     squares.into_iter().map(|own| SIGMAS * own.max(pooled).sqrt()).collect()
 }
 
-/// Compares the first denoising step on a GPU with the CPU references.
+/// Compares the first step on a GPU with the CPU references.
 ///
 /// # Errors
-/// Those of [`DitSampler::on_gpu`] and [`DitSampler::sample`].
+/// Those of [`Pipeline::on_gpu`] and [`Pipeline::sample`].
 pub fn check_step(
     gpu: &Gpu,
     weights: &DitWeights,
-    options: SamplerOptions,
-    noise: &[f32],
-    classes: &[usize],
+    options: PipelineOptions,
+    start: &Start<'_>,
 ) -> Result<Comparison, DiffusionError> {
-    let first_step = |mut sampler: DitSampler| {
-        sampler.start(noise, classes)?;
-        sampler.step(0)?;
-        sampler.pictures()
+    let first_step = |mut pipeline: Pipeline| {
+        pipeline.start(start)?;
+        pipeline.evaluate(0)?;
+        pipeline.pictures()
     };
     let widen = |values: Vec<f32>| values.into_iter().map(f64::from).collect::<Vec<_>>();
-    let got = first_step(DitSampler::on_gpu(gpu, weights, options)?)?;
-    let exact = widen(first_step(DitSampler::on_cpu(weights, options)?)?);
+    let got = first_step(Pipeline::on_gpu(gpu, weights, options)?)?;
+    let exact = widen(first_step(Pipeline::on_cpu(weights, options)?)?);
     let disturbed = (0..DRAWS)
-        .map(|seed| Ok(widen(first_step(DitSampler::on_cpu_disturbed(weights, options, seed)?)?)))
+        .map(|seed| Ok(widen(first_step(Pipeline::on_cpu_disturbed(weights, options, seed)?)?)))
         .collect::<Result<Vec<_>, DiffusionError>>()?;
     let bound = carried_bound(&exact, &disturbed);
     let expected =

@@ -1,60 +1,13 @@
-//! The weights of a DiT on the host, from a safetensors file in diffusers' names.
+//! The weights of a DiT: a checkpoint in diffusers' names, checked against a configuration.
 
-use crate::config::{MLP_RATIO, TIMESTEP_CHANNELS};
-use crate::{DiffusionError, DitConfig};
-use langevin::reference::{Tensor, formats};
-use langevin::{Format, Overflow};
-use safetensors::SafeTensors;
-
-/// A linear layer, its matrix transposed to `[in, out]` as matmul's right operand wants it.
-#[derive(Clone, Debug)]
-pub(crate) struct Linear {
-    /// Row-major `[inputs, outputs]`.
-    pub(crate) matrix: Vec<f32>,
-    pub(crate) bias: Vec<f32>,
-    pub(crate) inputs: usize,
-    pub(crate) outputs: usize,
-}
-
-impl Linear {
-    /// Layers that read the same input, side by side.
-    fn beside(layers: &[Self]) -> Self {
-        let inputs = layers.first().map_or(0, |layer| layer.inputs);
-        let outputs = layers.iter().map(|layer| layer.outputs).sum();
-        let row = |i: usize| {
-            layers
-                .iter()
-                .flat_map(move |layer| layer.matrix[i * layer.outputs..][..layer.outputs].iter().copied())
-        };
-        Self {
-            matrix: (0..inputs).flat_map(row).collect(),
-            bias: layers.iter().flat_map(|layer| layer.bias.iter().copied()).collect(),
-            inputs,
-            outputs,
-        }
-    }
-
-    /// The matrix in a storage format, and the scale of each column where the format has eight bits.
-    pub(crate) fn stored(&self, format: Format) -> Result<(Tensor, Option<Tensor>), DiffusionError> {
-        let shape = [self.inputs, self.outputs];
-        if format.bytes() > 1 {
-            return Ok((Tensor::from_f32(format, &shape, &self.matrix)?, None));
-        }
-        let mut codes = vec![0u8; self.matrix.len()];
-        let mut scales = vec![0.0f32; self.outputs];
-        for (j, scale) in scales.iter_mut().enumerate() {
-            let column: Vec<f32> = self.matrix.iter().skip(j).step_by(self.outputs).copied().collect();
-            *scale = formats::scale::symmetric(formats::scale::amax(&column), format);
-            let inverse = formats::scale::inverse(*scale);
-            for (i, &value) in column.iter().enumerate() {
-                codes[i * self.outputs + j] =
-                    formats::quantize(value, inverse, format, Overflow::Saturate) as u8;
-            }
-        }
-        let scales = Tensor::from_f32(Format::F32, &[self.outputs], &scales)?;
-        Ok((Tensor::new(format, &shape, codes)?, Some(scales)))
-    }
-}
+use crate::config::{MLP_RATIO, Positions, TIMESTEP_CHANNELS};
+use crate::linear::{Linear, Part};
+use crate::precision::Activations;
+use crate::quantization::Calibration;
+use crate::{Checkpoint, DiffusionError, DitConfig, Precision};
+use langevin::Format;
+use std::collections::BTreeSet;
+use std::path::Path;
 
 /// One block's layers.
 #[derive(Clone, Debug)]
@@ -62,194 +15,299 @@ pub(crate) struct BlockWeights {
     /// Query, key and value side by side.
     pub(crate) qkv: Linear,
     pub(crate) attention_out: Linear,
+    /// The attention to a text.
+    pub(crate) cross: Option<CrossWeights>,
     pub(crate) feed_forward_in: Linear,
     pub(crate) feed_forward_out: Linear,
 }
 
-/// The weights of a diffusion transformer, checked against its configuration.
+/// The layers of an attention to a text.
+#[derive(Clone, Debug)]
+pub(crate) struct CrossWeights {
+    pub(crate) query: Linear,
+    /// Key and value side by side.
+    pub(crate) kv: Linear,
+    pub(crate) out: Linear,
+}
+
+/// Two linear layers with an activation between them: how a number is embedded.
+#[derive(Clone, Debug)]
+pub(crate) struct EmbedderWeights {
+    pub(crate) first: Linear,
+    pub(crate) second: Linear,
+}
+
+/// The weights of a diffusion transformer, checked against its configuration. They stay where the checkpoint has them until
+/// a pipeline uploads them; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct DitWeights {
     pub(crate) config: DitConfig,
+    pub(crate) checkpoint: Checkpoint,
     pub(crate) patch: Linear,
-    pub(crate) timestep_in: Linear,
-    pub(crate) timestep_out: Linear,
-    /// `[classes + 1, width]`
-    pub(crate) labels: Vec<f32>,
+    pub(crate) timestep: EmbedderWeights,
+    pub(crate) guidance: Option<EmbedderWeights>,
     pub(crate) blocks: Vec<BlockWeights>,
     /// The modulations of all blocks and of the last norm side by side.
     pub(crate) modulation: Linear,
     pub(crate) projection: Linear,
 }
 
+const EMBEDDERS: &str = "norm1.emb";
+const LABELS: &str = "class_embedder.embedding_table.weight";
+const POSITIONS: &str = "pos_embed.pos_embed";
+
 impl DitWeights {
-    /// Reads the bytes of a safetensors file with the tensor names of diffusers' `DiTTransformer2DModel`: F32, F16 or
-    /// BF16, linear layers as `[out, in]`.
+    /// Checks a checkpoint with the tensor names of diffusers' `DiTTransformer2DModel`: F32, F16 or BF16, linear layers as
+    /// `[out, in]`. What goes beyond that model has diffusers' names too: `attn2` (attention to a text),
+    /// `norm1.emb.guidance_embedder` and `pos_embed.pos_embed`. A learned variance (`out_channels` twice `in_channels`) is
+    /// accepted and left out.
     ///
     /// # Errors
-    /// [`DiffusionError`] names the first tensor that is missing, misshapen, of another type, or not of this model; a
-    /// truncated file is [`DiffusionError::Safetensors`].
-    pub fn from_safetensors(bytes: &[u8], config: &DitConfig) -> Result<Self, DiffusionError> {
+    /// [`DiffusionError`] names the first tensor that is missing, misshapen, of another type, or not of this model.
+    pub fn new(checkpoint: Checkpoint, config: &DitConfig) -> Result<Self, DiffusionError> {
         config.validate()?;
-        let mut file = File { tensors: SafeTensors::deserialize(bytes)?, used: Vec::new() };
-        let (width, hidden) = (config.width(), MLP_RATIO * config.width());
-        let embedder = "norm1.emb.timestep_embedder";
-        let block_name = |i: usize, rest: &str| format!("transformer_blocks.{i}.{rest}");
-        let patch = file
-            .linear("pos_embed.proj", &[width, config.in_channels, config.patch_size, config.patch_size])?;
-        let timestep_in =
-            file.linear(&block_name(0, &format!("{embedder}.linear_1")), &[width, TIMESTEP_CHANNELS])?;
-        let timestep_out = file.linear(&block_name(0, &format!("{embedder}.linear_2")), &[width, width])?;
-        let table = "norm1.emb.class_embedder.embedding_table.weight";
-        let labels = file.values(&block_name(0, table), &[config.num_embeds_ada_norm + 1, width])?;
-        file.check_shared_embedders(config)?;
-
-        let mut blocks = Vec::new();
-        let mut modulations = Vec::new();
-        for i in 0..config.num_layers {
-            let mut layer =
-                |rest: &str, outputs, inputs| file.linear(&block_name(i, rest), &[outputs, inputs]);
-            let qkv = [
-                layer("attn1.to_q", width, width)?,
-                layer("attn1.to_k", width, width)?,
-                layer("attn1.to_v", width, width)?,
-            ];
-            blocks.push(BlockWeights {
-                qkv: Linear::beside(&qkv),
-                attention_out: layer("attn1.to_out.0", width, width)?,
-                feed_forward_in: layer("ff.net.0.proj", hidden, width)?,
-                feed_forward_out: layer("ff.net.2", width, hidden)?,
-            });
-            modulations.push(layer("norm1.linear", 6 * width, width)?);
+        let weights = Self::named(checkpoint, config);
+        let mut expected = BTreeSet::new();
+        for (name, shape) in weights.tensors() {
+            weights.checkpoint.check(&name, &shape)?;
+            expected.insert(name);
         }
-        modulations.push(file.linear("proj_out_1", &[2 * width, width])?);
-        let projection = file.linear("proj_out_2", &[config.patch_elements(), width])?;
-        file.check_all_used()?;
-        let modulation = Linear::beside(&modulations);
-        Ok(Self {
-            config: config.clone(),
-            patch,
-            timestep_in,
-            timestep_out,
-            labels,
-            blocks,
-            modulation,
-            projection,
-        })
+        if let Some(name) = weights.checkpoint.names().find(|name| !expected.contains(*name)) {
+            return Err(DiffusionError::ExtraTensor { name: name.to_owned() });
+        }
+        weights.check_shared_embedders()?;
+        Ok(weights)
+    }
+
+    /// Opens a directory with a `config.json` and the weights beside it, as diffusers saves a model.
+    ///
+    /// # Errors
+    /// [`DiffusionError::File`], those of [`DitConfig::from_json`], [`Checkpoint::open`] and [`DitWeights::new`].
+    pub fn open(directory: &Path) -> Result<Self, DiffusionError> {
+        let path = directory.join("config.json");
+        let json = std::fs::read_to_string(&path).map_err(|source| DiffusionError::file(&path, source))?;
+        Self::new(Checkpoint::open(directory)?, &DitConfig::from_json(&json)?)
+    }
+
+    /// Random weights, the same for the same seed; made when they are used, so they take no memory here.
+    ///
+    /// # Errors
+    /// [`DiffusionError::Config`] for a rule broken.
+    pub fn random(config: &DitConfig, seed: u64) -> Result<Self, DiffusionError> {
+        config.validate()?;
+        // The names do not depend on what is in the checkpoint.
+        let names = Self::named(Checkpoint::random([], 0), config);
+        Ok(Self::named(Checkpoint::random(names.tensors(), seed), config))
+    }
+
+    /// The same weights for pictures of another size, which need other positions: not for a model that learned its own.
+    ///
+    /// # Errors
+    /// [`DiffusionError::Config`] for a size that is no multiple of the patches', or learned positions.
+    pub fn with_sample_size(self, sample_size: usize) -> Result<Self, DiffusionError> {
+        let config = DitConfig { sample_size, ..self.config.clone() };
+        config.validate()?;
+        if config.positions == Positions::Learned && sample_size != self.config.sample_size {
+            let expected = format!("{}, for which the positions were learned", self.config.sample_size);
+            return Err(DiffusionError::config("sample_size", expected, sample_size));
+        }
+        Ok(Self { config, ..self })
+    }
+
+    /// The same weights stored and multiplied as a policy says; with the calibration that its calibrated rules need.
+    ///
+    /// # Errors
+    /// [`DiffusionError::Precision`] for a rule that names no layer, layers of one matrix under different rules, activations of
+    /// a layer that has no choice, and a layer that was not calibrated.
+    pub fn with_precision(
+        mut self,
+        precision: &Precision,
+        calibration: Option<&Calibration>,
+    ) -> Result<Self, DiffusionError> {
+        let names: Vec<String> = self.layers().flat_map(Linear::names).map(str::to_owned).collect();
+        precision.validate(names.iter().map(String::as_str))?;
+        for layer in self.layers_mut() {
+            let names: Vec<&str> = layer.names().collect();
+            let mut rules = names.iter().map(|name| precision.rule_for(name));
+            let first = rules.next().flatten();
+            let other = rules.find(|rule| *rule != first);
+            let Some(rule) = first.or(other.flatten()) else { continue };
+            let refuse = |what: String| DiffusionError::Precision { rule: rule + 1, what };
+            if other.is_some() {
+                let last = names.last().unwrap_or(&"");
+                let what =
+                    format!("layers `{}` to `{last}` are one matrix and must be of one rule", names[0]);
+                return Err(refuse(what));
+            }
+            let chosen = precision.rules[rule].precision(&names, calibration).map_err(refuse)?;
+            if !layer.has_choice && chosen.activations != Activations::Plain(Format::F32) {
+                return Err(refuse(format!("the activations of layer `{}` stay f32", names[0])));
+            }
+            layer.precision = Some(chosen);
+        }
+        Ok(self)
     }
 
     /// The digit model that comes with this crate: 8x8 handwritten digits, ten classes, 1.4 million parameters.
     ///
     /// # Errors
-    /// None unless the crate was damaged; those of [`DitWeights::from_safetensors`].
+    /// None unless the crate was damaged; those of [`DitWeights::new`].
     pub fn digits() -> Result<Self, DiffusionError> {
         let config = DitConfig::from_json(include_str!("../weights/digits_dit.json"))?;
-        Self::from_safetensors(include_bytes!("../weights/digits_dit.safetensors"), &config)
+        let bytes: &'static [u8] = include_bytes!("../weights/digits_dit.safetensors");
+        Self::new(Checkpoint::from_bytes(bytes)?, &config)
     }
 
     /// The configuration they were checked against.
     pub fn config(&self) -> &DitConfig {
         &self.config
     }
-}
 
-struct File<'a> {
-    tensors: SafeTensors<'a>,
-    used: Vec<String>,
-}
-
-impl File<'_> {
-    /// A tensor's values as f32; exact.
-    fn values(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, DiffusionError> {
-        let view = self
-            .tensors
-            .tensor(name)
-            .map_err(|_| DiffusionError::MissingTensor { name: name.to_owned(), expected: shape.to_vec() })?;
-        if view.shape() != shape {
-            return Err(DiffusionError::TensorShape {
-                name: name.to_owned(),
-                expected: shape.to_vec(),
-                got: view.shape().to_vec(),
-            });
-        }
-        let format = match view.dtype() {
-            safetensors::Dtype::F32 => Format::F32,
-            safetensors::Dtype::F16 => Format::F16,
-            safetensors::Dtype::BF16 => Format::BF16,
-            other => {
-                return Err(DiffusionError::TensorType { name: name.to_owned(), got: format!("{other:?}") });
-            }
-        };
-        self.used.push(name.to_owned());
-        Ok(Tensor::new(format, shape, view.data().to_vec())?.to_f32())
+    /// Numbers in all layers and tables, each counted once.
+    pub fn parameters(&self) -> u64 {
+        let elements = |shape: &[usize]| shape.iter().map(|&extent| extent as u64).product::<u64>();
+        let copies = |name: &str| name.contains(EMBEDDERS) && !name.starts_with("transformer_blocks.0.");
+        self.tensors().filter(|(name, _)| !copies(name)).map(|(_, shape)| elements(&shape)).sum()
     }
 
-    /// A layer `NAME.weight`, `NAME.bias`; all axes but the first are inputs.
-    fn linear(&mut self, name: &str, shape: &[usize]) -> Result<Linear, DiffusionError> {
-        let weight = self.values(&format!("{name}.weight"), shape)?;
-        let (outputs, inputs) = (shape[0], shape[1..].iter().product::<usize>());
-        let bias = self.values(&format!("{name}.bias"), &[outputs])?;
-        let column = |i: usize| weight.iter().skip(i).step_by(inputs.max(1)).copied();
-        Ok(Linear { matrix: (0..inputs).flat_map(column).collect(), bias, inputs, outputs })
+    /// A row of the label table.
+    pub(crate) fn label(&self, class: usize) -> Result<Vec<f32>, DiffusionError> {
+        self.checkpoint.rows(&embedder(0, LABELS), class..class + 1)
+    }
+
+    /// The learned position embedding `[tokens, width]`.
+    pub(crate) fn learned_positions(&self) -> Result<Vec<f32>, DiffusionError> {
+        self.checkpoint.rows(POSITIONS, 0..1)
+    }
+
+    /// The layers under the names they have in a file, unchecked.
+    fn named(checkpoint: Checkpoint, config: &DitConfig) -> Self {
+        let width = config.width();
+        let layers = |names: &[String], outputs, inputs| Linear::new(&checkpoint, names, outputs, inputs);
+        let embedder = |what: &str| EmbedderWeights {
+            first: layers(&[embedder(0, &format!("{what}.linear_1"))], width, TIMESTEP_CHANNELS),
+            second: layers(&[embedder(0, &format!("{what}.linear_2"))], width, width),
+        };
+        let patch = Linear {
+            kernel: vec![config.in_channels, config.patch_size, config.patch_size],
+            ..layers(&["pos_embed.proj".to_owned()], width, 0)
+        };
+        let modulations: Vec<String> = (0..config.num_layers).map(|i| block(i, "norm1.linear")).collect();
+        let mut modulation = layers(&modulations, 6 * width, width);
+        modulation.parts.push(Part { name: "proj_out_1".into(), outputs: 2 * width, used: [1, 1] });
+        let outputs = config.patch_size * config.patch_size * config.out_channels;
+        let mut projection = layers(&["proj_out_2".to_owned()], outputs, width);
+        // The channels of a pixel are neighbours, the variance behind the mean.
+        projection.parts[0].used = [config.out_channels, config.in_channels];
+        Self {
+            config: config.clone(),
+            patch,
+            timestep: embedder("timestep_embedder"),
+            guidance: config.guidance_embeds.then(|| embedder("guidance_embedder")),
+            blocks: (0..config.num_layers).map(|i| BlockWeights::named(&checkpoint, config, i)).collect(),
+            modulation,
+            projection,
+            checkpoint,
+        }
+    }
+
+    /// Every layer.
+    fn layers(&self) -> impl Iterator<Item = &Linear> {
+        let embedders = [Some(&self.timestep), self.guidance.as_ref()].into_iter().flatten();
+        let embedders = embedders.flat_map(|embedder| [&embedder.first, &embedder.second]);
+        let blocks = self.blocks.iter().flat_map(BlockWeights::layers);
+        [&self.patch, &self.modulation, &self.projection].into_iter().chain(embedders).chain(blocks)
+    }
+
+    fn layers_mut(&mut self) -> impl Iterator<Item = &mut Linear> {
+        let embedders = [Some(&mut self.timestep), self.guidance.as_mut()].into_iter().flatten();
+        let embedders = embedders.flat_map(|embedder| [&mut embedder.first, &mut embedder.second]);
+        let blocks = self.blocks.iter_mut().flat_map(BlockWeights::layers_mut);
+        let outer = [&mut self.patch, &mut self.modulation, &mut self.projection];
+        outer.into_iter().chain(embedders).chain(blocks)
+    }
+
+    /// Every tensor of the file.
+    fn tensors(&self) -> impl Iterator<Item = (String, Vec<usize>)> + '_ {
+        let config = &self.config;
+        let outer = [&self.patch, &self.modulation, &self.projection].into_iter();
+        let blocks = self.blocks.iter().flat_map(BlockWeights::layers);
+        let layers = outer.chain(blocks).flat_map(Linear::tensors);
+        let embedders = (0..config.num_layers)
+            .flat_map(|i| self.shared().map(move |(name, shape)| (embedder(i, &name), shape)));
+        let positions = vec![1, config.tokens(), config.width()];
+        let positions =
+            (config.positions == Positions::Learned).then(|| (POSITIONS.to_owned(), positions)).into_iter();
+        layers.chain(embedders).chain(positions)
+    }
+
+    /// The tensors that every block has a copy of, by their names in it.
+    fn shared(&self) -> impl Iterator<Item = (String, Vec<usize>)> + '_ {
+        let config = &self.config;
+        let embedders = [Some(&self.timestep), self.guidance.as_ref()].into_iter().flatten();
+        let layers =
+            embedders.flat_map(|embedder| [&embedder.first, &embedder.second]).flat_map(Linear::tensors);
+        let prefix = embedder(0, "");
+        let local = layers.map(move |(name, shape)| (name[prefix.len()..].to_owned(), shape));
+        let rows =
+            config.num_embeds_ada_norm.map(|classes| (LABELS.to_owned(), vec![classes + 1, config.width()]));
+        local.chain(rows)
     }
 
     /// Published checkpoints store one embedder in every block.
-    fn check_shared_embedders(&mut self, config: &DitConfig) -> Result<(), DiffusionError> {
-        let width = config.width();
-        let tensors: [(&str, Vec<usize>); 5] = [
-            ("timestep_embedder.linear_1.weight", vec![width, TIMESTEP_CHANNELS]),
-            ("timestep_embedder.linear_1.bias", vec![width]),
-            ("timestep_embedder.linear_2.weight", vec![width, width]),
-            ("timestep_embedder.linear_2.bias", vec![width]),
-            ("class_embedder.embedding_table.weight", vec![config.num_embeds_ada_norm + 1, width]),
-        ];
-        for (rest, shape) in tensors {
-            let name = |i: usize| format!("transformer_blocks.{i}.norm1.emb.{rest}");
-            let first = self.values(&name(0), &shape)?;
-            for block in 1..config.num_layers {
-                if self.values(&name(block), &shape)? != first {
-                    return Err(DiffusionError::DifferentEmbedders { name: name(0), block });
-                }
+    fn check_shared_embedders(&self) -> Result<(), DiffusionError> {
+        for (name, _) in self.shared() {
+            let first = embedder(0, &name);
+            let differs = |block: &usize| !self.checkpoint.same(&first, &embedder(*block, &name));
+            if let Some(block) = (1..self.config.num_layers).find(differs) {
+                return Err(DiffusionError::DifferentEmbedders { name: first, block });
             }
         }
         Ok(())
     }
+}
 
-    fn check_all_used(&self) -> Result<(), DiffusionError> {
-        let unused = self.tensors.names().into_iter().find(|name| !self.used.iter().any(|used| used == name));
-        match unused {
-            Some(name) => Err(DiffusionError::ExtraTensor { name: name.to_owned() }),
-            None => Ok(()),
+impl BlockWeights {
+    fn named(checkpoint: &Checkpoint, config: &DitConfig, index: usize) -> Self {
+        let (width, hidden) = (config.width(), MLP_RATIO * config.width());
+        let layers = |names: &[&str], outputs, inputs| {
+            let names: Vec<String> = names.iter().map(|name| block(index, name)).collect();
+            Linear::new(checkpoint, &names, outputs, inputs)
+        };
+        let own =
+            |names: &[&str], outputs, inputs| Linear { has_choice: true, ..layers(names, outputs, inputs) };
+        let cross = |text| CrossWeights {
+            query: layers(&["attn2.to_q"], width, width),
+            kv: layers(&["attn2.to_k", "attn2.to_v"], width, text),
+            out: layers(&["attn2.to_out.0"], width, width),
+        };
+        Self {
+            qkv: own(&["attn1.to_q", "attn1.to_k", "attn1.to_v"], width, width),
+            attention_out: own(&["attn1.to_out.0"], width, width),
+            cross: config.cross_attention_dim.map(cross),
+            feed_forward_in: own(&["ff.net.0.proj"], hidden, width),
+            feed_forward_out: own(&["ff.net.2"], width, hidden),
         }
+    }
+
+    fn layers(&self) -> impl Iterator<Item = &Linear> {
+        let cross = self.cross.iter().flat_map(|cross| [&cross.query, &cross.kv, &cross.out]);
+        let own = [&self.qkv, &self.attention_out, &self.feed_forward_in, &self.feed_forward_out];
+        own.into_iter().chain(cross)
+    }
+
+    fn layers_mut(&mut self) -> impl Iterator<Item = &mut Linear> {
+        let cross = self.cross.iter_mut();
+        let cross = cross.flat_map(|cross| [&mut cross.query, &mut cross.kv, &mut cross.out]);
+        let Self { qkv, attention_out, feed_forward_in, feed_forward_out, .. } = self;
+        [qkv, attention_out, feed_forward_in, feed_forward_out].into_iter().chain(cross)
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+fn block(index: usize, name: &str) -> String {
+    format!("transformer_blocks.{index}.{name}")
+}
 
-    #[test]
-    fn eight_bit_matrices_have_a_scale_for_each_column() {
-        // The second column is a thousand times smaller: one scale for both would leave it no codes.
-        let matrix = vec![1.0, 0.001, -0.5, 0.0005];
-        let layer = Linear { matrix, bias: vec![0.0; 2], inputs: 2, outputs: 2 };
-        let (codes, scales) = layer.stored(Format::I8).unwrap();
-        let scales = scales.unwrap().to_f32();
-        assert_eq!(scales, [1.0 / 127.0, 0.001 / 127.0]);
-        assert_eq!(codes.to_f32(), [127.0, 127.0, -64.0, 64.0]);
-        let (halves, none) = layer.stored(Format::F16).unwrap();
-        assert!(none.is_none() && halves.to_f32()[2] == -0.5);
-    }
-
-    #[test]
-    fn layers_stand_side_by_side() {
-        let layer = |first: f32, outputs| Linear {
-            matrix: (0..2 * outputs).map(|i| first + i as f32).collect(),
-            bias: vec![first; outputs],
-            inputs: 2,
-            outputs,
-        };
-        let both = Linear::beside(&[layer(0.0, 1), layer(10.0, 2)]);
-        assert_eq!(both.matrix, [0.0, 10.0, 11.0, 1.0, 12.0, 13.0]);
-        assert_eq!((both.bias, both.outputs), (vec![0.0, 10.0, 10.0], 3));
-    }
+fn embedder(index: usize, name: &str) -> String {
+    block(index, &format!("{EMBEDDERS}.{name}"))
 }

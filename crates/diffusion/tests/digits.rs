@@ -2,53 +2,31 @@
 
 use langevin::verify::{Dtype, Op, Tensor, Tensors};
 use langevin::{Format, Gpu};
+use langevin_diffusion::quality::RealDigits;
 use langevin_diffusion::quantization::{Policy, Schemes, Source, quantize_file, scale_name};
-use langevin_diffusion::{DitConfig, DitSampler, DitWeights, SamplerOptions, noise};
+use langevin_diffusion::{Checkpoint, DitConfig, DitWeights, Noise, Pipeline, PipelineOptions, Start, noise};
 use langevin_testkit::gpu;
 use safetensors::SafeTensors;
 use std::io::Cursor;
 
 const EACH: usize = 20;
-const NEIGHBOURS: usize = 3;
-
-/// The real digits: pictures scaled to -1..1, and their labels.
-fn real_digits() -> Vec<(Vec<f32>, usize)> {
-    let file = SafeTensors::deserialize(include_bytes!("../goldens/digits.safetensors")).unwrap();
-    let pictures = file.tensor("images").unwrap().data().chunks_exact(64);
-    let scaled = pictures.map(|picture| picture.iter().map(|&value| f32::from(value) / 8.0 - 1.0).collect());
-    scaled.zip(file.tensor("labels").unwrap().data().iter().map(|&label| usize::from(label))).collect()
-}
-
-/// The label that most of the nearest neighbours have; of equally many, that of the nearest.
-fn classify(real: &[(Vec<f32>, usize)], picture: &[f32]) -> usize {
-    let distance = |other: &[f32]| -> f32 { picture.iter().zip(other).map(|(a, b)| (a - b).powi(2)).sum() };
-    let mut nearest: Vec<_> = real.iter().map(|(other, label)| (distance(other), *label)).collect();
-    nearest.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let votes = |label: usize| nearest[..NEIGHBOURS].iter().filter(|(_, other)| *other == label).count();
-    let most = (0..10).map(votes).max().unwrap();
-    nearest.iter().map(|(_, label)| *label).find(|&label| votes(label) == most).unwrap()
-}
-
-/// The fraction of samples that are the digit `offset` after the one asked for.
-fn accuracy(real: &[(Vec<f32>, usize)], pictures: &[f32], classes: &[usize], offset: usize) -> f64 {
-    let right = |(picture, class): &(&[f32], &usize)| classify(real, picture) == (**class + offset) % 10;
-    pictures.chunks_exact(64).zip(classes).filter(right).count() as f64 / classes.len() as f64
-}
 
 /// Samples of every digit, most of which must be that digit.
 fn digits_are_right(gpu: &Gpu, weights: &DitWeights, format: Format, each: usize, what: &str) {
-    let real = real_digits();
+    let real = RealDigits::load().unwrap();
     let classes: Vec<usize> = (0..10 * each).map(|i| i % 10).collect();
-    let noise = noise(1, 0..classes.len(), 64);
-    let options = SamplerOptions { samples: classes.len(), steps: 10, guidance: 2.0, weights: format };
-    let mut sampler = DitSampler::on_gpu(gpu, weights, options).unwrap();
+    let start = Start { classes: &classes, noise: Noise::Seeded { seed: 1, first: 0 }, ..Default::default() };
+    let options =
+        PipelineOptions { samples: classes.len(), steps: 10, weights: format, ..Default::default() };
+    let mut pipeline = Pipeline::on_gpu(gpu, weights, options).unwrap();
     let started = std::time::Instant::now();
-    let pictures = sampler.sample(&noise, &classes, |_| ()).unwrap();
-    let right = accuracy(&real, &pictures, &classes, 0);
+    let pictures = pipeline.sample(&start, |_| ()).unwrap();
+    let right = real.accuracy(&pictures, &classes);
     println!("{what}: {:.1} % right, {:.1} s", right * 100.0, started.elapsed().as_secs_f64());
     assert!(right >= 0.9, "{what}: only {right} of the digits are right");
     // The next digit must not do: a classifier that agrees with everything proves nothing.
-    assert!(accuracy(&real, &pictures, &classes, 1) < 0.1, "{what}");
+    let next: Vec<usize> = classes.iter().map(|class| (class + 1) % 10).collect();
+    assert!(real.accuracy(&pictures, &next) < 0.1, "{what}");
 }
 
 #[test]
@@ -83,7 +61,9 @@ fn digits_of_a_model_quantized_to_mxfp8_are_right() {
         assert!(measure.snr_db() > 24.0 && measure.clipped == 0, "{measure:?}");
     }
     let config = DitConfig::from_json(include_str!("../weights/digits_dit.json")).unwrap();
-    let weights = DitWeights::from_safetensors(&dequantized(&quantized.into_inner()), &config).unwrap();
+    let weights =
+        DitWeights::new(Checkpoint::from_bytes(dequantized(&quantized.into_inner())).unwrap(), &config)
+            .unwrap();
     digits_are_right(&gpu, &weights, Format::F32, EACH / 2, "mxfp8");
 }
 
@@ -120,11 +100,9 @@ fn every_weight_format_runs_and_differs() {
     let Some(gpu) = gpu() else { return };
     let weights = DitWeights::digits().unwrap();
     let sample_from = |seed, weights_format| {
-        let options = SamplerOptions { samples: 2, steps: 4, guidance: 2.0, weights: weights_format };
-        DitSampler::on_gpu(&gpu, &weights, options)
-            .unwrap()
-            .sample(&noise(seed, 0..2, 64), &[3, 8], |_| ())
-            .unwrap()
+        let options = PipelineOptions { samples: 2, steps: 4, weights: weights_format, ..Default::default() };
+        let start = Start { classes: &[3, 8], noise: Noise::Seeded { seed, first: 0 }, ..Default::default() };
+        Pipeline::on_gpu(&gpu, &weights, options).unwrap().sample(&start, |_| ()).unwrap()
     };
     let sample = |weights_format| sample_from(2, weights_format);
     let exact = sample(Format::F32);
@@ -142,11 +120,12 @@ fn every_weight_format_runs_and_differs() {
 }
 
 #[test]
-fn noise_depends_on_the_seed_and_the_index_alone() {
-    let all = noise(5, 0..4, 64);
-    assert_eq!(noise(5, 2..3, 64), all[128..192]);
-    assert_ne!(noise(6, 0..4, 64), all);
-    let mean = noise(5, 0..500, 64).iter().map(|&x| f64::from(x)).sum::<f64>() / 32_000.0;
+fn noise_depends_on_the_seed_the_draw_and_the_index_alone() {
+    let all = noise(5, 0, 0..4, 64);
+    assert_eq!(noise(5, 0, 2..3, 64), all[128..192]);
+    assert_ne!(noise(6, 0, 0..4, 64), all);
+    assert_ne!(noise(5, 1, 0..4, 64), all);
+    let mean = noise(5, 0, 0..500, 64).iter().map(|&x| f64::from(x)).sum::<f64>() / 32_000.0;
     // Six standard errors of the mean of 32,000 unit normals.
     assert!(mean.abs() < 6.0 / 32_000f64.sqrt(), "{mean}");
 }

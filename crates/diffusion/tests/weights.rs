@@ -1,6 +1,6 @@
 //! What is said of weights that do not fit their configuration. No GPU needed.
 
-use langevin_diffusion::{DiffusionError, DitConfig, DitWeights};
+use langevin_diffusion::{Checkpoint, DiffusionError, DitConfig, DitWeights};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors, serialize};
 
@@ -20,7 +20,8 @@ fn load(change: impl FnOnce(&mut Tensors)) -> Result<DitWeights, DiffusionError>
     let views = tensors.iter().map(|(name, dtype, shape, data)| {
         (name.as_str(), TensorView::new(*dtype, shape.clone(), data).unwrap())
     });
-    DitWeights::from_safetensors(&serialize(views, None).unwrap(), &DitConfig::from_json(JSON).unwrap())
+    let checkpoint = Checkpoint::from_bytes(serialize(views, None).unwrap()).unwrap();
+    DitWeights::new(checkpoint, &DitConfig::from_json(JSON).unwrap())
 }
 
 fn sentence(change: impl FnOnce(&mut Tensors)) -> String {
@@ -64,9 +65,8 @@ fn every_misfit_is_named() {
 
 #[test]
 fn a_truncated_file_is_no_file() {
-    let config = DitConfig::from_json(JSON).unwrap();
     for bytes in [0, 7, 8, 1000, BYTES.len() - 1] {
-        let error = DitWeights::from_safetensors(&BYTES[..bytes], &config).unwrap_err();
+        let error = Checkpoint::from_bytes(&BYTES[..bytes]).unwrap_err();
         assert!(matches!(error, DiffusionError::Safetensors(_)), "{bytes}: {error}");
     }
 }
@@ -85,9 +85,11 @@ fn every_rule_of_a_configuration_is_named() {
         broken("\"patch_size\": 2", "\"patch_size\": 3"),
         "patch_size must be a divisor of sample_size 8, got 3"
     );
-    assert!(
-        broken("\"out_channels\": 1", "\"out_channels\": 2").contains("a learned variance is not supported")
+    assert_eq!(
+        broken("\"out_channels\": 1", "\"out_channels\": 3"),
+        "out_channels must be in_channels 1, or twice that with a learned variance, got 3"
     );
-    assert_eq!(broken("\"velocity\"", "\"epsilon\""), "prediction must be velocity, got \"epsilon\"");
+    assert_eq!(broken("gelu-approximate", "geglu"), "activation_fn must be gelu-approximate, got geglu");
+    assert!(broken("\"velocity\"", "\"score\"").contains("unknown variant `score`"));
     assert!(broken("{", "[").starts_with("not a DiT configuration"));
 }

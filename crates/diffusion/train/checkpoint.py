@@ -75,7 +75,7 @@ def load(path: Path = WEIGHTS) -> tuple:
     with safe_open(path, "np") as file:
         metadata = file.metadata()
         params = {name: file.get_tensor(name) for name in file.keys()}
-    fields = {name: json.loads(metadata[name]) for name in model.Config.__dataclass_fields__}
+    fields = {name: json.loads(metadata[name]) for name in model.Config.__dataclass_fields__ if name in metadata}
     return params, model.Config(**fields)
 
 

@@ -39,6 +39,9 @@ class Config:
     num_layers: int = 4
     num_embeds_ada_norm: int = 10
     norm_eps: float = 1e-5
+    cross_attention_dim: int | None = None
+    guidance_embeds: bool = False
+    positions: str = "sincos"
 
     @property
     def width(self) -> int:
@@ -53,6 +56,10 @@ class Config:
     def null_class(self) -> int:
         """The label that stands for "no label": one row past the classes."""
         return self.num_embeds_ada_norm
+
+    @property
+    def tokens(self) -> int:
+        return self.grid**2
 
     def to_dict(self) -> dict:
         return asdict(self)
@@ -108,12 +115,21 @@ def modulate(x: jax.Array, shift: jax.Array, scale: jax.Array) -> jax.Array:
     return x * (1 + scale[:, None, :]) + shift[:, None, :]
 
 
-def condition(params: dict, t: jax.Array, label: jax.Array) -> jax.Array:
-    """[B, D]: the timestep's embedding plus the class's. All blocks share the embedder, so block 0's is read."""
-    prefix = embedder_prefix(0)
-    hidden = jax.nn.silu(linear(params, prefix + "timestep_embedder.linear_1", timestep_features(t)))
-    timestep = linear(params, prefix + "timestep_embedder.linear_2", hidden)
-    return timestep + params[prefix + "class_embedder.embedding_table.weight"][label]
+def embed_number(params: dict, name: str, t: jax.Array) -> jax.Array:
+    """[B, D]: a number's features through two layers. All blocks share the embedders, so block 0's are read."""
+    prefix = embedder_prefix(0) + name
+    hidden = jax.nn.silu(linear(params, prefix + ".linear_1", timestep_features(t)))
+    return linear(params, prefix + ".linear_2", hidden)
+
+
+def condition(params: dict, config: Config, t: jax.Array, label: jax.Array, guidance: float) -> jax.Array:
+    """[B, D]: the timestep's embedding, plus those of the guidance scale and of the class where the model has them."""
+    embedding = embed_number(params, "timestep_embedder", t)
+    if config.guidance_embeds:
+        embedding += embed_number(params, "guidance_embedder", jnp.full_like(t, guidance))
+    if config.num_embeds_ada_norm is not None:
+        embedding += params[embedder_prefix(0) + "class_embedder.embedding_table.weight"][label]
+    return embedding
 
 
 def patch_embed(params: dict, config: Config, x: jax.Array) -> jax.Array:
@@ -123,6 +139,8 @@ def patch_embed(params: dict, config: Config, x: jax.Array) -> jax.Array:
     patches = patches.reshape(batch, side * side, config.in_channels * patch * patch)
     kernel = params["pos_embed.proj.weight"].reshape(config.width, -1)
     tokens = patches @ kernel.T + params["pos_embed.proj.bias"]
+    if config.positions == "learned":
+        return tokens + params["pos_embed.pos_embed"]
     return tokens + jnp.asarray(position_embedding(config), x.dtype)
 
 
@@ -133,15 +151,15 @@ def unpatchify(config: Config, tokens: jax.Array) -> jax.Array:
     return x.transpose(0, 5, 1, 3, 2, 4).reshape(batch, config.out_channels, side * patch, side * patch)
 
 
-def attention(params: dict, config: Config, prefix: str, x: jax.Array) -> jax.Array:
-    """Multi-head self-attention, scores scaled by 1 / sqrt(head_dim)."""
+def attention(params: dict, config: Config, prefix: str, x: jax.Array, context: jax.Array) -> jax.Array:
+    """Multi-head attention of x to a context (itself, or a text), scores scaled by 1 / sqrt(head_dim)."""
     batch, tokens, width = x.shape
 
-    def heads(name: str) -> jax.Array:
-        y = linear(params, prefix + name, x)
-        return y.reshape(batch, tokens, config.num_attention_heads, config.attention_head_dim)
+    def heads(name: str, of: jax.Array) -> jax.Array:
+        y = linear(params, prefix + name, of)
+        return y.reshape(batch, of.shape[1], config.num_attention_heads, config.attention_head_dim)
 
-    q, k, v = heads("to_q"), heads("to_k"), heads("to_v")
+    q, k, v = heads("to_q", x), heads("to_k", context), heads("to_v", context)
     scores = jnp.einsum("bqhd,bkhd->bhqk", q, k) / np.sqrt(config.attention_head_dim).astype(x.dtype)
     mixed = jnp.einsum("bhqk,bkhd->bqhd", jax.nn.softmax(scores, axis=-1), v)
     return linear(params, prefix + "to_out.0", mixed.reshape(batch, tokens, width))
@@ -153,36 +171,47 @@ def feed_forward(params: dict, prefix: str, x: jax.Array) -> jax.Array:
     return linear(params, prefix + "net.2", hidden)
 
 
-def transformer_block(params: dict, config: Config, block: int, x: jax.Array, temb: jax.Array) -> jax.Array:
-    """x + gate attention(modulate(norm(x))), then the same around the feed-forward network."""
+def transformer_block(
+    params: dict, config: Config, block: int, x: jax.Array, temb: jax.Array, text: jax.Array | None
+) -> jax.Array:
+    """x + gate attention(modulate(norm(x))), then attention to the text, then the same as the first around the MLP."""
     prefix = block_prefix(block)
     chunks = jnp.split(linear(params, prefix + "norm1.linear", jax.nn.silu(temb)), 6, axis=-1)
     shift_msa, scale_msa, gate_msa, shift_mlp, scale_mlp, gate_mlp = chunks
-    attended = attention(
-        params, config, prefix + "attn1.", modulate(layer_norm(x, ADA_NORM_EPS), shift_msa, scale_msa)
-    )
-    x = x + gate_msa[:, None, :] * attended
+    normed = modulate(layer_norm(x, ADA_NORM_EPS), shift_msa, scale_msa)
+    x = x + gate_msa[:, None, :] * attention(params, config, prefix + "attn1.", normed, normed)
+    if config.cross_attention_dim is not None:
+        x = x + attention(params, config, prefix + "attn2.", layer_norm(x, config.norm_eps), text)
     mixed = feed_forward(params, prefix + "ff.", modulate(layer_norm(x, config.norm_eps), shift_mlp, scale_mlp))
     return x + gate_mlp[:, None, :] * mixed
 
 
-def activations(params: dict, config: Config, x: jax.Array, t: jax.Array, label: jax.Array) -> dict:
+def activations(
+    params: dict,
+    config: Config,
+    x: jax.Array,
+    t: jax.Array,
+    label: jax.Array | None,
+    text: jax.Array | None = None,
+    guidance: float = 1.0,
+) -> dict:
     """Every value worth comparing, by name: `temb`, `patch`, `block.{i}` and the answer, `velocity`."""
-    temb = condition(params, t, label)
+    temb = condition(params, config, t, label, guidance)
     tokens = patch_embed(params, config, x)
     values = {"temb": temb, "patch": tokens}
     for block in range(config.num_layers):
-        tokens = transformer_block(params, config, block, tokens, temb)
+        tokens = transformer_block(params, config, block, tokens, temb, text)
         values[f"block.{block}"] = tokens
     shift, scale = jnp.split(linear(params, "proj_out_1", jax.nn.silu(temb)), 2, axis=-1)
     tokens = linear(params, "proj_out_2", modulate(layer_norm(tokens, ADA_NORM_EPS), shift, scale))
-    values["velocity"] = unpatchify(config, tokens)
+    # A learned variance stands behind the channels of the prediction.
+    values["velocity"] = unpatchify(config, tokens)[:, : config.in_channels]
     return values
 
 
-def velocity(params: dict, config: Config, x: jax.Array, t: jax.Array, label: jax.Array) -> jax.Array:
-    """x [B, C, S, S], t [B] in [0, 1], label [B] to the velocity, of x's shape."""
-    return activations(params, config, x, t, label)["velocity"]
+def velocity(params: dict, config: Config, x: jax.Array, t: jax.Array, label: jax.Array | None, *rest) -> jax.Array:
+    """x [B, C, S, S], t [B] in [0, 1], label [B] to the velocity, of x's shape. `rest`: the text, the guidance scale."""
+    return activations(params, config, x, t, label, *rest)["velocity"]
 
 
 def xavier(rng: np.random.Generator, out: int, inputs: int) -> np.ndarray:
@@ -208,13 +237,23 @@ def initial_params(config: Config, seed: int) -> dict:
     prefix = embedder_prefix(0)
     add_linear(prefix + "timestep_embedder.linear_1", rng.normal(0, 0.02, (width, TIMESTEP_CHANNELS)))
     add_linear(prefix + "timestep_embedder.linear_2", rng.normal(0, 0.02, (width, width)))
-    table = rng.normal(0, 0.02, (config.num_embeds_ada_norm + 1, width))
-    params[prefix + "class_embedder.embedding_table.weight"] = table
+    if config.guidance_embeds:
+        add_linear(prefix + "guidance_embedder.linear_1", rng.normal(0, 0.02, (width, TIMESTEP_CHANNELS)))
+        add_linear(prefix + "guidance_embedder.linear_2", rng.normal(0, 0.02, (width, width)))
+    if config.num_embeds_ada_norm is not None:
+        table = rng.normal(0, 0.02, (config.num_embeds_ada_norm + 1, width))
+        params[prefix + "class_embedder.embedding_table.weight"] = table
+    if config.positions == "learned":
+        params["pos_embed.pos_embed"] = rng.normal(0, 0.02, (1, config.tokens, width))
     for block in range(config.num_layers):
         prefix = block_prefix(block)
         add_linear(prefix + "norm1.linear", np.zeros((6 * width, width)))
         for name in ("to_q", "to_k", "to_v", "to_out.0"):
             add_linear(prefix + "attn1." + name, xavier(rng, width, width))
+        if config.cross_attention_dim is not None:
+            for name, inputs in (("q", width), ("k", config.cross_attention_dim), ("v", config.cross_attention_dim)):
+                add_linear(prefix + "attn2.to_" + name, xavier(rng, width, inputs))
+            add_linear(prefix + "attn2.to_out.0", xavier(rng, width, width))
         add_linear(prefix + "ff.net.0.proj", xavier(rng, MLP_RATIO * width, width))
         add_linear(prefix + "ff.net.2", xavier(rng, width, MLP_RATIO * width))
     add_linear("proj_out_1", np.zeros((2 * width, width)))

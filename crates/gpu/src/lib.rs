@@ -17,6 +17,7 @@
 mod capabilities;
 mod compose;
 mod error;
+mod mapped;
 mod open;
 mod pipeline;
 mod scope;
@@ -29,6 +30,7 @@ pub use compose::{
     Access, Binding, Element, ParamValue, STAND_IN_BEGIN, STAND_IN_END, Shader, ShaderPart, standalone,
 };
 pub use error::GpuError;
+pub use mapped::MappedFile;
 pub use open::{Gpu, OpenOptions, adapters};
 pub use pipeline::{Checks, ComputeStage, StageDesc};
 pub use scope::{ErrorScopes, with_scopes};

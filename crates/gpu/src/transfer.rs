@@ -35,15 +35,23 @@ impl Gpu {
     /// # Errors
     /// [`GpuError::Buffer`] when it is too small, [`GpuError::Validation`] when it lacks `COPY_DST`.
     pub fn write(&self, buffer: &wgpu::Buffer, words: &[u32]) -> Result<(), GpuError> {
-        let bytes: &[u8] = bytemuck::cast_slice(words);
-        if bytes.len() as u64 > buffer.size() {
+        self.write_at(buffer, 0, bytemuck::cast_slice(words))
+    }
+
+    /// Overwrites bytes of a buffer; offset and length are multiples of 4.
+    ///
+    /// # Errors
+    /// [`GpuError::Buffer`] when it ends before the data, [`GpuError::Validation`] for a broken multiple or where it lacks
+    /// `COPY_DST`.
+    pub fn write_at(&self, buffer: &wgpu::Buffer, offset: u64, bytes: &[u8]) -> Result<(), GpuError> {
+        if offset.saturating_add(bytes.len() as u64) > buffer.size() {
             return Err(GpuError::Buffer {
                 buffer: "the destination".into(),
                 expected: "be at least as large as the data",
-                got: format!("{} bytes for {}", buffer.size(), bytes.len()),
+                got: format!("{} bytes for {} from {offset} on", buffer.size(), bytes.len()),
             });
         }
-        with_scopes(&self.device().clone(), "a write", || self.queue().write_buffer(buffer, 0, bytes))
+        with_scopes(&self.device().clone(), "a write", || self.queue().write_buffer(buffer, offset, bytes))
     }
 
     /// Reads a buffer back; submits one copy and waits for it.

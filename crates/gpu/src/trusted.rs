@@ -30,3 +30,10 @@ pub(crate) fn module(device: &wgpu::Device, label: &str, source: &str, checks: C
     // device with robust buffer access, so that whatever a tensor holds, no access leaves its buffer.
     unsafe { device.create_shader_module_trusted(descriptor, checks) }
 }
+
+/// A file as memory, for reading.
+pub(crate) fn map(file: &std::fs::File) -> std::io::Result<memmap2::Mmap> {
+    // SAFETY: the bytes must not change while they are borrowed. We only read them, value by value into other memory, and
+    // `MappedFile` tells its callers to map files that are finished.
+    unsafe { memmap2::Mmap::map(file) }
+}

@@ -5,9 +5,9 @@ use super::subject::Subject;
 use langevin::Format::{self, BF16, E4m3, E5m2, F16, F32, I8};
 use langevin::{
     Activation, ActivationDesc, ActivationQuantizeDesc, AttentionDesc, Boundary, Capabilities, CastDesc,
-    Columns, ConvDesc, DequantizeDesc, Edge, GatedResidualDesc, Granularity, GuidanceDesc, HeatDesc,
-    HistogramDesc, LaplacianDesc, MatmulDesc, MergeDesc, Modulation, NormDesc, NormQuantizeDesc, Operand,
-    PatchifyDesc, QuantizeDesc, RotaryDesc, UnpatchifyDesc, wgpu,
+    ChangeDesc, Columns, CombineDesc, ConvDesc, DequantizeDesc, Edge, GatedResidualDesc, Granularity,
+    HeatDesc, HistogramDesc, LaplacianDesc, MatmulDesc, MergeDesc, Modulation, NormDesc, NormQuantizeDesc,
+    Operand, PatchifyDesc, QuantizeDesc, RotaryDesc, UnpatchifyDesc, wgpu,
 };
 use serde::{Deserialize, Serialize};
 
@@ -215,6 +215,7 @@ fn transformer() -> Vec<Case> {
     let gelu = ActivationDesc { rows, width: 4 * WIDTH, activation, x, out };
     let rms = NormDesc { rows: 4096, width: 4096, weight: true, ..norm.clone() };
     let (channels, height, wide, patch) = (4, 32, 32, 2);
+    let elements = 8 * channels * height * wide;
     vec![
         Case::bytes("DiT-XL/2 adaLN 256 x 1152", NormDesc { modulation, ..norm.clone() }),
         Case::bytes(
@@ -226,10 +227,8 @@ fn transformer() -> Vec<Case> {
         Case::bytes("DiT-XL/2 gelu 256 x 4608", gelu.clone()),
         Case::bytes("DiT-XL/2 gelu to e4m3 256 x 4608", ActivationQuantizeDesc::new(gelu, codes)),
         Case::bytes("DiT-XL/2 gate 256 x 1152", GatedResidualDesc { batch, rows, width, x, out, gate }),
-        Case::bytes(
-            "DiT-XL/2 step, guided",
-            GuidanceDesc { batch: 8, width: channels * height * wide, guided: true },
-        ),
+        Case::bytes("DiT-XL/2 step, guided", CombineDesc { predictions: 2, elements, ..Default::default() }),
+        Case::bytes("DiT-XL/2 cache, guided", ChangeDesc { elements: 2 * TOKENS * WIDTH }),
         Case::bytes(
             "DiT-XL/2 in",
             PatchifyDesc { batch: 8, channels, height, width: wide, patch, repeat: 2 },

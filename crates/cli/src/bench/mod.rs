@@ -25,7 +25,7 @@ use clock::Clock;
 use langevin::{Gpu, Variant, wgpu};
 use record::{Record, Row, Timing};
 use selection::Selection;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use subject::{Lane, Prepared, Ready};
 use timing::{Effort, Timed};
 
@@ -53,6 +53,9 @@ pub(crate) struct BenchArgs {
     /// Print the names of the cases and stop.
     #[arg(long)]
     list: bool,
+    /// Measure what the adapter and the host can do at best, and no case.
+    #[arg(long, conflicts_with_all = ["list", "from"])]
+    ceilings: bool,
     /// Write the result, with the adapter's identity, as JSON.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -84,7 +87,10 @@ fn seconds(text: &str) -> Result<f64, String> {
 const CACHE_BYTES: u64 = 256 << 20;
 
 pub(crate) fn run(args: &BenchArgs) -> Result<(), CliError> {
-    let selected = args.selection.cases(args.quick)?;
+    let mut selected = args.selection.cases(args.quick)?;
+    if args.ceilings {
+        selected.clear();
+    }
     if args.list {
         let line = |case: &Case| format!("{}: {}\n", case.subject.kernel(), case.name);
         return output::print(&selected.iter().map(line).collect::<String>());
@@ -118,6 +124,34 @@ pub(crate) fn run(args: &BenchArgs) -> Result<(), CliError> {
     Ok(())
 }
 
+/// The rates at which an adapter works at best, and what a dispatch takes beside.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Rates {
+    /// Floating-point operations per second of the shaders that a plan takes.
+    pub(crate) flops: f64,
+    /// Bytes in and out per second.
+    pub(crate) bytes: f64,
+    /// Seconds on the host.
+    pub(crate) dispatch_seconds: f64,
+}
+
+impl Rates {
+    /// Reads those of a record.
+    pub(crate) fn read(path: &Path) -> Result<Self, CliError> {
+        let record = Record::read(path)?;
+        let (Some(ceilings), Some(overhead)) = (record.ceilings, record.overhead) else {
+            return Err(CliError::NoCeilings { path: path.to_owned() });
+        };
+        // No plan takes cooperative matrices on a CPU.
+        let cooperative = ceilings.cooperative_flops.filter(|_| record.adapter.device_type != "Cpu");
+        Ok(Self {
+            flops: cooperative.unwrap_or(ceilings.f32_flops),
+            bytes: ceilings.copy_bytes,
+            dispatch_seconds: overhead.record_seconds.median,
+        })
+    }
+}
+
 /// How a run measures.
 struct Bench<'g> {
     gpu: &'g Gpu,
@@ -142,7 +176,9 @@ impl<'g> Bench<'g> {
     fn run(&self, args: &BenchArgs, selected: Vec<Case>) -> Result<Record, CliError> {
         let suits = |case: &Case| case.suits(self.gpu.capabilities());
         let cases: Vec<Case> = selected.into_iter().filter(suits).collect();
-        args.selection.check_variants(&cases, self.gpu.capabilities())?;
+        if !args.ceilings {
+            args.selection.check_variants(&cases, self.gpu.capabilities())?;
+        }
         let from_environment = || std::env::var("LANGEVIN_COMMIT").ok().filter(|commit| !commit.is_empty());
         let commit = args.commit.clone().or_else(from_environment);
         let mut record = Record::new(self.gpu, commit, self.clock.name());

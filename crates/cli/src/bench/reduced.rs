@@ -5,9 +5,10 @@ use super::pick::{Axis, all, pick, spread_out};
 use langevin::reference::Op;
 use langevin::verify::{Tensor, Tensors};
 use langevin::{
-    ActivationDesc, ActivationQuantizeDesc, AttentionDesc, CastDesc, ConvDesc, DequantizeDesc,
-    GatedResidualDesc, Granularity, GuidanceDesc, HeatDesc, HistogramDesc, Kernel, LaplacianDesc, MatmulDesc,
-    MergeDesc, NormDesc, NormQuantizeDesc, PatchifyDesc, QuantizeDesc, RotaryDesc, UnpatchifyDesc,
+    ActivationDesc, ActivationQuantizeDesc, AttentionDesc, CastDesc, ChangeDesc, CombineDesc, ConvDesc,
+    DequantizeDesc, GatedResidualDesc, Granularity, HeatDesc, HistogramDesc, Kernel, LaplacianDesc,
+    MatmulDesc, MergeDesc, NormDesc, NormQuantizeDesc, PatchifyDesc, QuantizeDesc, RotaryDesc,
+    UnpatchifyDesc,
 };
 
 /// A kernel that can be benchmarked.
@@ -234,9 +235,15 @@ impl Reduced for ActivationQuantizeDesc {
     }
 }
 
-impl Reduced for GuidanceDesc {
+impl Reduced for ChangeDesc {
     fn reduced(&self) -> Self {
-        Self { batch: self.batch.min(2), ..self.clone() }
+        Self { elements: at_most(self.elements, 4096) }
+    }
+}
+
+impl Reduced for CombineDesc {
+    fn reduced(&self) -> Self {
+        Self { elements: at_most(self.elements, 1024), ..self.clone() }
     }
 }
 

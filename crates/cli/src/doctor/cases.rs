@@ -7,11 +7,11 @@ use super::Group;
 use langevin::formats::e8m0::ScaleRounding;
 use langevin::reference::{Boundary, Edge, ScaleSource};
 use langevin::{
-    Activation, ActivationDesc, ActivationQuantizeDesc, Align, AttentionDesc, CastDesc, Columns, ConvDesc,
-    ConvLayout, DequantizeDesc, FakeQuantizeDesc, Format, GatedResidualDesc, Granularity, GuidanceDesc,
-    Heads, HeatDesc, HistogramDesc, LaplacianDesc, MatmulDesc, MergeDesc, Modulation, NormDesc, NormKind,
-    NormQuantizeDesc, Operand, Overflow, Pair, Pairing, PatchifyDesc, Positions, QuantizeDesc, RotaryDesc,
-    UnpatchifyDesc, Window,
+    Activation, ActivationDesc, ActivationQuantizeDesc, Align, AttentionDesc, CastDesc, ChangeDesc, Columns,
+    CombineDesc, ConvDesc, ConvLayout, DequantizeDesc, FakeQuantizeDesc, Format, GatedResidualDesc,
+    Granularity, Heads, HeatDesc, HistogramDesc, LaplacianDesc, MatmulDesc, MergeDesc, Modulation, NormDesc,
+    NormKind, NormQuantizeDesc, Operand, Overflow, Pair, Pairing, PatchifyDesc, Positions, QuantizeDesc,
+    RotaryDesc, UnpatchifyDesc, Window,
 };
 
 /// The formats that results of arithmetic are stored in.
@@ -37,7 +37,8 @@ pub(super) fn groups() -> Vec<Box<dyn Group>> {
         Box::new(norm()),
         Box::new(activation()),
         Box::new(gated_residual()),
-        Box::new(guidance()),
+        Box::new(combine()),
+        Box::new(change()),
         Box::new(patchify()),
         Box::new(unpatchify()),
     ]
@@ -367,8 +368,13 @@ fn gated_residual() -> Vec<GatedResidualDesc> {
     cases
 }
 
-fn guidance() -> Vec<GuidanceDesc> {
-    [true, false].map(|guided| GuidanceDesc { batch: 3, width: 67, guided }).to_vec()
+fn combine() -> Vec<CombineDesc> {
+    let case = |(states, predictions, noise)| CombineDesc { states, predictions, noise, elements: 203 };
+    [(1, 1, false), (1, 2, true), (4, 2, false)].map(case).to_vec()
+}
+
+fn change() -> Vec<ChangeDesc> {
+    [3, 4099].map(|elements| ChangeDesc { elements }).to_vec()
 }
 
 fn patchify() -> Vec<PatchifyDesc> {
@@ -410,7 +416,8 @@ mod tests {
         all_are_valid(norm());
         all_are_valid(activation());
         all_are_valid(gated_residual());
-        all_are_valid(guidance());
+        all_are_valid(combine());
+        all_are_valid(change());
         all_are_valid(patchify());
         all_are_valid(unpatchify());
     }

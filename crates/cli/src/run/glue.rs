@@ -6,7 +6,7 @@ use crate::CliError;
 use crate::tensors::{self, F32, FLOATS, Input, NUMBERS};
 use langevin::verify::Tensors;
 use langevin::{
-    ActivationDesc, Columns, DescError, GatedResidualDesc, GuidanceDesc, NormDesc, PatchifyDesc,
+    ActivationDesc, ChangeDesc, Columns, CombineDesc, DescError, GatedResidualDesc, NormDesc, PatchifyDesc,
     UnpatchifyDesc,
 };
 
@@ -97,25 +97,49 @@ impl FromFile for ActivationDesc {
     }
 }
 
-impl FromFile for GuidanceDesc {
-    const INPUTS: &'static [Input] =
-        &[Input::required("velocity", F32), Input::required("x", F32), Input::required("factors", F32)];
-    const OUTPUTS: &'static str = "out as x [b, ..]; velocity [b, ..], or [2 b, ..] with the conditional half first; \
-         factors [2]: guidance scale, time step";
+impl FromFile for CombineDesc {
+    const INPUTS: &'static [Input] = &[
+        Input::required("state", F32),
+        Input::optional("prediction", F32),
+        Input::optional("noise", F32),
+        Input::required("factors", F32),
+    ];
+    const OUTPUTS: &'static str = "state as state [s, ..]; prediction [p, ..], noise [..], factors [s, s + p, or + 1 \
+         with noise]";
     const FIELDS: &'static str = "";
 
     fn describe(mut self, mut tensors: Tensors) -> Result<Described<Self>, CliError> {
-        let x_shape = shape(&tensors, "x").to_vec();
-        let (&batch, sample) =
-            x_shape.split_first().ok_or_else(|| wrong("guidance", &tensors, "x", "[batch, ..]"))?;
-        let width = sample.iter().product();
-        self = Self { batch, width, ..self };
-        let own = Choice::new(x_shape.clone(), false, &[batch, width]);
-        let both = batch.saturating_mul(2);
-        let twice = Choice::new(join(&[both], sample), true, &[both, width]);
-        self.guided = choose("guidance", &mut tensors, "velocity", vec![own, twice])?.unwrap_or(false);
-        reshape("guidance", &mut tensors, "x", &[batch, width])?;
-        Ok(Described { desc: self, tensors, output_shapes: vec![("out", x_shape)] })
+        let state_shape = shape(&tensors, "state").to_vec();
+        let (&states, row) =
+            state_shape.split_first().ok_or_else(|| wrong("combine", &tensors, "state", "[states, ..]"))?;
+        let elements = row.iter().product();
+        self = Self { states, elements, predictions: 0, noise: tensors.get("noise").is_some() };
+        if tensors.get("prediction").is_some() {
+            self.predictions = shape(&tensors, "prediction").first().copied().unwrap_or(1);
+            let flat = Choice::new(join(&[self.predictions], row), (), &[self.predictions, elements]);
+            choose("combine", &mut tensors, "prediction", vec![flat])?;
+        }
+        choose("combine", &mut tensors, "noise", vec![Choice::new(row.to_vec(), (), &[elements])])?;
+        reshape("combine", &mut tensors, "state", &[states, elements])?;
+        Ok(Described { desc: self, tensors, output_shapes: vec![("state", state_shape)] })
+    }
+}
+
+impl FromFile for ChangeDesc {
+    const INPUTS: &'static [Input] = &[Input::required("x", F32), Input::required("y", F32)];
+    const OUTPUTS: &'static str = "out [2]: sum of |x - y|, sum of |y|";
+    const FIELDS: &'static str = "";
+
+    fn describe(mut self, mut tensors: Tensors) -> Result<Described<Self>, CliError> {
+        self.elements = shape(&tensors, "x").iter().product();
+        if shape(&tensors, "x") != shape(&tensors, "y") {
+            let expected = format!("{:?}", shape(&tensors, "x"));
+            return Err(wrong("change", &tensors, "y", expected).into());
+        }
+        for name in ["x", "y"] {
+            reshape("change", &mut tensors, name, &[self.elements])?;
+        }
+        Ok(Described { desc: self, tensors, output_shapes: Vec::new() })
     }
 }
 

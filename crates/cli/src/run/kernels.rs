@@ -4,8 +4,8 @@ use super::{FromFile, RunArgs, run_kernel};
 use crate::CliError;
 use crate::tensors::Input;
 use langevin::{
-    ActivationDesc, ActivationQuantizeDesc, AttentionDesc, CastDesc, ConvDesc, DequantizeDesc,
-    FakeQuantizeDesc, GatedResidualDesc, GuidanceDesc, HeatDesc, HistogramDesc, LaplacianDesc, MatmulDesc,
+    ActivationDesc, ActivationQuantizeDesc, AttentionDesc, CastDesc, ChangeDesc, CombineDesc, ConvDesc,
+    DequantizeDesc, FakeQuantizeDesc, GatedResidualDesc, HeatDesc, HistogramDesc, LaplacianDesc, MatmulDesc,
     MergeDesc, NormDesc, NormQuantizeDesc, PatchifyDesc, QuantizeDesc, RotaryDesc, UnpatchifyDesc,
 };
 
@@ -43,7 +43,8 @@ const KERNELS: &[Entry] = &[
     entry::<NormDesc>(),
     entry::<ActivationDesc>(),
     entry::<GatedResidualDesc>(),
-    entry::<GuidanceDesc>(),
+    entry::<CombineDesc>(),
+    entry::<ChangeDesc>(),
     entry::<PatchifyDesc>(),
     entry::<UnpatchifyDesc>(),
 ];

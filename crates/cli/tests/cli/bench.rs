@@ -4,7 +4,7 @@ use serde_json::Value;
 use std::fs;
 
 /// The smallest case there is.
-const TINY: [&str; 6] = ["bench", "--quick", "--kernel", "guidance", "--seconds", "0.01"];
+const TINY: [&str; 6] = ["bench", "--quick", "--kernel", "combine", "--seconds", "0.01"];
 
 fn with<'a>(arguments: &[&'a str]) -> Vec<&'a str> {
     TINY.iter().chain(arguments).copied().collect()
@@ -35,11 +35,7 @@ fn a_case_is_checked_timed_and_recorded() {
     let rows = record["rows"].as_array().unwrap();
     assert!(!rows.is_empty() && rows.iter().filter(|row| row["chosen"] == true).count() == 1, "{record}");
     for row in rows {
-        assert_eq!(
-            (&row["kernel"], &row["failed"]),
-            (&Value::from("guidance"), &Value::from(false)),
-            "{row}"
-        );
+        assert_eq!((&row["kernel"], &row["failed"]), (&Value::from("combine"), &Value::from(false)), "{row}");
         assert!(row["checked"].as_str().unwrap().contains("full size"), "{row}");
         let gpu = &row["timing"]["gpu_seconds"];
         let [low, median, high] =
@@ -50,10 +46,8 @@ fn a_case_is_checked_timed_and_recorded() {
     }
     assert_eq!(directory.files(), ["record.json"]);
     let markdown = langevin(&["bench", "--from", text(&json), "--markdown"]).succeeds();
-    let line = markdown
-        .lines()
-        .find(|line| line.starts_with("| guidance |"))
-        .unwrap_or_else(|| panic!("{markdown}"));
+    let line =
+        markdown.lines().find(|line| line.starts_with("| combine |")).unwrap_or_else(|| panic!("{markdown}"));
     assert_eq!(line.matches(" | ").count(), 6, "{line}");
     let page = directory.path("page.html");
     assert!(
@@ -63,7 +57,7 @@ fn a_case_is_checked_timed_and_recorded() {
     );
     let html = fs::read_to_string(page).unwrap();
     assert!(html.starts_with("<!doctype html>") && html.matches("<svg ").count() == 2, "{html}");
-    assert!(html.contains("guidance DiT-XL/2 step, guided (quads)") && !html.contains("NaN"), "{html}");
+    assert!(html.contains("combine DiT-XL/2 step, guided (quads)") && !html.contains("NaN"), "{html}");
     assert!(markdown.contains(" at 0123abc,") && markdown.contains("Ceilings of the same run"), "{markdown}");
 }
 

@@ -226,12 +226,14 @@ fn the_rest_of_the_glue() {
     let tensors = [("x", x.clone()), ("residual", ones), ("gate", f32s(&[2], &[10.0, 0.5]))];
     let [out] = outputs("gated_residual", &tensors, "{}", ["out"]);
     assert_eq!(out, f32s(&[2, 2], &[-9.0, 2.0, 31.0, -1.0]));
-    // x + dt (u + s (c - u)) with c = 3 and u = 1.
-    let velocity = f32s(&[2, 1], &[3.0, 1.0]);
-    let tensors =
-        [("velocity", velocity), ("x", f32s(&[1, 1], &[10.0])), ("factors", f32s(&[2], &[2.0, -0.5]))];
-    let [out] = outputs("guidance", &tensors, "{}", ["out"]);
+    // x + dt (u + s (c - u)) with s = 2 and dt = -0.5, c = 3 and u = 1.
+    let prediction = f32s(&[2, 1], &[3.0, 1.0]);
+    let factors = f32s(&[1, 3], &[1.0, -1.0, 0.5]);
+    let tensors = [("prediction", prediction), ("state", f32s(&[1, 1], &[10.0])), ("factors", factors)];
+    let [out] = outputs("combine", &tensors, "{}", ["state"]);
     assert_eq!(out, f32s(&[1, 1], &[7.5]));
+    let [out] = outputs("change", &[("x", x.clone()), ("y", f32s(&[2, 2], &[1.0; 4]))], "{}", ["out"]);
+    assert_eq!(out, f32s(&[2], &[10.0, 4.0]));
 }
 
 #[test]
@@ -267,7 +269,8 @@ fn shapes_that_do_not_fit_are_named() {
     assert!(error.starts_with("laplacian: `spatial` must be"), "{error}");
     let error = fails("quantize", &[("x", vector(2)), ("scale", vector(3))], "{}");
     assert_eq!(error, "quantize: tensor `scale` must have shape [] or [1], got [3]");
-    let error = fails("guidance", &[("x", vector(2)), ("velocity", vector(3)), ("factors", vector(2))], "{}");
-    assert_eq!(error, "guidance: tensor `velocity` must have shape [2] or [4], got [3]");
+    let (state, noise) = (f32s(&[1, 2], &[1.0; 2]), vector(3));
+    let error = fails("combine", &[("state", state), ("noise", noise), ("factors", vector(2))], "{}");
+    assert_eq!(error, "combine: tensor `noise` must have shape [2], got [3]");
     assert_eq!(directory.files(), ["in.safetensors"]);
 }

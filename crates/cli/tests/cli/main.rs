@@ -5,11 +5,13 @@
 
 mod bench;
 mod doctor;
+mod evaluate;
 mod files;
 mod generate;
 mod heat;
 mod info;
 mod kernels;
+mod plan;
 mod process;
 mod quantize;
 mod run;

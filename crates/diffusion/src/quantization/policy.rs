@@ -163,7 +163,7 @@ fn per_row() -> Granularity {
     Granularity::PerRow
 }
 
-fn one_or_many<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Pattern>, D::Error> {
+pub(crate) fn one_or_many<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Pattern>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged, expecting = "a pattern, or a list of patterns")]
     enum Patterns {

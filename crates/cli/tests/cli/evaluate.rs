@@ -1,0 +1,33 @@
+use crate::files::Directory;
+use crate::process::{has_gpu, langevin, text};
+
+#[test]
+fn settings_are_compared_in_a_table_and_on_a_page() {
+    if !has_gpu() {
+        return;
+    }
+    let directory = Directory::new("evaluate");
+    let page = directory.path("page.html");
+    let candidates = ["--candidate", "steps=2", "--candidate", "weights=e4m3,steps=2,cache=static:2"];
+    let report =
+        langevin(&[&["evaluate", "--each", "1", "--html", text(&page)], &candidates[..]].concat()).succeeds();
+    let rows: Vec<&str> = report.lines().skip(2).collect();
+    assert_eq!(rows.len(), 3, "{report}");
+    assert!(
+        rows[0].starts_with("baseline") && rows[0].contains("same") && rows[0].contains("30 of 30"),
+        "{report}"
+    );
+    assert!(
+        rows[1].starts_with("steps=2") && rows[1].contains(" dB") && rows[1].contains("2 of 2"),
+        "{report}"
+    );
+    let html = std::fs::read_to_string(page).unwrap();
+    assert_eq!(html.matches("<img alt=").count(), 3);
+    assert!(html.contains("weights=e4m3,steps=2,cache=static:2") && !html.contains("http"), "{html}");
+    let usage = langevin(&["evaluate", "--candidate", "colour=red"]).fails_as_usage();
+    assert!(
+        usage.contains("`colour` is none of weights, precision, steps, sampler, cache and guidance"),
+        "{usage}"
+    );
+    assert_eq!(directory.files(), ["page.html"]);
+}
