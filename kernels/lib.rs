@@ -67,10 +67,10 @@ pub use langevin_gpu::{self as gpu, Capabilities, Distrusted, Gpu, Tier};
 pub use langevin_reference::formats::{self, Format, Overflow, Rounding};
 pub use langevin_reference::{
     self as reference, Activation, ActivationDesc, ActivationQuantizeDesc, Align, AttentionDesc, Band,
-    Boundary, CastDesc, Columns, ConvDesc, ConvLayout, Cost, DequantizeDesc, DescError, Edge,
+    Boundary, CastDesc, Columns, ConvDesc, ConvLayout, Cost, DequantizeDesc, DescError, Edge, FaceMean,
     FakeQuantizeDesc, GatedResidualDesc, Granularity, GuidanceDesc, Heads, HeatDesc, HistogramDesc,
     LaplacianDesc, MatmulDesc, Modulation, NormDesc, NormKind, NormQuantizeDesc, Operand, Pair, PatchifyDesc,
-    QuantizeDesc, ScaleSource, UnpatchifyDesc, View, Window,
+    QuantizeDesc, ScaleSource, Scheme, Stencil, UnpatchifyDesc, View, Window,
 };
 pub use laplacian::{Laplacian, LaplacianBuffers};
 pub use matmul::{Matmul, MatmulBuffers};

@@ -64,7 +64,7 @@ pub use error::DescError;
 pub use fake_quantize::FakeQuantizeDesc;
 pub use gated_residual::{GatedResidualDesc, gated_residual};
 pub use guidance::{GuidanceDesc, guidance};
-pub use heat::{HeatDesc, heat_step};
+pub use heat::{HeatDesc, MAX_STEPS_PER_DISPATCH, heat_step};
 pub use histogram::HistogramDesc;
 pub use langevin_formats::{self as formats, Format, Overflow};
 pub use laplacian::{LaplacianDesc, laplacian};
@@ -74,7 +74,9 @@ pub use norm_quantize::NormQuantizeDesc;
 pub use op::{Answer, Columns, Cost, Expected, Granularity, Op};
 pub use patchify::{PatchifyDesc, patch_embed, patchify};
 pub use quantize::{QuantizeDesc, ScaleSource, quantize};
-pub use stencil::GridAxis;
+pub use stencil::{
+    FaceMean, Ghost, GridAxis, MAX_STAGES, Point, RklStage, Scheme, Stencil, rkl2_stages,
+};
 pub use tensor::{Dtype, Role, Tensor, TensorSpec, Tensors};
 pub use timestep::timestep_embedding;
 pub use unpatchify::{UnpatchifyDesc, unpatchify};
