@@ -137,13 +137,21 @@ impl LaplacianDesc {
     /// The largest weight with which a cell enters its own negated Laplacian: for `Second`
     /// `diffusivity sum of 2 / spacing^2` in the interior, more beside [`Edge::Dirichlet`].
     pub fn largest_diagonal(&self) -> f64 {
-        self.operator(0.0, 0.0).extremes()[0]
+        self.extremes()[0]
     }
 
     /// Whether no other cell enters with a negative weight: then its steps keep a maximum principle. So it is for `Second`;
     /// not for `Fourth`, and for `Isotropic` where the spacings differ much.
     pub fn has_positive_weights(&self) -> bool {
-        self.operator(0.0, 0.0).extremes()[1] >= 0.0
+        self.extremes()[1] >= 0.0
+    }
+
+    /// The largest diagonal entry of the negated matrix, and the smallest weight of another cell; an axis without cells counts
+    /// as one of a single cell, so that limits are finite where the other axes set them.
+    fn extremes(&self) -> [f64; 2] {
+        let spatial: Vec<usize> = self.spatial.iter().map(|&extent| extent.max(1)).collect();
+        let grid = Grid { spatial: &spatial, ..self.grid() };
+        Operator::new(grid, self.diffusivity, 0.0, 0.0, self.face_mean).extremes()
     }
 
     pub(crate) fn grid(&self) -> Grid<'_> {
