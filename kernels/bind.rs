@@ -195,9 +195,9 @@ pub(crate) fn bind_stages<'s>(
     bound: &[(&'static str, wgpu::BufferBinding<'_>)],
 ) -> Call {
     let dispatches = stages.map(|(stage, compiled, workgroups)| {
-        let binding = |name: &str| {
+        let binding = |(name, window): (&str, Option<Window>)| {
             let (_, whole) = bound.iter().find(|(tensor, _)| *tensor == name)?;
-            Some(match stage.window(name) {
+            Some(match window {
                 None => whole.clone(),
                 Some(Window { offset, bytes }) => wgpu::BufferBinding {
                     buffer: whole.buffer,
@@ -206,7 +206,7 @@ pub(crate) fn bind_stages<'s>(
                 },
             })
         };
-        let buffers: Vec<_> = stage.shader.bindings.iter().filter_map(|b| binding(b.name)).collect();
+        let buffers: Vec<_> = stage.bound().filter_map(binding).collect();
         debug_assert_eq!(buffers.len(), stage.shader.bindings.len(), "{}: an unknown binding", stage.label);
         let bind_group = compiled.bind(device, stage.label, &buffers);
         Dispatch { pipeline: compiled.pipeline().clone(), bind_group, workgroups }

@@ -72,9 +72,10 @@ pub use langevin_reference::formats::{self, Format, Overflow, Rounding};
 pub use langevin_reference::{
     self as reference, Activation, ActivationDesc, ActivationQuantizeDesc, Align, AttentionDesc, Band,
     Boundary, CastDesc, ChangeDesc, Columns, CombineDesc, ConvDesc, ConvLayout, Cost, DequantizeDesc,
-    DescError, Edge, FakeQuantizeDesc, GatedResidualDesc, Granularity, Heads, HeatDesc, HistogramDesc,
-    LaplacianDesc, MatmulDesc, MergeDesc, Modulation, NormDesc, NormKind, NormQuantizeDesc, Operand, Pair,
-    Pairing, PatchifyDesc, Positions, QuantizeDesc, RotaryDesc, ScaleSource, UnpatchifyDesc, View, Window,
+    DescError, Edge, FaceMean, FakeQuantizeDesc, GatedResidualDesc, Granularity, Heads, HeatDesc,
+    HistogramDesc, LaplacianDesc, MatmulDesc, MergeDesc, Modulation, NormDesc, NormKind, NormQuantizeDesc,
+    Operand, Pair, Pairing, PatchifyDesc, Positions, QuantizeDesc, RotaryDesc, ScaleSource, Scheme, Stencil,
+    UnpatchifyDesc, View, Window,
 };
 pub use laplacian::{Laplacian, LaplacianBuffers};
 pub use matmul::{Matmul, MatmulBuffers};

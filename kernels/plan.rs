@@ -1,6 +1,6 @@
 use crate::bind::{Call, Extent, Memory, STAND_IN_BYTES, bind_stages};
 use crate::kernel::{Buffers, Kernel, Variant};
-use crate::recipe::{Recipe, SCRATCH, Stage};
+use crate::recipe::{Recipe, SCRATCH, Stage, Window};
 use crate::{BindError, PlanError};
 use langevin_gpu::{Capabilities, Checks, ComputeStage, Distrusted, StageDesc, Tier, with_scopes};
 use langevin_reference::{Cost, TensorSpec};
@@ -65,10 +65,12 @@ pub struct StageSource {
     pub wgsl: String,
     /// The contents of the uniform buffer at binding 0.
     pub params: Vec<u32>,
-    /// The tensors (or `scratch`) at the storage bindings from 1 on.
+    /// The tensors (or `scratch`) at the storage bindings from 1 on. A variable has its tensor's name, but where a dispatch
+    /// goes on with what one before it left elsewhere.
     pub bindings: Vec<&'static str>,
-    /// Those of which a range of bytes is bound, and not all: where a tensor is larger than a binding may be.
-    pub ranges: Vec<(&'static str, std::ops::Range<u64>)>,
+    /// For each of them the range of its bytes that is bound where that is not all: where a tensor is larger than a binding
+    /// may be.
+    pub ranges: Vec<Option<std::ops::Range<u64>>>,
     /// The workgroups to dispatch.
     pub workgroups: [u32; 3],
 }
@@ -220,8 +222,8 @@ impl StageSource {
             label: stage.label,
             wgsl: stage.shader.compose(),
             params: stage.shader.param_words(),
-            bindings: stage.shader.bindings.iter().map(|binding| binding.name).collect(),
-            ranges: stage.windows.iter().map(|(name, w)| (*name, w.offset..w.offset + w.bytes)).collect(),
+            bindings: stage.tensors().collect(),
+            ranges: stage.bound().map(|(_, window)| window.map(|w| w.offset..w.offset + w.bytes)).collect(),
             workgroups,
         }
     }
@@ -308,8 +310,9 @@ fn check_limits<D: Kernel>(
 
 /// Bytes of what a stage binds, in order.
 fn binding_bytes(stage: &Stage, memory: &Memory) -> Vec<u64> {
-    let bytes = |name| stage.window(name).map_or_else(|| memory.bytes(name), |window| window.bytes);
-    stage.shader.bindings.iter().map(|binding| bytes(binding.name)).collect()
+    let bytes =
+        |(name, window): (&str, Option<Window>)| window.map_or_else(|| memory.bytes(name), |w| w.bytes);
+    stage.bound().map(bytes).collect()
 }
 
 /// What a stage needs checked on a device. Vulkan's own checks of buffers are on whatever wgpu adds.

@@ -38,8 +38,11 @@ pub struct Stage {
     /// make those of workgroup memory, what it writes of tensors is guarded, and what it reads past their ends, which is
     /// not used, Vulkan's robust buffer access keeps within the buffer.
     pub proven: bool,
-    /// The tensors of which it binds a range only; of the others it binds all.
+    /// The variables to which it binds a range of their tensor only; to the others it binds all.
     pub windows: Vec<(&'static str, Window)>,
+    /// Variables of the shader that are bound to a tensor of another name, or to the scratch: what the dispatches before
+    /// left there. One shader then serves every step of several.
+    pub stand_ins: Vec<(&'static str, &'static str)>,
 }
 
 impl Stage {
@@ -48,9 +51,73 @@ impl Stage {
         Self { windows: windows.to_vec(), ..self }
     }
 
-    /// The range that it binds of a tensor, where that is not all of it.
-    pub(crate) fn window(&self, name: &str) -> Option<Window> {
-        self.windows.iter().find(|(tensor, _)| *tensor == name).map(|(_, window)| *window)
+    /// The same with a variable bound to a tensor of another name, or to a range of one.
+    pub(crate) fn bound_to(
+        mut self,
+        variable: &'static str,
+        tensor: &'static str,
+        window: Option<Window>,
+    ) -> Self {
+        if variable != tensor {
+            self.stand_ins.push((variable, tensor));
+        }
+        self.windows.extend(window.map(|window| (variable, window)));
+        self
+    }
+
+    /// The same with other tensors, or the scratch, in place of some: where the ranges of those lie.
+    pub(crate) fn instead(mut self, names: [(&'static str, &'static str); 2]) -> Self {
+        let other =
+            |tensor| names.iter().find(|(name, _)| *name == tensor).map_or(tensor, |(_, other)| *other);
+        let variables = self.shader.bindings.iter().map(|binding| binding.name);
+        self.stand_ins =
+            variables.zip(self.tensors().map(other)).filter(|(name, other)| name != other).collect();
+        self
+    }
+
+    /// The same with a variable bound to another tensor, or to the scratch: where its own range lies, behind the start of
+    /// `within` where that is not all.
+    pub(crate) fn moved(
+        mut self,
+        variable: &'static str,
+        tensor: &'static str,
+        within: Option<Window>,
+    ) -> Self {
+        self.stand_ins.retain(|(name, _)| *name != variable);
+        self.stand_ins.push((variable, tensor));
+        let own = self.windows.iter_mut().find(|(name, _)| *name == variable);
+        match (own, within) {
+            (Some((_, window)), Some(outer)) => window.offset += outer.offset,
+            (None, Some(outer)) => self.windows.push((variable, outer)),
+            (_, None) => {}
+        }
+        self
+    }
+
+    /// The same where every variable bound to a tensor may write it if one does: a dispatch has one way to use a buffer.
+    pub(crate) fn one_access(mut self, tensor: &str) -> Self {
+        let is_bound: Vec<bool> = self.tensors().map(|name| name == tensor).collect();
+        let bindings = self.shader.bindings.iter_mut().zip(is_bound).filter(|(_, is_bound)| *is_bound);
+        let mut bindings: Vec<&mut Binding> = bindings.map(|(binding, _)| binding).collect();
+        if bindings.iter().any(|binding| binding.access == Access::ReadWrite) {
+            bindings.iter_mut().for_each(|binding| binding.access = Access::ReadWrite);
+        }
+        self
+    }
+
+    /// The tensors that it binds, in order.
+    pub(crate) fn tensors(&self) -> impl Iterator<Item = &'static str> {
+        self.shader.bindings.iter().map(|binding| {
+            let found = self.stand_ins.iter().find(|(variable, _)| *variable == binding.name);
+            found.map_or(binding.name, |(_, tensor)| *tensor)
+        })
+    }
+
+    /// What it binds, in order: a tensor, and the range of it where that is not all.
+    pub(crate) fn bound(&self) -> impl Iterator<Item = (&'static str, Option<Window>)> {
+        let window =
+            |name: &str| self.windows.iter().find(|(variable, _)| *variable == name).map(|(_, w)| *w);
+        self.tensors().zip(self.shader.bindings.iter().map(move |binding| window(binding.name)))
     }
 }
 
@@ -136,6 +203,12 @@ impl StageBuilder {
         let (template_name, template, element) = match (dtype.bytes(), load) {
             (4, Load::Wide | Load::WideTogether) => {
                 ("load32_wide", include_str!("../shaders/shared/load32_wide.wgsl"), Element::Vec4Word)
+            }
+            (4, Load::Long) => {
+                ("load32_long", include_str!("../shaders/shared/load32_long.wgsl"), Element::Vec2Long)
+            }
+            (2, Load::Long) => {
+                ("load16_long", include_str!("../shaders/shared/load16_long.wgsl"), Element::Long)
             }
             (2, Load::Native) if dtype == Format::F16.into() => {
                 ("load16_native", include_str!("../shaders/shared/load16_native.wgsl"), Element::Vec2F16)
@@ -256,13 +329,31 @@ impl StageBuilder {
 
     /// Gives the shader `store4_NAME` of a tensor, if the descriptor has it.
     pub(crate) fn writes(self, name: &'static str) -> Self {
+        self.writes_by(name, Load::Words)
+    }
+
+    /// The same by larger words, where every row and every offset is a multiple of four elements.
+    pub(crate) fn writes_by(self, name: &'static str, by: Load) -> Self {
         let Some(dtype) = self.dtype(name) else { return self };
-        let (template_name, template) = match dtype.bytes() {
-            4 => ("store32", include_str!("../shaders/shared/store32.wgsl")),
-            2 => ("store16", include_str!("../shaders/shared/store16.wgsl")),
-            _ => ("store8", include_str!("../shaders/shared/store8.wgsl")),
+        let (template_name, template, element) = match (dtype.bytes(), by) {
+            (4, Load::Wide) => {
+                ("store32_wide", include_str!("../shaders/shared/store32_wide.wgsl"), Element::Vec4Word)
+            }
+            (2, Load::Wide) => {
+                ("store16_wide", include_str!("../shaders/shared/store16_wide.wgsl"), Element::Vec2Word)
+            }
+            (4, Load::Long) => {
+                ("store32_long", include_str!("../shaders/shared/store32_long.wgsl"), Element::Vec2Long)
+            }
+            (2, Load::Long) => {
+                ("store16_long", include_str!("../shaders/shared/store16_long.wgsl"), Element::Long)
+            }
+            (4, _) => ("store32", include_str!("../shaders/shared/store32.wgsl"), Element::Word),
+            (2, _) => ("store16", include_str!("../shaders/shared/store16.wgsl"), Element::Word),
+            _ => ("store8", include_str!("../shaders/shared/store8.wgsl"), Element::Word),
         };
-        self.binds(written(name), dtype, template_name, template)
+        let binding = Binding { name, element, access: Access::ReadWrite };
+        self.binds(binding, dtype, template_name, template)
     }
 
     /// Gives the shader `load_NAME`, `load4_NAME` and `store4_NAME` of a tensor that is overwritten.
@@ -320,7 +411,8 @@ impl StageBuilder {
         self
     }
 
-    /// Appends a part that is written for the storage format of one tensor: `FORMAT` in it stands for the format's name.
+    /// Appends a part that is written for the storage format of one tensor: `FORMAT` in it stands for the format's name,
+    /// `TENSOR` for its own.
     pub(crate) fn part_for(mut self, tensor: &'static str, name: &'static str, text: &str) -> Self {
         let format = self.dtype(tensor).map_or("none", codec_name);
         self.shader.parts.push(ShaderPart::accessor(name, text, tensor, format));
@@ -348,7 +440,8 @@ impl StageBuilder {
     pub(crate) fn groups(self, groups: u64) -> Stage {
         let (label, loop_iterations, proven) = (self.label, self.loop_iterations as u64, self.proven);
         let builder = self.param("groups", ParamValue::U32(u32::try_from(groups).unwrap_or(u32::MAX)));
-        Stage { label, shader: builder.shader, groups, loop_iterations, proven, windows: Vec::new() }
+        let (windows, stand_ins) = (Vec::new(), Vec::new());
+        Stage { label, shader: builder.shader, groups, loop_iterations, proven, windows, stand_ins }
     }
 
     fn dtype(&self, name: &str) -> Option<Dtype> {
@@ -399,13 +492,15 @@ fn written(name: &'static str) -> Binding {
     Binding { name, element: Element::Word, access: Access::ReadWrite }
 }
 
-/// How a tensor is read.
+/// How a tensor is read, or written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Load {
     /// Word by word.
     Words,
     /// Four elements at once, where every row and every offset is a multiple of four elements.
     Wide,
+    /// The same by 64-bit integers, of 32-bit and 16-bit formats; needs the feature.
+    Long,
     /// F16 by the adapter's own type, others word by word.
     Native,
     /// The same, four elements at once, where every row and every offset is a multiple of four elements.

@@ -1,8 +1,15 @@
-//! The heat step against its reference, its physics over many steps, and the errors.
+//! Heat steps against their reference, one by one and several to a dispatch, their physics over many steps, and the errors.
+
+#[path = "heat/bands.rs"]
+mod bands;
+#[path = "heat/steps.rs"]
+mod steps;
+#[path = "heat/super_steps.rs"]
+mod super_steps;
 
 use langevin::reference::generate;
 use langevin::verify::{self, RunOptions, Tensor, Tensors};
-use langevin::{Edge, Format, Gpu, Heat, HeatBuffers, HeatDesc};
+use langevin::{Edge, FaceMean, Format, Gpu, Heat, HeatBuffers, HeatDesc, Stencil};
 use langevin_testkit::{conform, gpu};
 use proptest::prelude::*;
 use std::f64::consts::PI;
@@ -31,21 +38,23 @@ fn field(u: &Tensor) -> Tensors {
     inputs
 }
 
-/// `steps` steps with two buffers in turn, in one pass.
-fn evolve(gpu: &Gpu, desc: &HeatDesc, u: &Tensor, steps: usize) -> Tensor {
+/// `calls` calls with two buffers in turn, in one pass.
+fn evolve(gpu: &Gpu, desc: &HeatDesc, u: &Tensor, calls: usize) -> Tensor {
     let heat = Heat::new(gpu.device(), desc).unwrap();
     let buffers = [gpu.upload("a", &u.to_words(0)).unwrap(), gpu.upload("b", &u.to_words(0)).unwrap()];
+    let scratch = gpu.empty("scratch", heat.scratch_bytes()).unwrap();
     let bind = |from: usize| {
         let [u, out] = [&buffers[from], &buffers[1 - from]].map(wgpu::Buffer::as_entire_buffer_binding);
-        heat.bind(gpu.device(), HeatBuffers::new(u, out)).unwrap()
+        let scratch = (heat.scratch_bytes() > 0).then(|| scratch.as_entire_buffer_binding());
+        heat.bind(gpu.device(), HeatBuffers { scratch, ..HeatBuffers::new(u, out) }).unwrap()
     };
-    let calls = [bind(0), bind(1)];
+    let both = [bind(0), bind(1)];
     gpu.run(|encoder| {
         let mut pass = encoder.begin_compute_pass(&Default::default());
-        (0..steps).for_each(|step| calls[step % 2].record(&mut pass));
+        (0..calls).for_each(|call| both[call % 2].record(&mut pass));
     })
     .unwrap();
-    let words = gpu.download(&buffers[steps % 2]).unwrap();
+    let words = gpu.download(&buffers[calls % 2]).unwrap();
     Tensor::from_words(desc.out, u.shape(), &words).unwrap()
 }
 
@@ -75,15 +84,105 @@ fn shapes_edges_and_formats() {
     conform(&gpu, &HeatDesc { time_step: 0.0, ..monotone(&[4, 4], EDGES[0]) }, 1);
 }
 
+/// Every stencil, media and sources, on one to three axes.
+#[test]
+fn stencils_media_and_sources() {
+    let Some(gpu) = gpu() else { return };
+    for (i, stencil) in Stencil::ALL.into_iter().enumerate() {
+        for (j, spatial) in [&[7][..], &[6, 9], &[3, 4, 5]].into_iter().enumerate() {
+            let source = Some(FORMATS[j]);
+            let still = HeatDesc { stencil, source, batch: 2, ..monotone(spatial, EDGES[(i + j) % 5]) };
+            conform(&gpu, &HeatDesc { time_step: still.stable_dt(), ..still }, (3 * i + j) as u64);
+        }
+    }
+    for (i, face_mean) in [FaceMean::Arithmetic, FaceMean::Harmonic].into_iter().enumerate() {
+        for (j, spatial) in [&[9][..], &[5, 6], &[3, 4, 6]].into_iter().enumerate() {
+            let medium = Some(FORMATS[(i + j) % 3]);
+            let source = (j == 1).then_some(Format::F32);
+            let desc = HeatDesc { medium, source, face_mean, ..monotone(spatial, EDGES[(2 * i + j) % 5]) };
+            conform(&gpu, &desc, (3 * i + j) as u64);
+        }
+    }
+}
+
 #[test]
 fn a_constant_is_a_fixed_point_to_the_bit() {
     let Some(gpu) = gpu() else { return };
     let value = 0.1f32;
     for edge in [Edge::Periodic, Edge::Neumann(0.0), Edge::Dirichlet(value.into()), Edge::Fixed(value.into())]
     {
-        let desc = monotone(&[6, 11], [edge; 2]);
-        let constant = Tensor::from_f32(Format::F32, &[1, 6, 11], &[value; 66]).unwrap();
-        assert_eq!(evolve(&gpu, &desc, &constant, 9), constant, "{edge:?}");
+        for stencil in Stencil::ALL {
+            let still = HeatDesc { stencil, ..monotone(&[6, 11], [edge; 2]) };
+            let desc = HeatDesc { time_step: 0.9 * still.stable_dt(), steps_per_dispatch: 3, ..still };
+            let constant = Tensor::from_f32(Format::F32, &[1, 6, 11], &[value; 66]).unwrap();
+            assert_eq!(evolve(&gpu, &desc, &constant, 3), constant, "{edge:?}, {stencil:?}");
+        }
+    }
+}
+
+/// Both media conserve what they hold, and a cell of share 0 keeps its heat under the harmonic mean.
+#[test]
+fn media_conserve_and_insulate() {
+    let Some(gpu) = gpu() else { return };
+    let (height, width) = (12, 17);
+    for face_mean in [FaceMean::Arithmetic, FaceMean::Harmonic] {
+        let plain = monotone(&[height, width], [Edge::Neumann(0.0); 2]);
+        let desc = HeatDesc { medium: Some(Format::F32), face_mean, ..plain };
+        let mut inputs = generate::inputs(&desc, 5);
+        let wall = |i: usize| if i % width == 8 { 0.0 } else { 0.25 + 0.5 * ((i % 7) as f32 / 7.0) };
+        let shares: Vec<f32> = (0..height * width).map(wall).collect();
+        inputs.insert("medium", Tensor::from_f32(Format::F32, &[1, height, width], &shares).unwrap());
+        let u: Vec<f32> = (0..height * width).map(|i| if i % width < 8 { 1.0 } else { 0.0 }).collect();
+        let before = Tensor::from_f32(Format::F32, &[1, height, width], &u).unwrap();
+        inputs.insert("u", before.clone());
+        let mut after = before.clone();
+        for _ in 0..6 {
+            inputs.insert("u", after);
+            after = verify::run(&gpu, &desc, &inputs, &RunOptions::default()).unwrap().remove("out").unwrap();
+        }
+        let allowed = 6.0 * desc.step_bound(1.0) * (height * width) as f64;
+        let [old, new] = [&before, &after].map(|field| field.to_f64().sum());
+        assert!((old - new).abs() <= allowed, "{face_mean:?} lost {}", old - new);
+        let crossed = after.to_f64().indexed_iter().any(|(at, &x)| at[2] > 8 && x != 0.0);
+        assert_eq!(crossed, face_mean == FaceMean::Arithmetic, "{face_mean:?}");
+    }
+}
+
+/// A source adds its own steady rate to a field that is otherwise at rest.
+#[test]
+fn a_source_adds_its_rate() {
+    let Some(gpu) = gpu() else { return };
+    let desc = HeatDesc { source: Some(Format::F32), time_step: 0.125, ..monotone(&[5, 9], EDGES[0]) };
+    let mut inputs = Tensors::new();
+    inputs.insert("u", Tensor::from_f32(Format::F32, &[1, 5, 9], &[0.5; 45]).unwrap());
+    inputs.insert("source", Tensor::from_f32(Format::F32, &[1, 5, 9], &[2.0; 45]).unwrap());
+    let out = verify::run(&gpu, &desc, &inputs, &RunOptions::default()).unwrap().remove("out").unwrap();
+    assert_eq!(out.to_f32(), [0.75; 45]);
+}
+
+/// What remains between fixed faces is the harmonic function: linear between two walls, `x y` on the unit square.
+#[test]
+fn the_steady_state_is_harmonic() {
+    let Some(gpu) = gpu() else { return };
+    let cells = 12;
+    let between = HeatDesc {
+        spatial: vec![4, cells],
+        boundary: vec![[Edge::Neumann(0.0); 2], [Edge::Dirichlet(1.0), Edge::Dirichlet(3.0)]],
+        steps_per_dispatch: 8,
+        ..Default::default()
+    };
+    for stencil in Stencil::ALL {
+        let still = HeatDesc { stencil, ..between.clone() };
+        let desc = HeatDesc { time_step: 0.9 * still.stable_dt(), ..still };
+        let start = Tensor::from_f32(Format::F32, &[1, 4, cells], &[0.0; 48]).unwrap();
+        let got = evolve(&gpu, &desc, &start, 160).to_f64();
+        for (index, value) in got.indexed_iter() {
+            let expected = 1.0 + 2.0 * (index[2] as f64 + 0.5) / cells as f64;
+            // Rounding of the last steps, which the slowest mode keeps for 1 / (1 - rate) of them.
+            let slowest = desc.ratio(1) * 4.0 * (PI / (2.0 * cells as f64)).sin().powi(2);
+            let allowed = desc.step_bound(3.0) / slowest;
+            assert!((value - expected).abs() <= allowed, "{stencil:?} at {index:?}: {value} and {expected}");
+        }
     }
 }
 
@@ -186,11 +285,37 @@ fn errors_name_the_limit_and_the_value() {
             "`spacing` must be positive, and its inverse square an f32, got -1",
         ),
         (HeatDesc { out: Format::E5m2, ..base.clone() }, "`out` must be f32, f16 or bf16, got e5m2"),
+        (
+            HeatDesc { time_step: 0.2, stencil: Stencil::Fourth, ..base.clone() },
+            "`time_step` must be at most 0.1875, the stability limit 2 / (diffusivity * lambda_max), got 0.2",
+        ),
+        (
+            HeatDesc { medium: Some(Format::F32), stencil: Stencil::Isotropic, ..base.clone() },
+            "`stencil` must be second where cells have a medium: its fluxes are those between two cells, got Isotropic",
+        ),
+        (HeatDesc { medium: Some(Format::I8), ..base.clone() }, "`medium` must be f32, f16 or bf16, got i8"),
+        (
+            HeatDesc { source: Some(Format::E4m3), ..base.clone() },
+            "`source` must be f32, f16 or bf16, got e4m3",
+        ),
+        (HeatDesc { steps_per_dispatch: 0, ..base.clone() }, "`steps_per_dispatch` must be 1 to 8, got 0"),
+        (HeatDesc { steps_per_dispatch: 9, ..base.clone() }, "`steps_per_dispatch` must be 1 to 8, got 9"),
+        (
+            HeatDesc { steps_per_dispatch: 2, out: Format::F16, ..base.clone() },
+            "`steps_per_dispatch` must be 1 where `u` is f32 and `out` f16: a step continues the one before, got 2",
+        ),
     ];
     for (desc, expected) in cases {
         assert_eq!(error(desc), format!("heat: {expected}"));
     }
-    assert!(Heat::new(gpu.device(), &HeatDesc { time_step: base.stable_dt(), ..base }).is_ok());
+    assert!(Heat::new(gpu.device(), &HeatDesc { time_step: base.stable_dt(), ..base.clone() }).is_ok());
+    let media = HeatDesc { medium: Some(Format::F32), time_step: 0.1, ..base };
+    let mut inputs = generate::inputs(&media, 1);
+    let mut shares = [0.5; 64];
+    shares[9] = 1.5;
+    inputs.insert("medium", Tensor::from_f32(Format::F32, &[1, 8, 8], &shares).unwrap());
+    let error = verify::run(&gpu, &media, &inputs, &RunOptions::default()).unwrap_err().to_string();
+    assert_eq!(error, "heat: tensor `medium` must hold shares from 0 to 1, got 1.5 at [0, 1, 1]");
 }
 
 proptest! {

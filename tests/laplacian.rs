@@ -1,9 +1,13 @@
-//! The Laplacian against its reference: shapes x edges x formats, its algebra, its convolution, and the errors.
+//! The Laplacian against its reference: shapes x edges x formats x stencils, its algebra, its convolution and its matrix, and
+//! the errors.
+
+#[path = "laplacian/matrix.rs"]
+mod matrix;
 
 use langevin::reference::generate::{self, Random};
 use langevin::verify::{self, Answer, Expected, Op, RunOptions, Tensor, Tensors};
-use langevin::{Boundary, Conv, Edge, Format, Laplacian, LaplacianDesc};
-use langevin_testkit::{conform, gpu};
+use langevin::{Boundary, Edge, FaceMean, Format, Laplacian, LaplacianDesc, Stencil};
+use langevin_testkit::{conform, conform_on, gpu};
 use proptest::prelude::*;
 
 const FORMATS: [Format; 3] = [Format::F32, Format::F16, Format::BF16];
@@ -33,7 +37,7 @@ fn field(u: Tensor) -> Tensors {
     inputs
 }
 
-/// Widths around a quad, heights around a block of four rows, cells around a workgroup of 64 quads.
+/// Widths around a quad and a strip of 56 columns, heights around a block of four rows, cells around a workgroup of 64 quads.
 #[test]
 fn shapes() {
     let Some(gpu) = gpu() else { return };
@@ -42,6 +46,10 @@ fn shapes() {
             let boundary = vec![EDGES[(i + j) % 6], EDGES[(2 * i + j) % 6]];
             conform(&gpu, &LaplacianDesc { boundary, ..grid(&[height, width]) }, (10 * i + j) as u64);
         }
+    }
+    for spatial in [[9, 55], [8, 56], [7, 57], [3, 112], [66, 64]] {
+        let edges = EDGES[[0, 4][spatial[0] % 2]];
+        conform(&gpu, &LaplacianDesc { boundary: vec![edges], batch: 2, ..grid(&spatial) }, 3);
     }
     for width in [1, 2, 255, 256, 257, 515] {
         conform(&gpu, &LaplacianDesc { boundary: vec![EDGES[width % 6]], ..grid(&[width]) }, width as u64);
@@ -77,6 +85,49 @@ fn formats() {
     }
 }
 
+/// Longer and wider stencils, also than the grid, at every kind of edge.
+#[test]
+fn stencils() {
+    let Some(gpu) = gpu() else { return };
+    let spatials = [&[1][..], &[2], &[13], &[1, 1], &[2, 3], &[6, 9], &[1, 2, 1], &[3, 4, 6]];
+    for (i, stencil) in [Stencil::Fourth, Stencil::Isotropic].into_iter().enumerate() {
+        for (j, spatial) in spatials.into_iter().enumerate() {
+            for (k, first) in EDGES.into_iter().enumerate() {
+                let boundary =
+                    (0..spatial.len()).map(|axis| if axis == 0 { first } else { EDGES[(j + k + axis) % 6] });
+                let spacing = vec![0.5, 0.75, 0.6][..spatial.len()].to_vec();
+                let boundary = boundary.collect();
+                let desc = LaplacianDesc { stencil, batch: 2, boundary, spacing, ..grid(spatial) };
+                conform(&gpu, &desc, (100 * i + 10 * j + k) as u64);
+            }
+        }
+    }
+    for (u, out) in [(FORMATS[1], FORMATS[2]), (FORMATS[2], FORMATS[1])] {
+        conform(
+            &gpu,
+            &LaplacianDesc { u, out, stencil: Stencil::Fourth, diffusivity: -0.7, ..grid(&[5, 11]) },
+            3,
+        );
+    }
+}
+
+#[test]
+fn media() {
+    let Some(gpu) = gpu() else { return };
+    for (i, face_mean) in [FaceMean::Arithmetic, FaceMean::Harmonic].into_iter().enumerate() {
+        for (j, spatial) in [&[6][..], &[5, 7], &[3, 4, 5]].into_iter().enumerate() {
+            let (medium, boundary) = (Some(FORMATS[(i + j) % 3]), vec![EDGES[(3 * i + j) % 6]]);
+            let desc = LaplacianDesc { medium, face_mean, boundary, diffusivity: 0.3, ..grid(spatial) };
+            let mut inputs = generate::inputs(&desc, (10 * i + j) as u64);
+            let shares: Vec<f32> =
+                inputs.get("medium").unwrap().to_f32().iter().map(|share| (3.0 * share).max(0.0)).collect();
+            let shape = inputs.get("u").unwrap().shape().to_vec();
+            inputs.insert("medium", Tensor::from_f32(medium.unwrap(), &shape, &shares).unwrap());
+            conform_on(&gpu, &desc, &inputs);
+        }
+    }
+}
+
 #[test]
 fn empty_grids_are_defined() {
     let Some(gpu) = gpu() else { return };
@@ -89,26 +140,36 @@ fn empty_grids_are_defined() {
 #[test]
 fn a_constant_has_no_laplacian() {
     let Some(gpu) = gpu() else { return };
-    for edges in [Edge::Periodic, Edge::Neumann(0.0), Edge::Dirichlet(0.1), Edge::Fixed(0.1)] {
-        let desc = LaplacianDesc { boundary: vec![[edges; 2]], spacing: vec![0.7], ..grid(&[3, 6, 11]) };
-        let constant = Tensor::from_f32(Format::F32, &[1, 3, 6, 11], &[0.1; 198]).unwrap();
-        let out = run(&gpu, &desc, constant);
-        assert!(out.to_f32().iter().all(|&value| value == 0.0), "{edges:?}");
+    let value = f64::from(0.1f32);
+    for edges in [Edge::Periodic, Edge::Neumann(0.0), Edge::Dirichlet(value), Edge::Fixed(value)] {
+        for stencil in Stencil::ALL {
+            let boundary = vec![[edges; 2]];
+            let desc = LaplacianDesc { boundary, stencil, spacing: vec![0.7], ..grid(&[3, 6, 11]) };
+            let constant = Tensor::from_f32(Format::F32, &[1, 3, 6, 11], &[0.1; 198]).unwrap();
+            let out = run(&gpu, &desc, constant);
+            assert!(out.to_f32().iter().all(|&value| value == 0.0), "{edges:?}, {stencil:?}");
+        }
     }
 }
 
 #[test]
 fn nan_reaches_only_its_neighbours() {
     let Some(gpu) = gpu() else { return };
-    let desc = LaplacianDesc { boundary: vec![EDGES[1]], ..grid(&[7, 10]) };
-    let clean = generate::inputs(&desc, 2).remove("u").unwrap();
-    let mut cells = clean.to_f32();
-    cells[3 * 10 + 4] = f32::NAN;
-    let dirty = Tensor::from_f32(Format::F32, &[1, 7, 10], &cells).unwrap();
-    let [clean, dirty] = [clean, dirty].map(|u| run(&gpu, &desc, u).to_f32());
-    for i in 0..70 {
-        let distance = (i / 10usize).abs_diff(3) + (i % 10usize).abs_diff(4);
-        assert!(distance <= 1 || clean[i].to_bits() == dirty[i].to_bits(), "cell {i}");
+    for (stencil, spread) in [(Stencil::Second, 1), (Stencil::Fourth, 2), (Stencil::Isotropic, 2)] {
+        let desc = LaplacianDesc { boundary: vec![EDGES[1]], stencil, ..grid(&[7, 10]) };
+        let clean = generate::inputs(&desc, 2).remove("u").unwrap();
+        // Inside, and in a corner, where a fixed edge must not meet it.
+        for (row, column) in [(3, 4), (0, 0), (6, 9)] {
+            let mut cells = clean.to_f32();
+            cells[row * 10 + column] = f32::NAN;
+            let dirty = Tensor::from_f32(Format::F32, &[1, 7, 10], &cells).unwrap();
+            let [clean, dirty] = [clean.clone(), dirty].map(|u| run(&gpu, &desc, u).to_f32());
+            for i in 0..70 {
+                let distance = (i / 10usize).abs_diff(row) + (i % 10usize).abs_diff(column);
+                let same = clean[i].to_bits() == dirty[i].to_bits();
+                assert!(distance <= spread || same, "{stencil:?}, cell {i}");
+            }
+        }
     }
 }
 
@@ -122,31 +183,6 @@ fn within_both(got: &Tensor, laplacian: &Expected, conv: &Expected) -> verify::C
     let shape = value.raw_dim();
     let expected = Expected::bounded("out", value.clone(), bound + &other.to_shape(shape).unwrap());
     verify::compare(&expected, &got.clone().reshape(value.shape()).unwrap())
-}
-
-#[test]
-fn the_convolution_computes_the_same() {
-    let Some(gpu) = gpu() else { return };
-    let zero = [Edge::Fixed(0.0); 2];
-    for (i, boundary) in [vec![], vec![zero], vec![zero, [Edge::Periodic; 2]]].into_iter().enumerate() {
-        for spatial in [&[9][..], &[6, 7], &[3, 4, 5], &[1, 2]] {
-            let boundary =
-                if boundary.len() == 2 && spatial.len() != 2 { vec![zero] } else { boundary.clone() };
-            let spacing = vec![0.25 + i as f64];
-            let desc = LaplacianDesc { batch: 2, boundary, spacing, ..grid(spatial) };
-            let u = generate::inputs(&desc, 5).remove("u").unwrap();
-            let laplacian = desc.evaluate(&field(u.clone())).unwrap();
-            let (conv, w) = desc.as_conv().unwrap();
-            let mut inputs = Tensors::new();
-            inputs.insert("x", u.reshape(&[&[2, 1], spatial].concat()).unwrap());
-            inputs.insert("w", w);
-            let out = verify::run(&gpu, &conv, &inputs, &RunOptions::default()).unwrap();
-            let expected = conv.evaluate(&inputs).unwrap();
-            let comparison = within_both(out.get("out").unwrap(), &laplacian[0], &expected[0]);
-            assert!(comparison.passed() && comparison.rejects_zeros, "{desc:?} {comparison}");
-            assert!(Conv::new(gpu.device(), &conv).is_ok());
-        }
-    }
 }
 
 /// The bounds are tight enough to tell edges, spacings and a missing axis apart.
@@ -169,10 +205,21 @@ fn another_laplacian_is_noticed() {
 fn only_edges_that_a_padding_stands_for_are_a_convolution() {
     let (conv, _) = grid(&[4, 4]).as_conv().unwrap();
     assert_eq!(conv.boundary, [Boundary::Circular; 2]);
-    let error =
-        LaplacianDesc { boundary: vec![[Edge::Neumann(0.0); 2]], ..grid(&[4]) }.as_conv().unwrap_err();
-    let expected = "laplacian: `boundary` must be periodic or fixed at 0 for a convolution, got [Neumann(0.0), Neumann(0.0)]";
-    assert_eq!(error.to_string(), expected);
+    let insulated = LaplacianDesc { boundary: vec![[Edge::Neumann(0.0); 2]], ..grid(&[4]) };
+    assert_eq!(insulated.as_conv().unwrap().0.boundary, [Boundary::Replicate]);
+    let error = |desc: LaplacianDesc| desc.as_conv().unwrap_err().to_string();
+    let expected = "laplacian: `boundary` must be periodic, fixed at 0 or, next to the cells, insulated for a convolution, got";
+    assert_eq!(
+        error(LaplacianDesc { stencil: Stencil::Fourth, ..insulated.clone() }),
+        format!("{expected} [Neumann(0.0), Neumann(0.0)]")
+    );
+    let faces = vec![[Edge::Dirichlet(0.0); 2]];
+    assert_eq!(
+        error(LaplacianDesc { boundary: faces, ..grid(&[4]) }),
+        format!("{expected} [Dirichlet(0.0), Dirichlet(0.0)]")
+    );
+    let medium = LaplacianDesc { medium: Some(Format::F32), ..insulated };
+    assert_eq!(error(medium), "laplacian: `medium` must be absent for a convolution, got f32");
 }
 
 #[test]
@@ -201,10 +248,18 @@ fn errors_name_the_field_and_the_numbers() {
         ),
         (
             LaplacianDesc { boundary: vec![[Edge::Dirichlet(f64::INFINITY); 2]], ..base.clone() },
-            "`boundary` must be a value that is finite as f32, also times 2 or the spacing, got Dirichlet(inf)",
+            "`boundary` must be a value that is finite as f32, also times 4 or 4 spacings, got Dirichlet(inf)",
         ),
         (LaplacianDesc { u: Format::E4m3, ..base.clone() }, "`u` must be f32, f16 or bf16, got e4m3"),
-        (LaplacianDesc { out: Format::I8, ..base }, "`out` must be f32, f16 or bf16, got i8"),
+        (LaplacianDesc { out: Format::I8, ..base.clone() }, "`out` must be f32, f16 or bf16, got i8"),
+        (
+            LaplacianDesc { diffusivity: f64::NAN, ..base.clone() },
+            "`diffusivity` must be finite, also over the squared spacing as f32, got NaN",
+        ),
+        (
+            LaplacianDesc { medium: Some(Format::F32), stencil: Stencil::Fourth, ..base },
+            "`stencil` must be second where cells have a medium: its fluxes are those between two cells, got Fourth",
+        ),
     ];
     for (desc, expected) in cases {
         assert_eq!(error(desc), format!("laplacian: {expected}"));
@@ -219,23 +274,24 @@ proptest! {
     fn any_grid_is_within_its_bound(
         spatial in prop::collection::vec(1usize..12, 1..4),
         edges in prop::collection::vec(0usize..6, 3),
-        spacing in 0.1f64..4.0,
+        (spacing, stencil) in (0.1f64..4.0, 0usize..3),
         seed in any::<u64>(),
     ) {
         let Some(gpu) = gpu() else { return Ok(()) };
-        let boundary = (0..spatial.len()).map(|axis| EDGES[edges[axis]]).collect();
-        conform(&gpu, &LaplacianDesc { boundary, spacing: vec![spacing], ..grid(&spatial) }, seed);
+        let (boundary, stencil) = ((0..spatial.len()).map(|axis| EDGES[edges[axis]]).collect(), Stencil::ALL[stencil]);
+        conform(&gpu, &LaplacianDesc { boundary, stencil, spacing: vec![spacing], ..grid(&spatial) }, seed);
     }
 
     /// `<v, L u> = <L v, u>` within the bounds, for every edge whose matrix is symmetric: all, with values of 0.
     #[test]
     fn the_operator_is_symmetric(
-        (height, width, edge) in (1usize..9, 1usize..12, 0usize..4),
+        (height, width, edge, stencil) in (1usize..9, 1usize..12, 0usize..4, 0usize..3),
         seed in any::<u64>(),
     ) {
         let Some(gpu) = gpu() else { return Ok(()) };
         let edge = [Edge::Periodic, Edge::Fixed(0.0), Edge::Dirichlet(0.0), Edge::Neumann(0.0)][edge];
-        let desc = LaplacianDesc { boundary: vec![[edge; 2]], spacing: vec![0.5], ..grid(&[height, width]) };
+        let (boundary, stencil) = (vec![[edge; 2]], Stencil::ALL[stencil]);
+        let desc = LaplacianDesc { boundary, stencil, spacing: vec![0.5], ..grid(&[height, width]) };
         let mut random = Random::new(seed);
         let mut image = || {
             let u = generate::tensor(&mut random, Format::F32, &[1, height, width]);
@@ -255,12 +311,13 @@ proptest! {
     /// What flows out of one cell flows into another: the sum over an insulated or periodic grid is 0.
     #[test]
     fn the_sum_over_a_closed_grid_is_zero(
-        (height, width, periodic) in (1usize..9, 1usize..12, any::<bool>()),
+        (height, width, periodic, stencil) in (1usize..9, 1usize..12, any::<bool>(), 0usize..3),
         seed in any::<u64>(),
     ) {
         let Some(gpu) = gpu() else { return Ok(()) };
         let edge = if periodic { Edge::Periodic } else { Edge::Neumann(0.0) };
-        let desc = LaplacianDesc { boundary: vec![[edge; 2]], ..grid(&[height, width]) };
+        let (boundary, stencil) = (vec![[edge; 2]], Stencil::ALL[stencil]);
+        let desc = LaplacianDesc { boundary, stencil, ..grid(&[height, width]) };
         let u = generate::inputs(&desc, seed).remove("u").unwrap();
         let expected = desc.evaluate(&field(u.clone())).unwrap().remove(0);
         let Answer::Bounded { bound, .. } = expected.answer else { panic!("bounded") };

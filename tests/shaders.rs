@@ -5,11 +5,11 @@ use langevin::formats::e8m0::ScaleRounding;
 use langevin::gpu::CoopShape;
 use langevin::{
     Activation, ActivationDesc, ActivationQuantizeDesc, Align, AttentionDesc, Boundary, Capabilities,
-    CastDesc, ChangeDesc, Columns, CombineDesc, ConvDesc, ConvLayout, DequantizeDesc, FakeQuantizeDesc,
-    Format, GatedResidualDesc, Granularity, Heads, HeatDesc, HistogramDesc, Kernel, LaplacianDesc,
-    MatmulDesc, MergeDesc, Modulation, NormDesc, NormKind, NormQuantizeDesc, Operand, Overflow, Pair,
-    Pairing, PatchifyDesc, Positions, QuantizeDesc, RotaryDesc, Rounding, ScaleSource, StageSource,
-    UnpatchifyDesc, View, Window, sources,
+    CastDesc, ChangeDesc, Columns, CombineDesc, ConvDesc, ConvLayout, DequantizeDesc, Edge, FaceMean,
+    FakeQuantizeDesc, Format, GatedResidualDesc, Granularity, Heads, HeatDesc, HistogramDesc, Kernel,
+    LaplacianDesc, MatmulDesc, MergeDesc, Modulation, NormDesc, NormKind, NormQuantizeDesc, Operand,
+    Overflow, Pair, Pairing, PatchifyDesc, Positions, QuantizeDesc, RotaryDesc, Rounding, ScaleSource,
+    Scheme, StageSource, Stencil, UnpatchifyDesc, View, Window, sources,
 };
 use naga::{AddressSpace, StorageAccess};
 use std::path::{Path, PathBuf};
@@ -30,7 +30,8 @@ fn capabilities() -> [Capabilities; 6] {
             ..minimal.clone()
         }
     };
-    let lavapipe = Capabilities { device_type: wgpu::DeviceType::Cpu, coop: vec![], ..with(8, 8, 16) };
+    let mut lavapipe = Capabilities { device_type: wgpu::DeviceType::Cpu, coop: vec![], ..with(8, 8, 16) };
+    lavapipe.features |= wgpu::Features::SHADER_INT64;
     [minimal.clone(), software, lavapipe, with(16, 32, 48), with(8, 8, 16), with(8, 32, 32)]
 }
 
@@ -62,7 +63,14 @@ fn check_source(what: &str, source: &StageSource, capabilities: &Capabilities) {
         .collect();
     storage.sort_by_key(|(binding, ..)| *binding);
     let names: Vec<_> = storage.iter().map(|(_, name, _)| name.as_str()).collect();
-    assert_eq!(names, source.bindings, "{what}: bindings");
+    assert_eq!((names.len(), source.ranges.len()), (source.bindings.len(), source.bindings.len()), "{what}");
+    for (name, tensor) in names.iter().zip(&source.bindings) {
+        // One of several steps reads and writes what stands in for the field, a seam has both ends of a tensor.
+        let is_end = name.strip_prefix(tensor).is_some_and(|end| ["_low", "_high"].contains(&end));
+        let is_field = ["u", "out", "u_low", "u_high", "start", "first", "before"].contains(name);
+        let is_step = is_field && ["scratch", "out", "u"].contains(tensor);
+        assert!(name == tensor || is_step || is_end, "{what}: {name} is {tensor}");
+    }
     assert!(
         storage.iter().enumerate().all(|(i, (binding, ..))| *binding as usize == i + 1),
         "{what}: numbering"
@@ -393,9 +401,33 @@ fn conv() {
 fn laplacian_and_heat() {
     let formats = [Format::F32, Format::F16, Format::BF16];
     for (u, out) in formats.into_iter().flat_map(|u| formats.map(|out| (u, out))) {
-        for spatial in [vec![9], vec![4, 9], vec![3, 4, 9]] {
-            check(&LaplacianDesc { spatial: spatial.clone(), u, out, ..Default::default() });
-            check(&HeatDesc { spatial, time_step: 0.1, u, out, ..Default::default() });
+        // A width of whole quads, and one that is not.
+        for spatial in [vec![9], vec![4, 12], vec![3, 4, 9]] {
+            for stencil in Stencil::ALL {
+                check(&LaplacianDesc { spatial: spatial.clone(), stencil, u, out, ..Default::default() });
+            }
+            let (source, face_mean) = (Some(u), FaceMean::Harmonic);
+            let step = HeatDesc { spatial, time_step: 0.1, u, out, ..Default::default() };
+            let stages = HeatDesc { scheme: Scheme::Rkl2 { stages: 3 }, ..step.clone() };
+            check(&HeatDesc { medium: Some(out), source, face_mean, ..stages.clone() });
+            check(&stages);
+            check(&HeatDesc { medium: Some(out), source, face_mean, ..step.clone() });
+            check(&step);
+        }
+    }
+    for (i, format) in formats.into_iter().enumerate() {
+        for (j, spatial) in [vec![12], vec![4, 9], vec![4, 12], vec![3, 4, 12]].into_iter().enumerate() {
+            let boundary = vec![[[Edge::Periodic; 2], [Edge::Fixed(1.0), Edge::Neumann(2.0)]][(i + j) % 2]];
+            let (u, out, steps_per_dispatch) = (format, format, 2 + (3 * i + j) % 7);
+            check(&HeatDesc {
+                spatial,
+                boundary,
+                time_step: 0.1,
+                u,
+                out,
+                steps_per_dispatch,
+                ..Default::default()
+            });
         }
     }
 }
@@ -500,7 +532,7 @@ fn a_broken_shader_is_rejected() {
             .into(),
         params: vec![0; 4],
         bindings: vec!["other"],
-        ranges: vec![],
+        ranges: vec![None],
         workgroups: [1; 3],
     };
     assert!(

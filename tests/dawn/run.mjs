@@ -71,7 +71,7 @@ function record(device, encoder, job, stages, words) {
     const uniform = buffer(device, Uint32Array.from(params), GPUBufferUsage.UNIFORM);
     const entries = bindings.map((name, i) => {
       const { made, bind } = buffers.get(name);
-      const [, { start, end }] = ranges.find(([tensor]) => tensor === name) ?? [name, { start: 0, end: bind.end - bind.start }];
+      const { start, end } = ranges[i] ?? { start: 0, end: bind.end - bind.start };
       return { binding: i + 1, resource: { buffer: made, offset: bind.start + start, size: end - start } };
     });
     entries.push({ binding: 0, resource: { buffer: uniform } });

@@ -2,7 +2,7 @@
 
 use crate::DiffusionError;
 use langevin::reference::heat_step;
-use langevin::verify::{Op, Tensor};
+use langevin::verify::{Op, Tensor, Tensors};
 use langevin::{Call, Gpu, Heat, HeatBuffers, HeatDesc, wgpu};
 
 /// Cells that one submit may advance: the progress stays fine and no driver takes the device for hung.
@@ -11,6 +11,8 @@ const CELL_STEPS_PER_SUBMIT: u64 = 1 << 27;
 const STEPS_PER_SUBMIT: u64 = 256;
 
 /// A field on a GPU that a [`HeatDesc`] advances step by step. Its two buffers are made once.
+///
+/// A run takes calls of [`HeatDesc::steps_per_dispatch`] steps, and single ones for what is left over.
 ///
 /// ```no_run
 /// use langevin::{Edge, Format, Gpu, HeatDesc, verify::Tensor};
@@ -27,38 +29,84 @@ const STEPS_PER_SUBMIT: u64 = 256;
 #[derive(Debug)]
 pub struct HeatSolver {
     gpu: Gpu,
-    heat: Heat,
-    /// The field after an even and after an odd number of steps.
+    /// Calls of as many steps as the descriptor says, and of one where those are several.
+    strides: Vec<Stride>,
+    /// The field after an even and after an odd number of calls.
     buffers: [wgpu::Buffer; 2],
-    /// The step from each buffer to the other.
-    calls: [Call; 2],
+    calls: usize,
     steps: u64,
 }
 
+/// A plan with its calls from each buffer to the other.
+#[derive(Debug)]
+struct Stride {
+    heat: Heat,
+    calls: [Call; 2],
+}
+
 impl HeatSolver {
-    /// Compiles the step, uploads the field `[batch, spatial..]` and allocates a second buffer of its size.
+    /// Compiles the steps, uploads the field `[batch, spatial..]` and allocates a second buffer of its size.
     ///
     /// # Errors
     /// [`DiffusionError::Config`] when `u` and `out` are stored differently, [`DiffusionError::Desc`] for an unstable time
-    /// step, another broken rule or a field of another shape or type, and whatever the device refuses.
+    /// step, another broken rule, a missing medium or source, or a field of another shape or type, and whatever the device
+    /// refuses.
     pub fn new(gpu: &Gpu, desc: &HeatDesc, field: &Tensor) -> Result<Self, DiffusionError> {
-        check(desc, field)?;
-        let heat = Heat::new(gpu.device(), desc)?;
-        let words = field.to_words(0);
-        let buffers = [gpu.upload("field", &words)?, gpu.empty("next field", words.len() as u64 * 4)?];
-        let step = |from: usize| {
-            let [u, out] = [&buffers[from], &buffers[1 - from]].map(wgpu::Buffer::as_entire_buffer_binding);
-            heat.bind(gpu.device(), HeatBuffers::new(u, out))
+        let mut inputs = Tensors::new();
+        inputs.insert("u", field.clone());
+        Self::with_inputs(gpu, desc, &inputs)
+    }
+
+    /// The same with every input of the descriptor: the field `u`, and a `medium` and a `source` that stay.
+    ///
+    /// # Errors
+    /// Those of [`HeatSolver::new`].
+    pub fn with_inputs(gpu: &Gpu, desc: &HeatDesc, inputs: &Tensors) -> Result<Self, DiffusionError> {
+        check(desc, inputs)?;
+        let single = HeatDesc { steps_per_dispatch: 1, ..desc.clone() };
+        let several = (desc.steps_per_dispatch > 1).then_some(single);
+        let plan = |desc: &HeatDesc| Heat::new(gpu.device(), desc);
+        let plans = [Some(desc), several.as_ref()].into_iter().flatten().map(plan);
+        let plans = plans.collect::<Result<Vec<_>, _>>()?;
+        let upload =
+            |name: &'static str| inputs.get(name).map(|tensor| gpu.upload(name, &tensor.to_words(0)));
+        let [u, medium, source] = ["u", "medium", "source"].map(upload);
+        // The check has found the field.
+        let u = u.unwrap_or_else(|| gpu.empty("u", 0))?;
+        let (medium, source) = (medium.transpose()?, source.transpose()?);
+        let buffers = [u.clone(), gpu.empty("next field", u.size())?];
+        let scratch_bytes = plans.iter().map(Heat::scratch_bytes).max().unwrap_or(0);
+        let scratch = (scratch_bytes > 0).then(|| gpu.empty("scratch", scratch_bytes)).transpose()?;
+        let stride = |heat: Heat| -> Result<Stride, DiffusionError> {
+            let call = |from: usize| {
+                let [u, out] =
+                    [&buffers[from], &buffers[1 - from]].map(wgpu::Buffer::as_entire_buffer_binding);
+                let others = HeatBuffers {
+                    medium: binding(medium.as_ref()),
+                    source: binding(source.as_ref()),
+                    scratch: binding(scratch.as_ref()),
+                    ..HeatBuffers::new(u, out)
+                };
+                heat.bind(gpu.device(), others)
+            };
+            let calls = [call(0)?, call(1)?];
+            Ok(Stride { heat, calls })
         };
-        let calls = [step(0)?, step(1)?];
-        Ok(Self { gpu: gpu.clone(), heat, buffers, calls, steps: 0 })
+        let strides = plans.into_iter().map(stride).collect::<Result<_, _>>()?;
+        Ok(Self { gpu: gpu.clone(), strides, buffers, calls: 0, steps: 0 })
     }
 
     /// Records steps into the caller's encoder, to be submitted before anything else is asked of this solver.
     pub fn encode(&mut self, encoder: &mut wgpu::CommandEncoder, steps: u64) {
         let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
-        for step in self.steps..self.steps + steps {
-            self.calls[parity(step)].record(&mut pass);
+        let mut left = steps;
+        for Stride { heat, calls } in &self.strides {
+            let length = heat.desc().steps_per_dispatch as u64;
+            while left >= length {
+                calls[self.calls % 2].record(&mut pass);
+                self.calls += 1;
+                left -= length;
+            }
         }
         self.steps += steps;
     }
@@ -69,8 +117,10 @@ impl HeatSolver {
     /// [`DiffusionError::Gpu`] when the device is lost or refuses; the field is lost with it.
     pub fn run(&mut self, steps: u64, mut progress: impl FnMut(u64)) -> Result<(), DiffusionError> {
         let gpu = self.gpu.clone();
-        let cells = self.heat.tensors().first().and_then(|spec| spec.elements()).unwrap_or(0) as u64;
-        let batch = (CELL_STEPS_PER_SUBMIT / cells.max(1)).clamp(1, STEPS_PER_SUBMIT);
+        let cells = self.desc().tensors().first().and_then(|spec| spec.elements()).unwrap_or(0) as u64;
+        let length = self.desc().steps_per_dispatch as u64;
+        let batch =
+            (CELL_STEPS_PER_SUBMIT / cells.max(1)).clamp(1, STEPS_PER_SUBMIT).next_multiple_of(length);
         let mut done = 0;
         while done < steps {
             let now = batch.min(steps - done);
@@ -87,7 +137,7 @@ impl HeatSolver {
     /// [`DiffusionError::Gpu`] when the device is lost.
     pub fn field(&self) -> Result<Tensor, DiffusionError> {
         let mut words = self.gpu.download(self.buffer())?;
-        let desc = self.heat.desc();
+        let desc = self.desc();
         let shape = shape(desc);
         // The buffer of a field without cells has one word all the same.
         if shape.contains(&0) {
@@ -98,7 +148,7 @@ impl HeatSolver {
 
     /// The buffer that holds the field now; rows start on a word.
     pub fn buffer(&self) -> &wgpu::Buffer {
-        &self.buffers[parity(self.steps)]
+        &self.buffers[self.calls % 2]
     }
 
     /// The steps recorded since the start.
@@ -106,14 +156,19 @@ impl HeatSolver {
         self.steps
     }
 
-    /// What a step computes.
+    /// What a call computes.
     pub fn desc(&self) -> &HeatDesc {
-        self.heat.desc()
+        self.heat().desc()
+    }
+
+    /// The plan of a call.
+    pub fn heat(&self) -> &Heat {
+        &self.strides[0].heat
     }
 }
 
-/// The twin of [`HeatSolver`] by the CPU reference: f64 in between, stored once at the end. `progress` hears of each step
-/// done.
+/// The twin of [`HeatSolver`] by the CPU reference, without medium and source: f64 in between, stored once at the end.
+/// `progress` hears of each step done.
 ///
 /// # Errors
 /// As [`HeatSolver::new`], but for the device.
@@ -123,31 +178,32 @@ pub fn heat_on_cpu(
     steps: u64,
     mut progress: impl FnMut(u64),
 ) -> Result<Tensor, DiffusionError> {
-    check(desc, field)?;
+    let mut inputs = Tensors::new();
+    inputs.insert("u", field.clone());
+    check(desc, &inputs)?;
+    let single = HeatDesc { steps_per_dispatch: 1, ..desc.clone() };
     let mut u = field.to_f64();
     for step in 0..steps {
-        u = heat_step(u.view(), desc)?;
+        u = heat_step(u.view(), &single)?;
         progress(step + 1);
     }
     let values: Vec<f32> = u.iter().map(|&value| value as f32).collect();
     Ok(Tensor::from_f32(desc.out, &shape(desc), &values)?)
 }
 
-fn parity(step: u64) -> usize {
-    usize::from(!step.is_multiple_of(2))
+fn binding(buffer: Option<&wgpu::Buffer>) -> Option<wgpu::BufferBinding<'_>> {
+    buffer.map(wgpu::Buffer::as_entire_buffer_binding)
 }
 
 fn shape(desc: &HeatDesc) -> Vec<usize> {
     [&[desc.batch], &desc.spatial[..]].concat()
 }
 
-fn check(desc: &HeatDesc, field: &Tensor) -> Result<(), DiffusionError> {
+fn check(desc: &HeatDesc, inputs: &Tensors) -> Result<(), DiffusionError> {
     desc.validate()?;
     if desc.u != desc.out {
         let expected = format!("{}, as the field it becomes again is stored", desc.u);
         return Err(DiffusionError::config("the format of the next field", expected, desc.out));
     }
-    let mut inputs = langevin::verify::Tensors::new();
-    inputs.insert("u", field.clone());
-    Ok(desc.check_inputs(&inputs)?)
+    Ok(desc.check_inputs(inputs)?)
 }

@@ -46,6 +46,29 @@ fn many_steps_agree_with_the_twin() {
     }
 }
 
+/// Calls of several steps, and single ones for what is left, are as many single steps.
+#[test]
+fn several_steps_to_a_call() {
+    let Some(gpu) = gpu() else { return };
+    let (medium, source) = (Some(Format::F32), Some(Format::F16));
+    for desc in [insulated(&[17, 21]), HeatDesc { medium, source, ..insulated(&[9, 7]) }] {
+        let inputs = generate::inputs(&desc, 4);
+        let evolve = |steps_per_dispatch: usize| {
+            let desc = HeatDesc { steps_per_dispatch, ..desc.clone() };
+            let mut solver = HeatSolver::with_inputs(&gpu, &desc, &inputs).unwrap();
+            solver.run(4, |_| ()).unwrap();
+            solver.run(15, |_| ()).unwrap();
+            assert_eq!(solver.steps(), 19);
+            solver.field().unwrap().to_f64()
+        };
+        let (single, several) = (evolve(1), evolve(8));
+        let worst = (&single - &several).mapv(f64::abs).iter().copied().fold(0.0, f64::max);
+        // Up to the monotone limit no step amplifies an error; what the source adds is at most 19 steps of its 1.
+        let largest = 1.0 + 19.0 * desc.time_step;
+        assert!(worst <= 2.0 * 19.0 * desc.step_bound(2.0 * largest), "{desc:?}: {worst}");
+    }
+}
+
 #[test]
 fn recording_is_running() {
     let Some(gpu) = gpu() else { return };

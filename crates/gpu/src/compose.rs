@@ -47,6 +47,10 @@ pub enum Element {
     Atomic,
     /// `vec4<f16>`; needs the feature, and the binding's size is a multiple of 8 bytes.
     Vec4F16,
+    /// `u64`; needs the feature, and the binding's size is a multiple of 8.
+    Long,
+    /// `vec2<u64>`: 16 bytes at a time; likewise.
+    Vec2Long,
 }
 
 impl Element {
@@ -58,6 +62,8 @@ impl Element {
             Self::Vec2F16 => "vec2<f16>",
             Self::Atomic => "atomic<u32>",
             Self::Vec4F16 => "vec4<f16>",
+            Self::Long => "u64",
+            Self::Vec2Long => "vec2<u64>",
         }
     }
 }

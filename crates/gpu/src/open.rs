@@ -55,8 +55,10 @@ impl Gpu {
     /// # Errors
     /// [`GpuError::Open`].
     pub fn open_adapter(adapter: &wgpu::Adapter, options: &OpenOptions) -> Result<Self, GpuError> {
-        let mut useful =
-            wgpu::Features::SHADER_F16 | wgpu::Features::SUBGROUP | wgpu::Features::TIMESTAMP_QUERY;
+        let mut useful = wgpu::Features::SHADER_F16
+            | wgpu::Features::SHADER_INT64
+            | wgpu::Features::SUBGROUP
+            | wgpu::Features::TIMESTAMP_QUERY;
         let cooperative = options.cooperative && !options.minimal && !coop_shapes(adapter).is_empty();
         if cooperative {
             useful |= wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX;

@@ -1,5 +1,8 @@
 /// What lies beyond the last cell of a grid. Cell centres are half a spacing inside of the face.
 ///
+/// A stencil that reaches further than the next cell finds the mirror image of the cells inside: of the second one where
+/// the first one's is written here.
+///
 /// As JSON: `"periodic"`, `{"fixed": 1.0}`, `{"dirichlet": 1.0}`, `{"neumann": 0.5}`; the name alone of the last three
 /// means 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -9,11 +12,12 @@ pub enum Edge {
     /// The cell at the other end. Both ends of an axis are periodic, or none.
     #[default]
     Periodic,
-    /// A cell of this value.
+    /// A cell of this value, and more of them behind it.
     Fixed(f64),
     /// The face itself has this value: the cell outside is as far on the other side of it, `2 v - u`.
     Dirichlet(f64),
-    /// The outward derivative at the face: the cell outside is `u + h g`. Positive lets something in, 0 is insulated.
+    /// The outward derivative at the face: the cell outside is `u + h g`, the next `u + 3 h g` with `u` of the second cell
+    /// inside. Positive lets something in, 0 is insulated.
     Neumann(f64),
 }
 

@@ -52,7 +52,7 @@ pub fn tensor(random: &mut Random, dtype: impl Into<Dtype>, shape: &[usize]) -> 
     filled(dtype, shape, data)
 }
 
-/// Inputs for an operation; tensors named `*scale*` are positive, as scales are.
+/// Inputs for an operation; tensors named `*scale*` are positive, as scales are, and shares of a `medium` from 0 to 1.
 pub fn inputs<O: Op>(op: &O, seed: u64) -> Tensors {
     let mut random = Random::new(seed);
     let mut tensors = Tensors::new();
@@ -66,6 +66,10 @@ pub fn inputs<O: Op>(op: &O, seed: u64) -> Tensors {
             let elements = shape.iter().product::<usize>();
             let scales: Vec<f32> = (0..elements).map(|_| random.uniform(0.25, 2.0)).collect();
             filled(dtype, &shape, crate::formats::encode(Format::F32, &scales, crate::Overflow::Saturate))
+        } else if let ("medium", Dtype::Number(format)) = (name, dtype) {
+            let elements = shape.iter().product::<usize>();
+            let shares: Vec<f32> = (0..elements).map(|_| random.uniform(0.0, 1.0)).collect();
+            filled(dtype, &shape, crate::formats::encode(format, &shares, crate::Overflow::Saturate))
         } else {
             tensor(&mut random, dtype, &shape)
         };

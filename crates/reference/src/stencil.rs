@@ -1,93 +1,39 @@
-//! Cell-centred grids with their spacing and edges: what the Laplacian and the heat step share.
+//! Cell-centred grids with their spacing, edges and stencil: what the Laplacian and the heat step share.
 
-use crate::bound::{Rounded, TINY};
+mod axis;
+mod operator;
+mod points;
+mod super_step;
+
 use crate::per_axis::{along, check_axes, check_list};
-use crate::{DescError, Edge, Format, Op};
+use crate::{DescError, Edge, Format, Op, Rounded};
+pub use axis::{Ghost, GridAxis};
 use ndarray::{ArrayD, IxDyn};
-use rayon::prelude::*;
+pub(crate) use operator::{Fields, Operator};
+pub use points::{Point, Stencil};
+pub(crate) use super_step::SuperStep;
+pub use super_step::{MAX_STAGES, RklStage, Scheme, rkl2_stages};
 
-/// One axis of a grid.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct GridAxis {
-    /// Cells.
-    pub extent: usize,
-    /// The distance between two cell centres.
-    pub spacing: f64,
-    /// What lies before the first and after the last cell.
-    pub edges: [Edge; 2],
+/// How the shares of two cells make that of the face between them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
+#[non_exhaustive]
+pub enum FaceMean {
+    /// `(a + b) / 2`: for shares that vary smoothly.
+    #[default]
+    Arithmetic,
+    /// `2 a b / (a + b)`, 0 where both are: layers one after the other, and nothing flows into a cell of share 0.
+    Harmonic,
 }
 
-impl GridAxis {
-    /// `neighbour - centre` at a face, as a multiple of the centre and a constant; zeros for [`Edge::Periodic`].
-    pub fn face(&self, side: usize) -> [f64; 2] {
-        match self.edges[side] {
-            Edge::Periodic => [0.0, 0.0],
-            Edge::Fixed(value) => [-1.0, value],
-            Edge::Dirichlet(value) => [-2.0, 2.0 * value],
-            Edge::Neumann(slope) => [0.0, self.spacing * slope],
+impl FaceMean {
+    /// The mean of two shares that are not negative.
+    pub fn of(self, a: f64, b: f64) -> f64 {
+        match self {
+            Self::Harmonic if a + b > 0.0 => 2.0 * a * b / (a + b),
+            Self::Harmonic => 0.0,
+            Self::Arithmetic => (a + b) / 2.0,
         }
-    }
-
-    /// The weight of a difference in the Laplacian: `1 / spacing^2`.
-    pub fn weight(&self) -> f64 {
-        1.0 / (self.spacing * self.spacing)
-    }
-
-    fn periodic(&self) -> bool {
-        self.edges[0] == Edge::Periodic
-    }
-
-    /// The cell next to `position` on a side; `None` outside of the grid.
-    fn neighbour(&self, position: usize, side: usize) -> Option<usize> {
-        match side {
-            0 if position > 0 => Some(position - 1),
-            1 if position + 1 < self.extent => Some(position + 1),
-            0 => self.periodic().then_some(self.extent - 1),
-            _ => self.periodic().then_some(0),
-        }
-    }
-
-    /// The largest diagonal element and the largest absolute row sum of the negated matrix of
-    /// `sum of (neighbour - centre)` along this axis.
-    pub(crate) fn extremes(&self) -> [f64; 2] {
-        let mut extremes = [0.0f64; 2];
-        let Some(last) = self.extent.checked_sub(1) else { return extremes };
-        // The rows at both ends and one between are all the kinds there are.
-        for position in [0, 1.min(last), last] {
-            let (mut diagonal, mut others) = (0.0, 0.0);
-            for side in 0..2 {
-                match self.neighbour(position, side) {
-                    Some(cell) if cell == position => {}
-                    Some(_) => {
-                        diagonal += 1.0;
-                        others += 1.0;
-                    }
-                    None => diagonal -= self.face(side)[0],
-                }
-            }
-            extremes = [extremes[0].max(diagonal), extremes[1].max(diagonal + others)];
-        }
-        extremes
-    }
-
-    fn check<O: Op>(&self) -> Result<(), DescError> {
-        let f32_range = f64::from(f32::MIN_POSITIVE)..=f64::from(f32::MAX);
-        if !(self.spacing > 0.0 && f32_range.contains(&self.weight())) {
-            let expected = "positive, and its inverse square an f32";
-            return Err(O::field_error("spacing", expected, self.spacing));
-        }
-        let [before, after] = self.edges;
-        if (before == Edge::Periodic) != (after == Edge::Periodic) {
-            let expected = "periodic at both ends of an axis or at none";
-            return Err(O::field_error("boundary", expected, format!("{before:?} and {after:?}")));
-        }
-        for (side, edge) in self.edges.iter().enumerate() {
-            if !(self.face(side)[1] as f32).is_finite() {
-                let expected = "a value that is finite as f32, also times 2 or the spacing";
-                return Err(O::field_error("boundary", expected, format!("{edge:?}")));
-            }
-        }
-        Ok(())
     }
 }
 
@@ -98,17 +44,7 @@ pub(crate) struct Grid<'a> {
     pub(crate) spatial: &'a [usize],
     pub(crate) spacing: &'a [f64],
     pub(crate) boundary: &'a [[Edge; 2]],
-}
-
-/// The sums over one cell's neighbours that make up value and bound.
-#[derive(Clone, Copy, Debug, Default)]
-struct CellSums {
-    /// `sum of weight (neighbour - centre)`.
-    change: f64,
-    /// The same of `weight (|neighbour| + |centre|)`.
-    magnitude: f64,
-    /// The same without weights.
-    unweighted: f64,
+    pub(crate) stencil: Stencil,
 }
 
 impl Grid<'_> {
@@ -124,6 +60,15 @@ impl Grid<'_> {
         }
     }
 
+    pub(crate) fn all_axes(&self) -> Vec<GridAxis> {
+        (0..self.axes()).map(|axis| self.axis(axis)).collect()
+    }
+
+    /// The cells of the stencil, without the centre.
+    pub(crate) fn points(&self) -> Vec<Point> {
+        points::points(self.stencil, &self.all_axes())
+    }
+
     pub(crate) fn shape(&self) -> Vec<usize> {
         [&[self.batch], self.spatial].concat()
     }
@@ -132,11 +77,11 @@ impl Grid<'_> {
         self.shape().iter().map(|&extent| extent as f64).product()
     }
 
-    pub(crate) fn validate<O: Op>(&self, u: Format, out: Format) -> Result<(), DescError> {
+    pub(crate) fn validate<O: Op>(&self, formats: &[(&'static str, Format)]) -> Result<(), DescError> {
         check_axes::<O>(self.axes())?;
         check_list::<O>("spacing", self.spacing.len(), self.axes())?;
         check_list::<O>("boundary", self.boundary.len(), self.axes())?;
-        for (field, format) in [("u", u), ("out", out)] {
+        for &(field, format) in formats {
             if !matches!(format, Format::F32 | Format::F16 | Format::BF16) {
                 return Err(O::field_error(field, "f32, f16 or bf16", format));
             }
@@ -144,74 +89,37 @@ impl Grid<'_> {
         (0..self.axes()).try_for_each(|axis| self.axis(axis).check::<O>())
     }
 
-    /// `keep u + sum over axes of weights[axis] (neighbour - centre)`, each with its bound, in the order of the cells.
-    ///
-    /// Written out, an axis adds four products. A weight is rounded once and so is what an edge adds; that and any
-    /// order of summation is `gamma(4 axes + 3)`, one more for what is kept. A flushed subnormal is multiplied by its
-    /// weight, and a weight may itself be flushed.
-    pub(crate) fn rounded(&self, u: &[f64], keep: f64, weights: &[f64]) -> Vec<Rounded> {
-        let finish = |(sums, &centre): (CellSums, &f64)| {
-            let value = keep * centre + sums.change;
-            let size = sums.magnitude + keep * centre.abs();
-            Rounded { value, error: self.error(size, sums.unweighted, weights) }
-        };
-        self.sums(u, weights).into_par_iter().zip(u).map(finish).collect()
-    }
-
-    fn error(&self, size: f64, unweighted: f64, weights: &[f64]) -> f64 {
-        let terms = 4 * self.axes() + 3;
-        let flushed = 2.0 * terms as f64 * TINY * 2.0 * weights.iter().sum::<f64>();
-        Rounded::dot(0.0, size, terms).error + flushed + TINY * unweighted
-    }
-
-    /// The largest magnitude and the largest error that [`Grid::rounded`] can state for a field without values beyond
-    /// `largest`.
-    pub(crate) fn worst(&self, largest: f64, keep: f64, weights: &[f64]) -> Rounded {
-        let (mut size, mut unweighted) = (keep * largest, 0.0);
-        for (axis, weight) in weights.iter().enumerate().map(|(i, weight)| (self.axis(i), weight)) {
-            for side in 0..2 {
-                let [slope, offset] = axis.face(side);
-                let difference = (2.0 * largest).max(slope.abs() * largest + offset.abs());
-                size += weight * difference;
-                unweighted += difference;
-            }
+    /// Checks that cells have shares of their own only where a flux has two neighbours.
+    pub(crate) fn check_medium<O: Op>(&self, medium: Option<Format>) -> Result<(), DescError> {
+        if medium.is_some() && self.stencil != Stencil::Second {
+            let expected = "second where cells have a medium: its fluxes are those between two cells";
+            return Err(O::field_error("stencil", expected, format!("{:?}", self.stencil)));
         }
-        Rounded { value: size, error: self.error(size, unweighted, weights) }
+        Ok(())
     }
 
-    fn sums(&self, u: &[f64], weights: &[f64]) -> Vec<CellSums> {
-        let axes: Vec<GridAxis> = (0..self.axes()).map(|axis| self.axis(axis)).collect();
-        let strides: Vec<usize> =
-            (0..self.axes()).map(|axis| self.spatial[axis + 1..].iter().product()).collect();
-        let cell = |(i, centre): (usize, &f64)| {
-            let mut sums = CellSums::default();
-            for ((axis, &stride), &weight) in axes.iter().zip(&strides).zip(weights) {
-                let position = i / stride % axis.extent;
-                for side in 0..2 {
-                    let (difference, size) = match axis.neighbour(position, side) {
-                        Some(cell) => {
-                            let neighbour = u[i - position * stride + cell * stride];
-                            (neighbour - centre, neighbour.abs() + centre.abs())
-                        }
-                        None => {
-                            let [slope, offset] = axis.face(side);
-                            (slope * centre + offset, (slope * centre).abs() + offset.abs())
-                        }
-                    };
-                    sums.change += weight * difference;
-                    sums.magnitude += weight * size;
-                    sums.unweighted += size;
-                }
-            }
-            sums
-        };
-        u.par_iter().enumerate().map(cell).collect()
+    /// An upper bound of the largest eigenvalue of the negated operator, from the largest row sums of the matrices along
+    /// the axes (Gershgorin). Those are symmetric and the operator is a polynomial of their Kronecker products.
+    pub(crate) fn lambda_max(&self) -> f64 {
+        let axes = self.all_axes();
+        let along = self.stencil.along_axis();
+        let most: Vec<f64> = axes.iter().map(|axis| axis.largest_row_sum(along)).collect();
+        match self.stencil {
+            Stencil::Isotropic => points::Mixed::new(&axes).largest_symbol(&most),
+            _ => axes.iter().zip(&most).map(|(axis, most)| axis.weight() * most).sum(),
+        }
     }
 
     /// One value per cell, by construction.
     pub(crate) fn shaped(&self, values: Vec<f64>) -> ArrayD<f64> {
         let shape = IxDyn(&self.shape());
         ArrayD::from_shape_vec(shape.clone(), values).unwrap_or_else(|_| ArrayD::zeros(shape))
+    }
+
+    /// Values and bounds as arrays.
+    pub(crate) fn split(&self, cells: &[Rounded]) -> [ArrayD<f64>; 2] {
+        let (value, bound) = cells.iter().map(|cell| (cell.value, cell.error)).unzip();
+        [self.shaped(value), self.shaped(bound)]
     }
 
     /// Checks the shape of a field.
@@ -228,31 +136,96 @@ impl Grid<'_> {
 mod tests {
     use super::*;
 
-    fn axis(extent: usize, edge: Edge) -> GridAxis {
-        GridAxis { extent, spacing: 1.0, edges: [edge; 2] }
+    /// The negated matrix of an operator, column by column, from what it makes of unit fields.
+    fn matrix(grid: Grid<'_>) -> Vec<Vec<f64>> {
+        let cells = grid.spatial.iter().product();
+        let operator = Operator::new(grid, 1.0, 0.0, 0.0, FaceMean::Arithmetic);
+        let column = |j: usize| {
+            let unit: Vec<Rounded> =
+                (0..cells).map(|i| Rounded::exact(f64::from(u8::from(i == j)))).collect();
+            operator.apply(Fields { u: &unit, ..Default::default() }).iter().map(|cell| -cell.value).collect()
+        };
+        (0..cells).map(column).collect()
     }
 
-    /// The negated matrix along one axis, column by column, from the differences themselves.
-    fn matrix(axis: GridAxis) -> Vec<Vec<f64>> {
-        let grid = Grid { batch: 1, spatial: &[axis.extent], spacing: &[1.0], boundary: &[axis.edges] };
-        let column = |j: usize| {
-            let unit: Vec<f64> = (0..axis.extent).map(|i| f64::from(u8::from(i == j))).collect();
-            grid.sums(&unit, &[1.0]).iter().map(|sums| -sums.change).collect()
-        };
-        (0..axis.extent).map(column).collect()
+    /// The largest eigenvalue of a symmetric matrix without negative ones, by the power method.
+    fn largest_eigenvalue(columns: &[Vec<f64>]) -> f64 {
+        let mut v: Vec<f64> = (0..columns.len()).map(|i| 1.0 + (i as f64 * 0.7).sin()).collect();
+        let mut length = 0.0;
+        for _ in 0..3000 {
+            let mut next = vec![0.0; v.len()];
+            for (column, x) in columns.iter().zip(&v) {
+                next.iter_mut().zip(column).for_each(|(sum, entry)| *sum += entry * x);
+            }
+            length = next.iter().map(|x| x * x).sum::<f64>().sqrt();
+            if length == 0.0 {
+                return 0.0;
+            }
+            v = next.iter().map(|x| x / length).collect();
+        }
+        length
+    }
+
+    const EDGES: [Edge; 4] = [Edge::Periodic, Edge::Fixed(0.0), Edge::Dirichlet(0.0), Edge::Neumann(0.0)];
+
+    fn grids(mut check: impl FnMut(Grid<'_>)) {
+        for stencil in Stencil::ALL {
+            for edge in EDGES {
+                for spatial in [&[1][..], &[2], &[5], &[6], &[4, 4], &[5, 3], &[1, 4], &[2, 2, 4], &[3, 3, 3]]
+                {
+                    let boundary = &[[edge; 2]];
+                    check(Grid { batch: 1, spatial, spacing: &[0.5], boundary, stencil });
+                }
+            }
+        }
+    }
+
+    /// Periodic grids of even extent reach the bound, and so do zero faces.
+    #[test]
+    fn the_largest_eigenvalue_is_bounded_closely() {
+        let mut reached = 0;
+        grids(|grid| {
+            let (bound, largest) = (grid.lambda_max(), largest_eigenvalue(&matrix(grid)));
+            assert!(largest <= bound * (1.0 + 1e-9), "{grid:?}: {largest} > {bound}");
+            let even =
+                grid.boundary[0][0] == Edge::Periodic && grid.spatial.iter().all(|extent| extent % 2 == 0);
+            if even || matches!(grid.boundary[0][0], Edge::Dirichlet(_)) && grid.stencil != Stencil::Fourth {
+                assert!(largest >= bound * (1.0 - 1e-9), "{grid:?}: {largest} < {bound}");
+                reached += 1;
+            }
+        });
+        assert!(reached > 20);
     }
 
     #[test]
-    fn extremes_are_those_of_the_matrix() {
-        for extent in 0..6 {
-            for edge in [Edge::Periodic, Edge::Fixed(0.0), Edge::Dirichlet(0.0), Edge::Neumann(0.0)] {
-                let columns = matrix(axis(extent, edge));
-                let diagonal = (0..extent).map(|i| columns[i][i]).fold(0.0, f64::max);
-                let row_sum = |i: usize| columns.iter().map(|column| column[i].abs()).sum::<f64>();
-                let row = (0..extent).map(row_sum).fold(0.0, f64::max);
-                // Two neighbours that are one cell cancel the same diagonal element twice.
-                assert_eq!(axis(extent, edge).extremes(), [diagonal, row], "{extent} cells, {edge:?}");
+    fn the_matrix_is_symmetric_and_its_extremes_are_found() {
+        grids(|grid| {
+            let columns = matrix(grid);
+            let cells = columns.len();
+            let largest = (0..cells).map(|i| columns[i][i]).fold(0.0, f64::max);
+            let entries = (0..cells).flat_map(|i| (0..cells).map(move |j| (i, j)));
+            let mut smallest = f64::INFINITY;
+            for (i, j) in entries {
+                assert!((columns[i][j] - columns[j][i]).abs() < 1e-12, "{grid:?} {i} {j}");
+                if i != j && columns[i][j] != 0.0 {
+                    smallest = smallest.min(-columns[i][j]);
+                }
             }
-        }
+            let [diagonal, other] = Operator::new(grid, 1.0, 0.0, 0.0, FaceMean::Arithmetic).extremes();
+            assert!((diagonal - largest).abs() < 1e-12, "{grid:?}: {diagonal} and {largest}");
+            assert!(
+                other == smallest || (other - smallest).abs() < 1e-12,
+                "{grid:?}: {other} and {smallest}"
+            );
+        });
+    }
+
+    #[test]
+    fn means_of_faces() {
+        assert_eq!(FaceMean::Arithmetic.of(1.0, 0.0), 0.5);
+        assert_eq!(FaceMean::Harmonic.of(1.0, 0.0), 0.0);
+        assert_eq!(FaceMean::Harmonic.of(0.0, 0.0), 0.0);
+        assert_eq!(FaceMean::Harmonic.of(1.0, 1.0 / 3.0), 0.5);
+        assert_eq!(FaceMean::Harmonic.of(0.7, 0.7), 0.7);
     }
 }

@@ -3,7 +3,7 @@
 mod golden;
 
 use golden::{Golden, assert_close, largest};
-use langevin_reference::{Answer, Edge, Format, HeatDesc, Op, generate, heat_step};
+use langevin_reference::{Answer, Edge, Format, HeatDesc, Op, Scheme, generate, heat_step};
 use ndarray::{ArrayD, Axis};
 
 fn evolve(u: ArrayD<f64>, desc: &HeatDesc, steps: usize) -> ArrayD<f64> {
@@ -76,6 +76,61 @@ fn the_limit_is_sharp() {
         error.contains("at most 0.25, the stability limit") && error.contains("got 0.250000025"),
         "{error}"
     );
+}
+
+/// Twice as many steps of Euler halve the error in time, of Runge-Kutta-Legendre they quarter it.
+#[test]
+fn orders_in_time() {
+    let cells = 16;
+    let wave = std::f64::consts::TAU / cells as f64;
+    let u = ArrayD::from_shape_fn(vec![1, cells], |index| (wave * index[1] as f64).cos());
+    // What the discrete Laplacian makes of the wave, exactly in time.
+    let rate = 4.0 * (wave / 2.0).sin().powi(2);
+    let time = 4.0f64;
+    let expected = (-rate * time).exp();
+    for (scheme, counts, order) in [
+        (Scheme::Euler, [16, 32, 64], 1.0),
+        (Scheme::Rkl2 { stages: 3 }, [8, 16, 32], 2.0),
+        (Scheme::Rkl2 { stages: 6 }, [2, 4, 8], 2.0),
+        (Scheme::Rkl2 { stages: 9 }, [2, 4, 8], 2.0),
+    ] {
+        let error = |count: usize| {
+            let time_step = time / count as f64;
+            let desc = HeatDesc { spatial: vec![cells], scheme, time_step, ..Default::default() };
+            (evolve(u.clone(), &desc, count)[[0, 0]] - expected).abs()
+        };
+        let errors = counts.map(error);
+        for (pair, count) in errors.windows(2).zip(counts) {
+            let got = (pair[0] / pair[1]).log2();
+            // The error is c z^(p + 1) (1 + d z + ..) for a step of z = rate time_step, with d below 1.
+            let slack = 2.0 * rate * time / count as f64;
+            assert!((got - order).abs() <= slack, "{scheme:?}: order {got}, errors {errors:?}");
+        }
+    }
+}
+
+/// A super step is stable up to its own limit, far beyond Euler's, and not above.
+#[test]
+fn limits_of_super_steps() {
+    let desc =
+        |stages| HeatDesc { spatial: vec![6, 8], scheme: Scheme::Rkl2 { stages }, ..Default::default() };
+    assert_eq!([2, 3, 9].map(|stages| desc(stages).stable_dt()), [0.25, 0.625, 5.5]);
+    let chequered =
+        ArrayD::from_shape_fn(vec![1, 6, 8], |index| 1.0 - 2.0 * ((index[1] + index[2]) % 2) as f64);
+    for stages in [2, 3, 9, 32] {
+        let desc = desc(stages);
+        let at_limit = HeatDesc { time_step: desc.stable_dt(), ..desc.clone() };
+        let after = evolve(chequered.clone(), &at_limit, 20);
+        assert!(after.iter().all(|value| value.abs() <= 1.0 + 1e-9), "{stages} stages grow");
+        let above = HeatDesc { time_step: desc.stable_dt() * 1.001, ..desc };
+        let error = above.validate().unwrap_err().to_string();
+        assert!(error.contains("the stability limit") && error.contains("stages"), "{error}");
+    }
+    let error = |desc: HeatDesc| desc.validate().unwrap_err().to_string();
+    assert_eq!(error(desc(1)), "heat: `scheme` must be of 2 to 32 stages, got 1");
+    assert_eq!(error(desc(33)), "heat: `scheme` must be of 2 to 32 stages, got 33");
+    let several = HeatDesc { steps_per_dispatch: 2, ..desc(4) };
+    assert_eq!(error(several), "heat: `steps_per_dispatch` must be 1 where a step has stages, got 2");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use langevin::{
     Activation, ActivationDesc, ActivationQuantizeDesc, AttentionDesc, Boundary, Capabilities, CastDesc,
     ChangeDesc, Columns, CombineDesc, ConvDesc, DequantizeDesc, Edge, GatedResidualDesc, Granularity,
     HeatDesc, HistogramDesc, LaplacianDesc, MatmulDesc, MergeDesc, Modulation, NormDesc, NormQuantizeDesc,
-    Operand, PatchifyDesc, QuantizeDesc, RotaryDesc, UnpatchifyDesc, wgpu,
+    Operand, PatchifyDesc, QuantizeDesc, RotaryDesc, Scheme, Stencil, UnpatchifyDesc, wgpu,
 };
 use serde::{Deserialize, Serialize};
 
@@ -143,13 +143,25 @@ fn heads(heads: usize, seq: usize, head_dim: usize, format: Format) -> Attention
 }
 
 fn stencils() -> Vec<Case> {
+    let several = |steps_per_dispatch| HeatDesc { steps_per_dispatch, ..heat(&[4096; 2], F32) };
+    let laplacian = LaplacianDesc { spatial: vec![1024; 2], ..Default::default() };
+    let (stencil, scheme) = (Stencil::Fourth, Scheme::Rkl2 { stages: 9 });
     vec![
         Case::bytes("f32 1024^2", heat(&[1024; 2], F32)),
         Case::bytes("f16 1024^2", heat(&[1024; 2], F16)),
-        Case::bytes("f32 4096^2", heat(&[4096; 2], F32)),
+        Case::bytes("f32 4096^2", several(1)),
+        Case::bytes("f32 4096^2, 2 steps", several(2)),
+        Case::bytes("f32 4096^2, 4 steps", several(4)),
+        Case::bytes("f32 4096^2, 8 steps", several(8)),
         Case::bytes("f32 8192^2", heat(&[8192; 2], F32)).large(),
+        Case::bytes("f32 8192^2, 4 steps", HeatDesc { steps_per_dispatch: 4, ..heat(&[8192; 2], F32) })
+            .large(),
+        Case::bytes("f32 8192^2, 8 steps", HeatDesc { steps_per_dispatch: 8, ..heat(&[8192; 2], F32) })
+            .large(),
         Case::bytes("f32 128^3", heat(&[128; 3], F32)),
-        Case::bytes("f32 1024^2", LaplacianDesc { spatial: vec![1024; 2], ..Default::default() }),
+        Case::bytes("f32 1024^2, 9 stages", HeatDesc { scheme, ..heat(&[1024; 2], F32) }),
+        Case::bytes("f32 1024^2", laplacian.clone()),
+        Case::bytes("f32 1024^2 fourth order", LaplacianDesc { stencil, ..laplacian }),
     ]
 }
 

@@ -29,6 +29,11 @@ use std::path::{Path, PathBuf};
 use subject::{Lane, Prepared, Ready};
 use timing::{Effort, Timed};
 
+/// Bytes in and out per second of a copy, measured for about that long.
+pub(crate) fn copy_rate(gpu: &Gpu, seconds: f64) -> Result<f64, CliError> {
+    Ok(Ceilings::copy(gpu, seconds / 2.0)?)
+}
+
 /// Time every kernel on an adapter, at sizes named after their use.
 ///
 /// Each variant's answer is checked against the CPU reference first; a wrong one gets no time and exit code 1. The

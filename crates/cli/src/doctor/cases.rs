@@ -5,7 +5,7 @@
 
 use super::Group;
 use langevin::formats::e8m0::ScaleRounding;
-use langevin::reference::{Boundary, Edge, ScaleSource};
+use langevin::reference::{Boundary, Edge, FaceMean, ScaleSource, Scheme, Stencil};
 use langevin::{
     Activation, ActivationDesc, ActivationQuantizeDesc, Align, AttentionDesc, CastDesc, ChangeDesc, Columns,
     CombineDesc, ConvDesc, ConvLayout, DequantizeDesc, FakeQuantizeDesc, Format, GatedResidualDesc,
@@ -192,24 +192,29 @@ fn grids() -> [(Vec<usize>, Vec<[Edge; 2]>, Format); 4] {
 }
 
 fn laplacian() -> Vec<LaplacianDesc> {
-    let case = |(spatial, boundary, format)| LaplacianDesc {
-        batch: 2,
-        spatial,
-        boundary,
-        u: format,
-        out: format,
-        spacing: vec![0.5],
+    let case = |(i, (spatial, boundary, format))| {
+        let (u, out, spacing) = (format, format, vec![0.5]);
+        let desc = LaplacianDesc { batch: 2, spatial, boundary, u, out, spacing, ..Default::default() };
+        let stencil = if i % 2 == 0 { Stencil::Fourth } else { Stencil::Isotropic };
+        let medium = LaplacianDesc { medium: Some(FLOATS[i % 3]), ..desc.clone() };
+        [LaplacianDesc { stencil, ..desc.clone() }, medium, desc]
     };
-    grids().into_iter().map(case).collect()
+    grids().into_iter().enumerate().flat_map(case).collect()
 }
 
 fn heat() -> Vec<HeatDesc> {
-    let case = |(spatial, boundary, format)| {
+    let case = |(i, (spatial, boundary, format))| {
         let still = HeatDesc { batch: 2, spatial, boundary, u: format, out: format, ..Default::default() };
         // One periodic cell is stable whatever the step.
-        HeatDesc { time_step: (0.5 * still.stable_dt()).min(1.0), ..still }
+        let desc = HeatDesc { time_step: (0.5 * still.stable_dt()).min(1.0), ..still };
+        let [many, most] =
+            [2 + i, 8].map(|steps_per_dispatch| HeatDesc { steps_per_dispatch, ..desc.clone() });
+        let (medium, source) = (Some(FLOATS[i % 3]), Some(FLOATS[(i + 1) % 3]));
+        let face_mean = if i % 2 == 0 { FaceMean::Harmonic } else { FaceMean::Arithmetic };
+        let stages = HeatDesc { scheme: Scheme::Rkl2 { stages: 3 + i }, ..desc.clone() };
+        [HeatDesc { medium, source, face_mean, ..desc.clone() }, many, most, stages, desc]
     };
-    grids().into_iter().map(case).collect()
+    grids().into_iter().enumerate().flat_map(case).collect()
 }
 
 fn quantize() -> Vec<QuantizeDesc> {

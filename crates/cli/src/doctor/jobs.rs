@@ -32,7 +32,7 @@ struct Stage {
     wgsl: String,
     params: Vec<u32>,
     bindings: Vec<&'static str>,
-    ranges: Vec<(&'static str, Range<u64>)>,
+    ranges: Vec<Option<Range<u64>>>,
     workgroups: [u32; 3],
 }
 

@@ -68,22 +68,47 @@ pub(crate) fn all(
     before: &ArrayD<f64>,
     after: &ArrayD<f64>,
 ) -> Vec<Check> {
-    const NAMES: [&str; 3] = ["mass", "range", "blur"];
+    run(desc, steps, monotone_dt, [before, after], |run| {
+        vec![run.mass(MASS), run.range(RANGE), run.blur(BLUR)]
+    })
+}
+
+/// Those that do not take longer than the run.
+pub(crate) fn conserved(
+    desc: &HeatDesc,
+    steps: u64,
+    monotone_dt: f64,
+    before: &ArrayD<f64>,
+    after: &ArrayD<f64>,
+) -> Vec<Check> {
+    run(desc, steps, monotone_dt, [before, after], |run| vec![run.mass(MASS), run.range(RANGE)])
+}
+
+const MASS: &str = "mass";
+const RANGE: &str = "range";
+const BLUR: &str = "blur";
+
+fn run(
+    desc: &HeatDesc,
+    steps: u64,
+    monotone_dt: f64,
+    [before, after]: [&ArrayD<f64>; 2],
+    checks: impl Fn(Finished<'_>) -> Vec<Check>,
+) -> Vec<Check> {
+    let skipped = |why: &str| [MASS, RANGE, BLUR].map(|name| Check::skipped(name, why)).to_vec();
     if desc.time_step > monotone_dt {
         // Rounding may grow then, and so may the values.
-        let why = format!("only promised for steps up to {monotone_dt:.6}");
-        return NAMES.map(|name| Check::skipped(name, &why)).to_vec();
+        return skipped(&format!("only promised for steps up to {monotone_dt:.6}"));
     }
     let largest = before.iter().fold(0.0, |largest: f64, value| largest.max(value.abs()));
     // No step amplifies an error, so those of the steps add up. They also let the values grow, and with them the bound
     // of a step, which is linear in the largest value: the sum R obeys R <= n (bound(largest) + R bound(1)).
     let share = steps as f64 * desc.step_bound(1.0);
     if share >= 0.5 {
-        return NAMES.map(|name| Check::skipped(name, "so many steps may round the picture away")).to_vec();
+        return skipped("so many steps may round it away");
     }
     let rounding = steps as f64 * desc.step_bound(largest) / (1.0 - share);
-    let run = Finished { desc, steps, before, after, rounding };
-    vec![run.mass(NAMES[0]), run.range(NAMES[1]), run.blur(NAMES[2])]
+    checks(Finished { desc, steps, before, after, rounding })
 }
 
 impl Finished<'_> {

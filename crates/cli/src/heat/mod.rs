@@ -1,7 +1,8 @@
-//! `langevin heat`: a picture as a field of temperatures that spread.
+//! `langevin heat`: a picture as a field of temperatures that spread, or a grid against the clock.
 
 mod blur;
 mod checks;
+mod grid;
 mod picture;
 mod spectrum;
 
@@ -14,7 +15,7 @@ use langevin::verify::{Op, Tensor};
 use langevin::{Edge, HeatDesc};
 use langevin_diffusion::heat::{HeatSolver, heat_on_cpu};
 use picture::Picture;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// Steps that a run may take: a day at ten thousand a second.
@@ -30,17 +31,22 @@ const SAFETY: f64 = 0.9;
 /// principle, and that Gaussian.
 ///
 /// Example: langevin heat photo.png --time 8 --boundary neumann --out blurred.png
+///
+/// Without a picture, a grid of any size shows how fast it is: langevin heat --grid 4096 --steps 1000
 #[derive(Debug, clap::Args)]
 pub(crate) struct HeatArgs {
     /// The picture, a PNG: gray or RGB, with or without alpha, 8 or 16 bits.
-    #[arg(value_name = "PHOTO.png")]
-    photo: PathBuf,
+    #[arg(value_name = "PHOTO.png", required_unless_present = "grid")]
+    photo: Option<PathBuf>,
     /// How long it spreads.
-    #[arg(long, value_name = "T", value_parser = not_negative, allow_negative_numbers = true)]
-    time: f64,
+    #[arg(long, value_name = "T", value_parser = not_negative, allow_negative_numbers = true,
+          required_unless_present = "grid")]
+    time: Option<f64>,
     /// Where the result goes, a PNG of the same kind.
-    #[arg(long, value_name = "OUT.png")]
-    out: PathBuf,
+    #[arg(long, value_name = "OUT.png", required_unless_present = "grid", conflicts_with = "grid")]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    grid: grid::GridArgs,
     /// How fast it spreads, in pixels squared per unit of time.
     #[arg(long, value_name = "D", default_value_t = 1.0, value_parser = not_negative, allow_negative_numbers = true)]
     diffusivity: f64,
@@ -122,11 +128,12 @@ impl Run {
         let monotone_dt = desc.monotone_dt().min(0.25 / args.diffusivity);
         let longest = args.dt.unwrap_or(SAFETY * monotone_dt);
         // Rounding of the quotient must not add a step.
-        let steps = (args.time / longest * (1.0 - 4.0 * f64::EPSILON)).ceil().max(f64::from(args.time > 0.0));
+        let time = args.time.unwrap_or(0.0);
+        let steps = (time / longest * (1.0 - 4.0 * f64::EPSILON)).ceil().max(f64::from(time > 0.0));
         if steps > MOST_STEPS {
             return Err(CliError::TooManySteps { steps, most: MOST_STEPS, dt: longest });
         }
-        let time_step = if steps > 0.0 { args.time / steps } else { 0.0 };
+        let time_step = if steps > 0.0 { time / steps } else { 0.0 };
         Ok(Self { desc: HeatDesc { time_step, ..desc }, steps: steps as u64, monotone_dt })
     }
 
@@ -136,8 +143,16 @@ impl Run {
 }
 
 pub(crate) fn run(args: &HeatArgs) -> Result<(), CliError> {
-    let picture = Picture::read(&args.photo)?;
-    output::check_writable(&args.out)?;
+    // The arguments' rules leave a picture and its result, or a grid.
+    match (&args.photo, &args.out) {
+        (Some(photo), Some(out)) => spread(args, photo, out),
+        _ => grid::run(args),
+    }
+}
+
+fn spread(args: &HeatArgs, photo: &Path, out: &Path) -> Result<(), CliError> {
+    let picture = Picture::read(photo)?;
+    output::check_writable(out)?;
     let run = Run::plan(args, picture.spatial(), picture.channels())?;
     let before = picture.field()?;
     let bar = if args.quiet { ProgressBar::hidden() } else { progress::bar(run.steps, "heat") };
@@ -150,8 +165,8 @@ pub(crate) fn run(args: &HeatArgs) -> Result<(), CliError> {
     if let Some(failed) = checks.iter().find(|check| check.outcome == Outcome::Failed) {
         return Err(CliError::HeatCheck { what: failed.name, finding: failed.finding.clone() });
     }
-    output::write_file(&args.out, &picture.with_field(&after)?)?;
-    if args.quiet { Ok(()) } else { output::print(&format!("wrote {}\n", args.out.display())) }
+    output::write_file(out, &picture.with_field(&after)?)?;
+    if args.quiet { Ok(()) } else { output::print(&format!("wrote {}\n", out.display())) }
 }
 
 /// The field at the end, how long the steps took, and where they ran.
@@ -221,10 +236,12 @@ mod tests {
         heat: HeatArgs,
     }
 
+    pub(super) fn line(words: &str) -> HeatArgs {
+        Line::try_parse_from(words.split_whitespace()).unwrap().heat
+    }
+
     fn plan(options: &str) -> Result<Run, CliError> {
-        let words = format!("heat in.png --out out.png {options}");
-        let line = Line::try_parse_from(words.split_whitespace()).unwrap();
-        Run::plan(&line.heat, [8, 9], 3)
+        Run::plan(&line(&format!("heat in.png --out out.png {options}")), [8, 9], 3)
     }
 
     #[test]
@@ -256,6 +273,23 @@ mod tests {
         );
         let error = plan("--time 1e12").unwrap_err().to_string();
         assert_eq!(error, "--time takes 4444444444445 steps of 0.225, at most 1000000000 are allowed");
+    }
+
+    #[test]
+    fn a_picture_and_a_grid_exclude_each_other() {
+        for words in [
+            "heat",
+            "heat in.png --time 1",
+            "heat in.png --grid 8",
+            "heat --grid 8 --time 1",
+            "heat --grid 8 --out out.png",
+            "heat --grid 8 --cpu",
+            "heat --grid 0",
+            "heat in.png --time 1 --out out.png --steps 3",
+        ] {
+            assert!(Line::try_parse_from(words.split_whitespace()).is_err(), "{words}");
+        }
+        assert!(Line::try_parse_from("heat --grid 8 --steps 3 --dt 0.2".split_whitespace()).is_ok());
     }
 
     #[test]

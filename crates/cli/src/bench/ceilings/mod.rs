@@ -37,6 +37,13 @@ impl Ceilings {
         }
     }
 
+    /// Bytes in and out per second of a shader that copies.
+    pub(super) fn copy(gpu: &Gpu, seconds: f64) -> Result<f64, GpuError> {
+        let clock = Clock::new(gpu)?;
+        let rate = |unroll| Probe::copy(gpu, unroll)?.rate(gpu, &clock, seconds);
+        Ok(rate(1)?.max(rate(4)?))
+    }
+
     /// Measures all of them; `seconds` for each shader.
     pub(super) fn measure(gpu: &Gpu, clock: &Clock, seconds: f64) -> Result<Self, GpuError> {
         let capabilities = gpu.capabilities();

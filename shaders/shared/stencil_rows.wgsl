@@ -1,10 +1,13 @@
-// Sums of neighbour differences on a cell-centred grid of up to three axes, for every operation that is one step of it.
+// One step of a stencil of differences on a grid of up to three axes.
+// workgroup -> 64 quads of cells; invocation -> four columns of four rows. Of each slice the rows from `y_first` to `y_end`
+// are written, of each item of the batch `z_count` slices from `z_first` on.
 // Beyond an edge that is not periodic, neighbour - centre is a multiple (`slope`) of the centre and a constant
-// (`offset`).
+// (`offset`). Sums are formed in the same order as those of the other variants.
 // @stand-in begin
 const AXES = 3u;
-struct Params { depth: u32, height: u32, width: u32, u_pitch: u32, out_pitch: u32, quads: u32, quads_x: u32,
-  row_blocks: u32, weight_x: f32, weight_y: f32, weight_z: f32, periodic_x: u32, periodic_y: u32, periodic_z: u32,
+struct Params { depth: u32, height: u32, width: u32, u_pitch: u32, out_pitch: u32, u_shift: u32, out_shift: u32,
+  quads: u32, quads_x: u32, row_blocks: u32, y_first: u32, y_end: u32, z_first: u32, z_count: u32,
+  weight_x: f32, weight_y: f32, weight_z: f32, periodic_x: u32, periodic_y: u32, periodic_z: u32,
   slope_x_low: f32, offset_x_low: f32, slope_x_high: f32, offset_x_high: f32,
   slope_y_low: f32, offset_y_low: f32, slope_y_high: f32, offset_y_high: f32,
   slope_z_low: f32, offset_z_low: f32, slope_z_high: f32, offset_z_high: f32, groups: u32 }
@@ -12,7 +15,8 @@ struct Params { depth: u32, height: u32, width: u32, u_pitch: u32, out_pitch: u3
 fn load_u(i: u32) -> f32 { return f32(i); }
 fn load4_u(i: u32) -> vec4<f32> { return vec4<f32>(f32(i)); }
 fn store4_out(i: u32, v: vec4<f32>, count: u32) { }
-fn finish(centre: vec4<f32>, change: vec4<f32>) -> vec4<f32> { return change; }
+fn result(row: u32, x: u32, centre: vec4<f32>, change: vec4<f32>) -> vec4<f32> { return change; }
+fn unfold(group: vec3<u32>, groups: vec3<u32>) -> u32 { return group.x; }
 // @stand-in end
 // Rows that one invocation walks down: it keeps the last two and reads each row once, and two more per block.
 const ROWS = 4u;
@@ -40,8 +44,8 @@ fn along_x(row: u32, x: u32, centre: vec4<f32>) -> vec4<f32> {
   return left + right;
 }
 
-// Both differences along z of the four cells at element i of slice z.
-fn along_z(i: u32, z: u32, centre: vec4<f32>) -> vec4<f32> {
+// Adds both differences along z of the four cells at element i of slice z.
+fn with_z(change: vec4<f32>, i: u32, z: u32, centre: vec4<f32>) -> vec4<f32> {
   let slice = p.height * p.u_pitch;
   var low = p.slope_z_low * centre + p.offset_z_low;
   if (z > 0u) {
@@ -55,16 +59,17 @@ fn along_z(i: u32, z: u32, centre: vec4<f32>) -> vec4<f32> {
   } else if (p.periodic_z != 0u) {
     high = load4_u(i - z * slice) - centre;
   }
-  return low + high;
+  return (change + p.weight_z * low) + p.weight_z * high;
 }
 
 // Writes four columns of ROWS rows. Quads are counted along x, then by blocks of rows, then by slices.
 fn walk(quad: u32) {
   let x = quad % p.quads_x * 4u;
-  let y0 = quad / p.quads_x % p.row_blocks * ROWS;
-  let slice = quad / p.quads_x / p.row_blocks;
-  let slice_row = slice * p.height;
-  let top = slice_row * p.u_pitch + x;
+  let y0 = quad / p.quads_x % p.row_blocks * ROWS + p.y_first;
+  let written = quad / p.quads_x / p.row_blocks;
+  let z = written % p.z_count + p.z_first;
+  let slice_row = (written / p.z_count * p.depth + z) * p.height;
+  let top = slice_row * p.u_pitch + p.u_shift + x;
   var centre = load4_u(top + y0 * p.u_pitch);
   var up = vec4<f32>(0.0);
   if (AXES > 1u) {
@@ -75,8 +80,8 @@ fn walk(quad: u32) {
       up = load4_u(top + (p.height - 1u) * p.u_pitch) - centre;
     }
   }
-  for (var y = y0; y < min(y0 + ROWS, p.height); y += 1u) {
-    let row = (slice_row + y) * p.u_pitch;
+  for (var y = y0; y < min(y0 + ROWS, p.y_end); y += 1u) {
+    let row = (slice_row + y) * p.u_pitch + p.u_shift;
     var change = p.weight_x * along_x(row, x, centre);
     var next = centre;
     if (AXES > 1u) {
@@ -87,13 +92,27 @@ fn walk(quad: u32) {
       } else if (p.periodic_y != 0u) {
         down = load4_u(top) - centre;
       }
-      change += p.weight_y * (up + down);
+      change = (change + p.weight_y * up) + p.weight_y * down;
       up = -down;
     }
     if (AXES > 2u) {
-      change += p.weight_z * along_z(row + x, slice % p.depth, centre);
+      change = with_z(change, row + x, z, centre);
     }
-    store4_out((slice_row + y) * p.out_pitch + x, finish(centre, change), min(4u, p.width - x));
+    let becomes = result(slice_row + y, x, centre, change);
+    store4_out((slice_row + y) * p.out_pitch + p.out_shift + x, becomes, min(4u, p.width - x));
     centre = next;
+  }
+}
+
+@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+        @builtin(local_invocation_index) local: u32) {
+  let tile = unfold(group, groups);
+  if (tile >= p.groups) {
+    return;
+  }
+  let quad = tile * 64u + local;
+  if (quad < p.quads) {
+    walk(quad);
   }
 }

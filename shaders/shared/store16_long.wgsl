@@ -1,0 +1,12 @@
+// Writes a tensor with two elements to a word by 64-bit words: its rows and offsets are multiples of four elements.
+// TENSOR and FORMAT stand for its names.
+// @stand-in begin
+@group(0) @binding(1) var<storage, read_write> TENSOR: array<u64>;
+fn encode_FORMAT(x: f32) -> u32 { return u32(x); }
+// @stand-in end
+// Writes elements i to i + 3; i is a multiple of 4, and so `count` is 4.
+fn store4_TENSOR(i: u32, v: vec4<f32>, count: u32) {
+  let low = encode_FORMAT(v.x) | (encode_FORMAT(v.y) << 16u);
+  let high = encode_FORMAT(v.z) | (encode_FORMAT(v.w) << 16u);
+  TENSOR[i >> 2u] = u64(low) | (u64(high) << 32u);
+}
