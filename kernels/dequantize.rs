@@ -48,6 +48,7 @@ impl Kernel for DequantizeDesc {
             .flag("HAS_ZERO", self.zero_point)
             .flag("POWERS", self.power_scales)
             .flag("HAS_NAN", self.q != Format::I8)
+            .flag("HAS_SUBNORMAL", matches!(self.q, Format::F32 | Format::BF16))
             .flag("ONE_NAN", self.q == Format::E4m3)
             .flag("WHOLE_UNITS", width.is_multiple_of(4))
             .size("width", width)
@@ -74,10 +75,10 @@ impl Kernel for DequantizeDesc {
 /// The adapter's conversion of F16 decodes the codes of a word at once. It may make other NaN of those of E5M2.
 fn load(format: Format, capabilities: &Capabilities) -> Load {
     match (format, capabilities.device_type) {
-        (Format::E5m2, _) => Load::Words,
         _ if !capabilities.has(Tier::F16) => Load::Words,
-        (_, wgpu::DeviceType::Cpu) => Load::Together,
-        _ => Load::WideTogether,
+        (Format::E4m3 | Format::I8, wgpu::DeviceType::Cpu) => Load::Together,
+        (Format::E4m3 | Format::I8, _) => Load::WideTogether,
+        _ => Load::Words,
     }
 }
 

@@ -179,6 +179,7 @@ impl<'a> Job<'a> {
             .flag("HAS_ZERO", self.desc.asymmetric)
             .flag("POWERS", self.desc.scale_rounding.is_some())
             .flag("HAS_NAN", self.desc.q != Format::I8)
+            .flag("HAS_SUBNORMAL", matches!(self.desc.q, Format::F32 | Format::BF16))
             .flag("ONE_NAN", self.desc.q == Format::E4m3)
             .size("out_pitch", Dtype::from(out).padded_row_len(self.desc.width()))
             .writes("out")

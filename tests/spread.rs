@@ -22,8 +22,10 @@ fn every_unit_is_done_once() {
             &CastDesc { shape: shape.clone(), x: Format::F32, out: half, overflow: None },
             seed,
         );
-        for granularity in [Granularity::PerTensor, Granularity::PerRow, Granularity::PerColumn] {
-            let desc = DequantizeDesc { shape: shape.clone(), granularity, ..Default::default() };
+        let granularities = [Granularity::PerTensor, Granularity::PerRow, Granularity::PerColumn];
+        for (j, granularity) in granularities.into_iter().enumerate() {
+            let q = Format::ALL[(i + j) % Format::ALL.len()];
+            let desc = DequantizeDesc { shape: shape.clone(), q, granularity, ..Default::default() };
             conform_as_gpu(&gpu, &desc, seed);
         }
         let activation = Activation::Silu;

@@ -3,6 +3,7 @@
 const HAS_ZERO = true;
 const POWERS = true;
 const HAS_NAN = true;
+const HAS_SUBNORMAL = true;
 const ONE_NAN = true;
 const INFINITY = 0x7f800000u;
 const MIN_NORMAL = 0x00800000u;
@@ -10,8 +11,8 @@ const MAGNITUDE = 0x7fffffffu;
 // @stand-in end
 const SIGN = 0x80000000u;
 
-// POWERS: the scale is a power of two or NaN. HAS_NAN: codes may stand for NaN or infinity. ONE_NAN:
-// all NaN are the same, whatever decodes them.
+// POWERS: the scale is a power of two or NaN. HAS_NAN: codes may stand for NaN or infinity, HAS_SUBNORMAL: for f32 below
+// 2^-126. ONE_NAN: all NaN are the same, whatever decodes them.
 fn numbers_of(stored: vec4<u32>, zero: vec4<f32>, scale: vec4<u32>) -> vec4<u32> {
   var factor = scale & vec4<u32>(MAGNITUDE);
   var half = vec4<f32>(1.0);
@@ -24,11 +25,11 @@ fn numbers_of(stored: vec4<u32>, zero: vec4<f32>, scale: vec4<u32>) -> vec4<u32>
   }
   let scale_sign = scale & vec4<u32>(SIGN);
   let magnitude = stored & vec4<u32>(MAGNITUDE);
-  // Codes stand for no subnormal f32. NaN and infinity are not computed with: they become zeros of their sign here.
-  var value = bitcast<vec4<f32>>(stored);
-  if (HAS_NAN) {
-    value = bitcast<vec4<f32>>(select(stored & vec4<u32>(SIGN), stored, magnitude < vec4<u32>(INFINITY)));
-  }
+  // NaN and infinity are not computed with, and subnormals count as zero: all three become zeros of their sign here.
+  var ordinary = vec4<bool>(true);
+  if (HAS_NAN) { ordinary = magnitude < vec4<u32>(INFINITY); }
+  if (HAS_SUBNORMAL) { ordinary = ordinary & (magnitude >= vec4<u32>(MIN_NORMAL)); }
+  var value = bitcast<vec4<f32>>(select(stored & vec4<u32>(SIGN), stored, ordinary));
   if (HAS_ZERO) {
     value -= zero;
   }

@@ -230,6 +230,9 @@ mod tests {
         assert_eq!(parsed("record a b"), Err("`record` does not take `b`".to_owned()));
         assert_eq!(parsed("lint --fix"), Err("`lint` does not take `--fix`".to_owned()));
         assert_eq!(parsed("demo --out"), Err("`--out` needs a value: a folder".to_owned()));
-        assert_eq!(parsed("setup --mirror x"), Err("`--mirror` belongs to `setup --mesa26` or `setup --swiftshader`".to_owned()));
+        assert_eq!(
+            parsed("setup --mirror x"),
+            Err("`--mirror` belongs to `setup --mesa26` or `setup --swiftshader`".to_owned())
+        );
     }
 }
