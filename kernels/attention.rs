@@ -11,10 +11,10 @@ use crate::{AttentionDesc, Capabilities, Plan};
 /// |---|---|---|
 /// | `shuffle` | software | CPUs with subgroups of 8: no barriers, numbers spread by shuffles |
 /// | `broadcast` | software | other CPUs: no barriers, keys and values read by broadcast |
-/// | `cooperative` | cooperative | q, k and v in formats that f16 holds, up to 128 long, v without scales by token: matrix units |
-/// | `tiled_f16` | f16 | the same of any length and with any scales, and first for up to 16 rows: tiles of half the size in workgroup memory |
+/// | `cooperative` | cooperative | q, k and v in formats that f16 holds, up to 128 long, v without scales by token, more than 16 rows unless asked for: matrix units |
 /// | `tiled_subgroup` | subgroup | subgroups of 8 or more: lanes compare by shuffles instead of workgroup memory |
 /// | `tiled` | portable | every GPU: 64 rows and 32 keys at a time in workgroup memory |
+/// | `tiled_f16` | f16 | q, k and v in formats that f16 holds, when asked for: tiles of half the size in workgroup memory |
 ///
 /// A row is a query of one of the heads that share a kv head, so that the queries of a group read its keys and values
 /// once. Keys that no row of a tile may see by its place are skipped, whole blocks at a time.
