@@ -29,10 +29,10 @@ pub(super) struct GridArgs {
           conflicts_with_all = ["photo", "time", "boundary", "cpu"])]
     pub(super) grid: Option<u32>,
     /// Steps that the grid takes.
-    #[arg(long, value_name = "COUNT", default_value_t = 1000, requires = "grid")]
+    #[arg(long, value_name = "COUNT", default_value_t = 1000, conflicts_with = "photo")]
     steps: u64,
     /// Steps between reading and writing the grid once, 1 to 8.
-    #[arg(long, value_name = "COUNT", default_value_t = 8, requires = "grid")]
+    #[arg(long, value_name = "COUNT", default_value_t = 8, conflicts_with = "photo")]
     steps_per_dispatch: usize,
 }
 

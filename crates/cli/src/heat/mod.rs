@@ -286,6 +286,8 @@ mod tests {
             "heat --grid 8 --cpu",
             "heat --grid 0",
             "heat in.png --time 1 --out out.png --steps 3",
+            "heat in.png --time 1 --out out.png --steps-per-dispatch 3",
+            "heat --steps 3",
         ] {
             assert!(Line::try_parse_from(words.split_whitespace()).is_err(), "{words}");
         }
