@@ -1,5 +1,6 @@
 mod choice;
 mod geometry;
+mod product;
 mod stages;
 
 use crate::kernel::{Kernel, Variant, buffers, sealed};
@@ -11,7 +12,14 @@ use crate::{Capabilities, ConvDesc, Plan};
 /// | variant | tier | for |
 /// |---|---|---|
 /// | `depthwise` | portable | one input channel to a group, channels first, stride and dilation 1, up to 5 x 5: what is read serves a block of outputs |
-/// | `direct` | portable | every convolution: each output is summed directly, without a padded copy |
+/// | `cooperative` | cooperative | GPUs with matrix units, from 16 output channels to a group, formats that f16 holds |
+/// | `tiled` | portable | other GPUs, the same |
+/// | `direct` | portable | every convolution: each output is summed directly, without a padded copy or scratch |
+/// | `tiled_f16` | f16 | half the scratch of `tiled`; to be asked for by name |
+///
+/// `cooperative`, `tiled` and `tiled_f16` are implicit GEMMs: they lay `x` and `w` into the scratch with channels last, in
+/// f16 or f32, and a product by tiles reads the windows from there. A transposed convolution, and one whose copies no binding
+/// holds, is summed directly.
 pub type Conv = Plan<ConvDesc>;
 
 buffers! {

@@ -1,8 +1,9 @@
 //! Which shader: a pure function of the descriptor and the device's capabilities.
 
 use super::geometry::Geometry;
+use super::product::Product;
 use crate::kernel::Variant;
-use crate::{Capabilities, ConvDesc, Tier};
+use crate::{Capabilities, ConvDesc, Tier, matmul};
 
 pub(super) const DEPTHWISE: Variant = Variant {
     name: "depthwise",
@@ -10,8 +11,26 @@ pub(super) const DEPTHWISE: Variant = Variant {
     reason: "one input channel to a group: what is read serves a block of outputs. No record of its speed yet",
 };
 
+pub(super) const COOPERATIVE: Variant = Variant {
+    name: "cooperative",
+    tier: Tier::Cooperative,
+    reason: "matrix units do several times the work of the others. No record of its speed yet",
+};
+
+pub(super) const TILED: Variant = Variant {
+    name: "tiled",
+    tier: Tier::Portable,
+    reason: "a tile of outputs shares what is read of x and w. No record of its speed yet",
+};
+
+pub(super) const TILED_F16: Variant = Variant {
+    name: "tiled_f16",
+    tier: Tier::F16,
+    reason: "f16 holds both operands, in half the workgroup memory and half the scratch: to be asked for by name",
+};
+
 pub(super) const DIRECT: Variant =
-    Variant { name: "direct", tier: Tier::Portable, reason: "runs everywhere" };
+    Variant { name: "direct", tier: Tier::Portable, reason: "runs everywhere, without scratch" };
 
 /// One line of the table of choices.
 struct Choice {
@@ -22,10 +41,42 @@ struct Choice {
 
 /// The order of preference; a variant's reason holds the measurement that put it there. The first line whose tier the
 /// device has and whose condition holds is taken.
-const CHOICES: [Choice; 2] = [
+const CHOICES: [Choice; 7] = [
     Choice { variant: DEPTHWISE, when: |desc, _| is_depthwise(desc) },
+    Choice {
+        variant: COOPERATIVE,
+        when: |desc, capabilities| fills_tiles(desc, capabilities) && is_cooperative(desc, capabilities),
+    },
+    Choice {
+        variant: TILED,
+        when: |desc, capabilities| {
+            fills_tiles(desc, capabilities) && Product::of(desc, TILED, capabilities).is_some()
+        },
+    },
     Choice { variant: DIRECT, when: |_, _| true },
+    Choice { variant: COOPERATIVE, when: is_cooperative },
+    Choice {
+        variant: TILED,
+        when: |desc, capabilities| Product::of(desc, TILED, capabilities).is_some(),
+    },
+    Choice {
+        variant: TILED_F16,
+        when: |desc, capabilities| Product::of(desc, TILED_F16, capabilities).is_some(),
+    },
 ];
+
+/// Output channels of a group from which a product wastes little of its tiles.
+const TILE_OUTPUTS: usize = 16;
+
+/// A GPU multiplies by tiles; a CPU gains nothing from them.
+fn fills_tiles(desc: &ConvDesc, capabilities: &Capabilities) -> bool {
+    capabilities.device_type != wgpu::DeviceType::Cpu && desc.group_outputs() >= TILE_OUTPUTS
+}
+
+fn is_cooperative(desc: &ConvDesc, capabilities: &Capabilities) -> bool {
+    let product = Product::of(desc, COOPERATIVE, capabilities);
+    product.is_some_and(|product| matmul::is_cooperative(&product.desc, capabilities))
+}
 
 pub(super) fn variants(desc: &ConvDesc, capabilities: &Capabilities) -> Vec<Variant> {
     let mut variants: Vec<Variant> = Vec::new();

@@ -89,19 +89,27 @@ impl<'a> Geometry<'a> {
         AXES.iter().fold(builder, |builder, names| builder.part_for(names.name, "conv_axis", text))
     }
 
+    pub(super) fn x_strides(&self) -> Strides {
+        let extents = self.axes.map(|axis| axis.extent);
+        Strides::new(self.desc.layout, self.desc.x, self.desc.in_channels, extents)
+    }
+
+    /// Its outer axis are the output channels, of a transposed convolution the input channels.
+    pub(super) fn w_strides(&self) -> Strides {
+        let inner = if self.desc.transposed { self.group_outputs } else { self.group_channels };
+        Strides::new(self.desc.layout, self.desc.w, inner, self.axes.map(|axis| axis.kernel))
+    }
+
     /// Adds where the elements of the tensors are.
     fn places(&self, builder: StageBuilder) -> StageBuilder {
         let desc = self.desc;
-        let x = Strides::new(desc.layout, desc.x, desc.in_channels, self.axes.map(|axis| axis.extent));
-        let kernel = self.axes.map(|axis| axis.kernel);
+        let (x, w) = (self.x_strides(), self.w_strides());
         let out = Strides::new(desc.layout, desc.out, desc.out_channels, self.out);
         // Of a transposed convolution the outer axis of w are the input channels.
-        let (w, w_out, w_channel, w_group) = if desc.transposed {
-            let w = Strides::new(desc.layout, desc.w, self.group_outputs, kernel);
-            (w, w.channel, w.outer, self.group_channels * w.outer)
+        let (w_out, w_channel, w_group) = if desc.transposed {
+            (w.channel, w.outer, self.group_channels * w.outer)
         } else {
-            let w = Strides::new(desc.layout, desc.w, self.group_channels, kernel);
-            (w, w.outer, w.channel, self.group_outputs * w.outer)
+            (w.outer, w.channel, self.group_outputs * w.outer)
         };
         builder
             .size("x_item", x.outer)

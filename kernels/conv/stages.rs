@@ -2,6 +2,7 @@
 
 use super::choice;
 use super::geometry::Geometry;
+use super::product::Product;
 use crate::kernel::Variant;
 use crate::matmul::activation_code;
 use crate::recipe::{Recipe, StageBuilder};
@@ -11,8 +12,14 @@ use langevin_reference::Op;
 /// Invocations of a workgroup that sums directly; each computes quads.
 const QUADS_PER_GROUP: usize = 64;
 
-pub(super) fn recipe(desc: &ConvDesc, variant: Variant, _: &Capabilities) -> Recipe {
+pub(super) fn recipe(desc: &ConvDesc, variant: Variant, capabilities: &Capabilities) -> Recipe {
     let geometry = Geometry::of(desc);
+    let is_product = matches!(variant, choice::COOPERATIVE | choice::TILED | choice::TILED_F16);
+    match Product::of(desc, variant, capabilities).filter(|_| is_product) {
+        Some(product) => return product.recipe(capabilities),
+        None if is_product => return recipe(desc, choice::DIRECT, capabilities),
+        None => {}
+    }
     match variant {
         choice::DEPTHWISE => depthwise(&geometry),
         _ if geometry.channels_last() => direct_last(&geometry),
@@ -20,10 +27,13 @@ pub(super) fn recipe(desc: &ConvDesc, variant: Variant, _: &Capabilities) -> Rec
     }
 }
 
-/// What every dispatch has: the tensors, their places, and what finishes a sum.
+/// What every dispatch has that reads the tensors as they are: their places, and what finishes a sum.
 fn builder(geometry: &Geometry<'_>) -> StageBuilder {
-    let desc = geometry.desc;
-    let builder = geometry.describe(StageBuilder::new(ConvDesc::NAME, desc));
+    finished(geometry.describe(StageBuilder::new(ConvDesc::NAME, geometry.desc)), geometry.desc)
+}
+
+/// Adds what finishes a sum.
+pub(super) fn finished(builder: StageBuilder, desc: &ConvDesc) -> StageBuilder {
     let total = if desc.is_integer() {
         ("matmul_total_integer", include_str!("../../shaders/shared/matmul_total_integer.wgsl"))
     } else {

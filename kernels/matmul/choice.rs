@@ -38,7 +38,7 @@ pub(super) const VECTOR: Variant = Variant {
     reason: "few rows: bound by reading B once. 1 x 4096 x 4096 f32 on an H200: 28 us",
 };
 
-pub(super) const COOPERATIVE: Variant = Variant {
+pub(crate) const COOPERATIVE: Variant = Variant {
     name: "cooperative",
     tier: Tier::Cooperative,
     reason: "matrix units do several times the work of the others. \
@@ -51,14 +51,14 @@ pub(super) const DOT4: Variant = Variant {
     reason: "four products of I8 in one instruction. Not measured on a GPU",
 };
 
-pub(super) const TILED_F16: Variant = Variant {
+pub(crate) const TILED_F16: Variant = Variant {
     name: "tiled_f16",
     tier: Tier::F16,
     reason: "f16 holds both operands, in half the workgroup memory: to be asked for by name. \
              4096^3 on an H200: 4.4 ms; tiled 4.2",
 };
 
-pub(super) const TILED: Variant = Variant {
+pub(crate) const TILED: Variant = Variant {
     name: "tiled",
     tier: Tier::Portable,
     reason: "runs everywhere. 4096^3 f32 on an H200: 3.9 ms, 36 TFLOP/s",
@@ -84,7 +84,7 @@ const CHOICES: [Choice; 11] = [
     Choice { variant: VECTOR, when: |desc, _| has_few_rows(desc) },
     Choice {
         variant: COOPERATIVE,
-        when: |desc, capabilities| fits_f16(desc) && Cooperative::of(desc, capabilities).is_some(),
+        when: |desc, capabilities| fits_f16(desc) && is_cooperative(desc, capabilities),
     },
     Choice { variant: DOT4, when: |desc, _| desc.is_integer() },
     Choice { variant: TILED, when: |_, _| true },
@@ -125,6 +125,11 @@ fn shuffles(capabilities: &Capabilities) -> bool {
 /// f16 holds every element of both operands, its zero point taken off.
 fn fits_f16(desc: &MatmulDesc) -> bool {
     desc.a.format.fits_f16() && desc.b.format.fits_f16()
+}
+
+/// The device has cooperative matrices, and the memory for their tiles.
+pub(crate) fn is_cooperative(desc: &MatmulDesc, capabilities: &Capabilities) -> bool {
+    Cooperative::of(desc, capabilities).is_some()
 }
 
 /// How many blocks of four depths of a column of B the vector shaders read at a time: 16 bytes; none where columns are no

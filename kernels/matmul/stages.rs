@@ -142,6 +142,7 @@ impl Product<'_> {
             .size("batch", size[Axis::Item])
             .size("scratch_pitch", self.scratch_pitch())
             .part(total.0, total.1)
+            .part("matmul_slice", SLICE)
             .part("matmul_common", include_str!("../../shaders/shared/matmul_common.wgsl"))
     }
 
@@ -226,15 +227,15 @@ impl Product<'_> {
             _ => Load::Words,
         };
         let (name, text) = if by_depth {
-            ("by_depth", include_str!("../../shaders/shared/matmul_by_depth.wgsl"))
+            ("by_depth", BY_DEPTH)
         } else {
             ("by_row", include_str!("../../shaders/shared/matmul_by_row.wgsl"))
         };
+        let builder = if by_depth { builder.part_for(names.name, "at_by_depth", AT_BY_DEPTH) } else { builder };
         let builder = builder.reads_by(names.name, load).part_for(names.name, name, text);
         if self.variant == choice::COOPERATIVE {
             let builder = builder.halves(names.name, load);
-            let eights = include_str!("../../shaders/shared/matmul_eights.wgsl");
-            return builder.part_for(names.name, "matmul_eights", eights);
+            return builder.part_for(names.name, "matmul_eights", EIGHTS);
         }
         if by_vectors {
             let vectors = include_str!("../../shaders/shared/matmul_vectors.wgsl");
@@ -423,6 +424,63 @@ impl Product<'_> {
 }
 
 const RASTER: &str = include_str!("../../shaders/shared/matmul_raster.wgsl");
+const SLICE: &str = include_str!("../../shaders/shared/matmul_slice.wgsl");
+const AT_BY_DEPTH: &str = include_str!("../../shaders/shared/matmul_at_by_depth.wgsl");
+const BY_DEPTH: &str = include_str!("../../shaders/shared/matmul_by_depth.wgsl");
+const EIGHTS: &str = include_str!("../../shaders/shared/matmul_eights.wgsl");
+
+/// How another kernel says where its factor of a product is, both of whose factors have depths as neighbours.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Factor {
+    /// Lines of so many elements, so many elements apart for each item.
+    Lines { pitch: usize, stride: usize },
+    /// A part of its own gives `at_TENSOR` and `whole_block_TENSOR`.
+    Placed { part: &'static str, text: &'static str },
+}
+
+/// The dispatch that forms the sums of a product for another kernel, by a variant that stages tiles. `a` and `b` are bound
+/// under these names and read by `load`; the kernel has `group_scales` and `finish`.
+pub(crate) fn sums(
+    builder: StageBuilder,
+    desc: &MatmulDesc,
+    variant: Variant,
+    capabilities: &Capabilities,
+    factors: [(Load, Factor); 2],
+) -> Stage {
+    let shape = Shape::of(desc, variant, capabilities);
+    let tensors = Tensors::new(desc, capabilities);
+    let slice_depth = desc.k.next_multiple_of(shape.segment_step).max(shape.segment_step);
+    let product =
+        Product { desc, variant, shape, slices: 1, slice_depth, tensors: &tensors, part: Part::whole(desc) };
+    let builder = builder
+        .size("k", desc.k)
+        .size("m", desc.m)
+        .size("n", desc.n)
+        .size("batch", desc.batch)
+        .part("matmul_slice", SLICE);
+    let builder = [0, 1].into_iter().fold(builder, |builder, which| {
+        let (names, (load, factor)) = (OPERANDS[which], factors[which]);
+        let builder = builder
+            .flag(names.has_zero, false)
+            .flag(names.by_depth, true)
+            .size(names.rows, [desc.m, desc.n][which])
+            .reads_by(names.name, load)
+            .part_for(names.name, "matmul_no_zero", include_str!("../../shaders/shared/matmul_no_zero.wgsl"));
+        let builder = match factor {
+            Factor::Lines { pitch, stride } => builder
+                .size(names.pitch, pitch)
+                .size(names.stride, stride)
+                .size(names.start, 0)
+                .part_for(names.name, "at_by_depth", AT_BY_DEPTH),
+            Factor::Placed { part, text } => builder.size(names.pitch, 0).part_for(names.name, part, text),
+        };
+        match variant {
+            choice::COOPERATIVE => builder.halves(names.name, load).part_for(names.name, "matmul_eights", EIGHTS),
+            _ => builder.part_for(names.name, "by_depth", BY_DEPTH),
+        }
+    });
+    product.sums(if variant == choice::COOPERATIVE { builder.enable("f16") } else { builder })
+}
 
 /// The names that belong to an operand.
 #[derive(Clone, Copy, Debug)]

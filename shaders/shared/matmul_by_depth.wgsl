@@ -2,17 +2,13 @@
 // is not summed over. Depths from `end` on, and rows past the last one, count as zero whatever lies there.
 // @stand-in begin
 const TENSOR_HAS_ZERO = false;
-struct Params { TENSOR_rows: u32, TENSOR_pitch: u32, TENSOR_stride: u32, TENSOR_start: u32 }
+struct Params { TENSOR_rows: u32 }
 @group(0) @binding(0) var<uniform> p: Params;
-fn load_TENSOR(i: u32) -> f32 { return f32(i); }
 fn load4_TENSOR(i: u32) -> vec4<f32> { return vec4<f32>(f32(i)); }
 fn zero_TENSOR(item: u32, row: u32, depth: u32) -> f32 { return 0.0; }
 fn below(first: u32, end: u32) -> vec4<bool> { return vec4<bool>(first < end); }
+fn at_TENSOR(item: u32, row: u32, depth: u32) -> u32 { return row + depth; }
 // @stand-in end
-fn at_TENSOR(item: u32, row: u32, depth: u32) -> u32 {
-  return item * p.TENSOR_stride + row * p.TENSOR_pitch + p.TENSOR_start + depth;
-}
-
 // Four depths of a row that has them all.
 fn whole_depths_TENSOR(item: u32, row: u32, depth: u32) -> vec4<f32> {
   var depths = load4_TENSOR(at_TENSOR(item, row, depth));
@@ -27,26 +23,7 @@ fn depths_TENSOR(item: u32, row: u32, depth: u32, end: u32) -> vec4<f32> {
   return select(vec4<f32>(0.0), whole_depths_TENSOR(item, row, depth), below(depth, end));
 }
 
-// How far that many depths lie apart.
-fn step_TENSOR(depths: u32, pitch: u32) -> u32 {
-  return depths;
-}
-
-// Four depths of four rows that have them all, found at `at`: a vector of rows for each depth.
-fn whole_block_TENSOR(at: u32, pitch: u32, item: u32, row: u32, depth: u32) -> mat4x4<f32> {
-  var r0 = load4_TENSOR(at);
-  var r1 = load4_TENSOR(at + pitch);
-  var r2 = load4_TENSOR(at + 2u * pitch);
-  var r3 = load4_TENSOR(at + 3u * pitch);
-  if (TENSOR_HAS_ZERO) {
-    r0 -= zero_TENSOR(item, row, depth);
-    r1 -= zero_TENSOR(item, row + 1u, depth);
-    r2 -= zero_TENSOR(item, row + 2u, depth);
-    r3 -= zero_TENSOR(item, row + 3u, depth);
-  }
-  return transpose(mat4x4<f32>(r0, r1, r2, r3));
-}
-
+// Four depths of four rows: a vector of rows for each depth.
 fn block_TENSOR(item: u32, row: u32, depth: u32, end: u32) -> mat4x4<f32> {
   return transpose(mat4x4<f32>(depths_TENSOR(item, row, depth, end), depths_TENSOR(item, row + 1u, depth, end),
                                depths_TENSOR(item, row + 2u, depth, end), depths_TENSOR(item, row + 3u, depth, end)));
