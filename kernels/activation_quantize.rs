@@ -39,6 +39,6 @@ impl Kernel for ActivationQuantizeDesc {
 
     fn recipe(&self, variant: Variant, capabilities: &Capabilities) -> Recipe {
         let numbers = Numbers::Activated(&self.activation);
-        Job::new(&self.codes, self.tensors(), numbers).recipe(variant, capabilities)
+        Job::new(&self.codes, self.tensors(), numbers, variant).recipe(variant, capabilities)
     }
 }

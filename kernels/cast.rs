@@ -1,5 +1,5 @@
 use crate::kernel::{Kernel, Variant, buffers, sealed};
-use crate::recipe::{Recipe, StageBuilder};
+use crate::recipe::{Recipe, StageBuilder, by_units};
 use crate::{Capabilities, CastDesc, Format, Overflow, Plan, Tier};
 use langevin_gpu::Access;
 use langevin_reference::Dtype;
@@ -47,7 +47,7 @@ impl Kernel for CastDesc {
             .size("row_units", row_units)
             .size("x_pitch", pitch(self.x))
             .size("out_pitch", pitch(self.out))
-            .reads("x")
+            .reads_by("x", by_units(self.width()))
             .words("out", Access::ReadWrite)
             .part("float_bits", include_str!("../shaders/shared/float_bits.wgsl"))
             .part_for("out", "cast", include_str!("../shaders/cast.wgsl"))

@@ -1,5 +1,5 @@
 use crate::kernel::{Kernel, Variant, buffers, sealed};
-use crate::recipe::{Load, Recipe, StageBuilder};
+use crate::recipe::{Load, Recipe, StageBuilder, by_units};
 use crate::{Capabilities, DequantizeDesc, Format, Granularity, Plan, Tier};
 use langevin_reference::Dtype;
 
@@ -38,6 +38,7 @@ impl Kernel for DequantizeDesc {
     }
 
     fn recipe(&self, _: Variant, capabilities: &Capabilities) -> Recipe {
+        let is_cpu = capabilities.device_type == wgpu::DeviceType::Cpu;
         let width = self.width();
         let row_units = width.div_ceil(4);
         let units = self.rows() * row_units;
@@ -63,7 +64,7 @@ impl Kernel for DequantizeDesc {
             .reads_by("q", load(self.q, capabilities))
             .reads("scale")
             .reads("zero_point")
-            .writes("out")
+            .writes_by("out", if is_cpu { Load::Words } else { by_units(width) })
             .part("float_bits", include_str!("../shaders/shared/float_bits.wgsl"))
             .part("numbers", include_str!("../shaders/shared/dequantize.wgsl"))
             .part("dequantize", include_str!("../shaders/dequantize.wgsl"))

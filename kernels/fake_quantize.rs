@@ -38,7 +38,7 @@ impl Kernel for FakeQuantizeDesc {
     }
 
     fn recipe(&self, variant: Variant, capabilities: &Capabilities) -> Recipe {
-        let job = Job::new(&self.codes, self.tensors(), Numbers::Stored);
+        let job = Job::new(&self.codes, self.tensors(), Numbers::Stored, variant);
         Job { out: Some(self.out), ..job }.recipe(variant, capabilities)
     }
 }

@@ -5,10 +5,10 @@ mod range_tests;
 mod shape;
 mod stages;
 
-pub(crate) use choice::{COOPERATIVE, TILED, TILED_F16, is_cooperative};
 use crate::kernel::{Kernel, Variant, buffers, sealed};
 use crate::recipe::Recipe;
 use crate::{Activation, Capabilities, MatmulDesc, Plan};
+pub(crate) use choice::{COOPERATIVE, TILED, TILED_F16, is_cooperative};
 pub(crate) use stages::{Factor, sums};
 
 /// Matrix multiplication of any two storage formats, with its epilogue: see [`MatmulDesc`].

@@ -53,7 +53,7 @@ impl Kernel for NormQuantizeDesc {
 
     fn recipe(&self, variant: Variant, capabilities: &Capabilities) -> Recipe {
         let numbers = Numbers::Normed(&self.norm);
-        let codes = Job::new(&self.codes, self.tensors(), numbers).recipe(variant, capabilities);
+        let codes = Job::new(&self.codes, self.tensors(), numbers, variant).recipe(variant, capabilities);
         if codes.stages.is_empty() {
             return codes;
         }

@@ -5,7 +5,7 @@ mod windows;
 
 use crate::kernel::{Kernel, Variant, buffers, sealed};
 use crate::matmul::activation_code;
-use crate::recipe::{Recipe, SCRATCH, Stage, StageBuilder};
+use crate::recipe::{Load, Recipe, SCRATCH, Stage, StageBuilder, by_units};
 use crate::{
     ActivationDesc, Capabilities, Format, NormDesc, Overflow, Plan, QuantizeDesc, Rounding, ScaleSource,
     Tier, norm, norm_quantize,
@@ -69,7 +69,7 @@ impl Kernel for QuantizeDesc {
         if !parts.is_empty() {
             return windows::recipe(&parts, variant, capabilities);
         }
-        Job::new(self, self.tensors(), Numbers::Stored).recipe(variant, capabilities)
+        Job::new(self, self.tensors(), Numbers::Stored, variant).recipe(variant, capabilities)
     }
 }
 
@@ -93,17 +93,17 @@ impl Numbers<'_> {
         }
     }
 
-    fn add_to(&self, builder: StageBuilder, desc: &QuantizeDesc) -> StageBuilder {
+    fn add_to(&self, builder: StageBuilder, desc: &QuantizeDesc, load: Load) -> StageBuilder {
         let pitch = |x: Format| Dtype::from(x).padded_row_len(desc.width());
         match self {
             Self::Stored => builder
                 .size("x_pitch", pitch(desc.x))
-                .reads("x")
+                .reads_by("x", load)
                 .part("quantize_numbers", include_str!("../shaders/quantize_numbers.wgsl")),
             Self::Activated(activation) => builder
                 .size("x_pitch", pitch(activation.x))
                 .constant("ACTIVATION", activation_code(activation.activation))
-                .reads("x")
+                .reads_by("x", load)
                 .part("activate", include_str!("../shaders/shared/activation.wgsl"))
                 .part("activation_quantize", include_str!("../shaders/activation_quantize.wgsl")),
             Self::Normed(norm) => norm::with_affine(norm::with_rows(builder, norm), norm)
@@ -123,12 +123,20 @@ pub(crate) struct Job<'a> {
     pub(crate) out: Option<Format>,
     /// Which of a tensor's partial extremes are written and read, where not all of them and no others.
     pub(crate) partials: Option<Range<usize>>,
+    /// How numbers are read and written. A CPU gains nothing by larger words: those of its lanes are apart.
+    pub(crate) load: Load,
 }
 
 impl<'a> Job<'a> {
     /// Codes of these numbers.
-    pub(crate) fn new(desc: &'a QuantizeDesc, specs: Vec<TensorSpec>, numbers: Numbers<'a>) -> Self {
-        Self { desc, specs, numbers, out: None, partials: None }
+    pub(crate) fn new(
+        desc: &'a QuantizeDesc,
+        specs: Vec<TensorSpec>,
+        numbers: Numbers<'a>,
+        variant: Variant,
+    ) -> Self {
+        let load = if variant.tier == Tier::Software { Load::Words } else { by_units(desc.width()) };
+        Self { desc, specs, numbers, out: None, partials: None, load }
     }
 
     pub(crate) fn recipe(&self, variant: Variant, capabilities: &Capabilities) -> Recipe {
@@ -157,7 +165,7 @@ impl<'a> Job<'a> {
             .size("row_units", width.div_ceil(4))
             .size("partials_start", self.partials_start());
         self.numbers
-            .add_to(builder, desc)
+            .add_to(builder, desc, self.load)
             .part("float_bits", include_str!("../shaders/shared/float_bits.wgsl"))
     }
 
@@ -182,7 +190,7 @@ impl<'a> Job<'a> {
             .flag("HAS_SUBNORMAL", matches!(self.desc.q, Format::F32 | Format::BF16))
             .flag("ONE_NAN", self.desc.q == Format::E4m3)
             .size("out_pitch", Dtype::from(out).padded_row_len(self.desc.width()))
-            .writes("out")
+            .writes_by("out", self.load)
             .part("numbers", include_str!("../shaders/shared/dequantize.wgsl"))
             .part_in(self.desc.q, "fake_quantize", include_str!("../shaders/fake_quantize.wgsl"))
     }

@@ -516,6 +516,11 @@ pub(crate) enum Load {
     Vectors,
 }
 
+/// Units of four neighbours of rows that long, from their starts on: at once where every row is one of whole units.
+pub(crate) fn by_units(width: usize) -> Load {
+    if width.is_multiple_of(4) { Load::Wide } else { Load::Words }
+}
+
 fn codec_name(dtype: Dtype) -> &'static str {
     match dtype {
         Dtype::Number(format) => format.name(),

@@ -55,10 +55,7 @@ const CHOICES: [Choice; 7] = [
     },
     Choice { variant: DIRECT, when: |_, _| true },
     Choice { variant: COOPERATIVE, when: is_cooperative },
-    Choice {
-        variant: TILED,
-        when: |desc, capabilities| Product::of(desc, TILED, capabilities).is_some(),
-    },
+    Choice { variant: TILED, when: |desc, capabilities| Product::of(desc, TILED, capabilities).is_some() },
     Choice {
         variant: TILED_F16,
         when: |desc, capabilities| Product::of(desc, TILED_F16, capabilities).is_some(),

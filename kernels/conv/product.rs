@@ -62,15 +62,23 @@ impl<'a> Product<'a> {
         // Only whether both are I8 matters of the formats: their sums are exact.
         let [a, b] = if last { [desc.x, desc.w] } else { [desc.w, desc.x] };
         let b = Operand { transposed: true, ..b.into() };
-        let product =
-            MatmulDesc { batch: desc.groups, m, n, k: taps.checked_mul(channels)?, a: a.into(), b, ..Default::default() };
+        let product = MatmulDesc {
+            batch: desc.groups,
+            m,
+            n,
+            k: taps.checked_mul(channels)?,
+            a: a.into(),
+            b,
+            ..Default::default()
+        };
         let offset = u64::from(capabilities.limits.min_storage_buffer_offset_alignment);
         let elements = [
             (desc.batch * desc.groups).checked_mul(places)?.checked_add(OUTSIDE)?.checked_mul(channels)?,
             desc.out_channels.checked_mul(product.k)?,
         ];
         let [x, w] = elements.map(|elements| elements as u64 * packed.bytes() as u64);
-        let windows = [Window { offset: 0, bytes: x }, Window { offset: x.next_multiple_of(offset), bytes: w }];
+        let windows =
+            [Window { offset: 0, bytes: x }, Window { offset: x.next_multiple_of(offset), bytes: w }];
         let fits = |bytes: u64| bytes <= capabilities.limits.max_storage_buffer_binding_size;
         let counts = elements.iter().chain([&rows]).all(|&count| u32::try_from(count).is_ok());
         let is_one = counts && windows.iter().all(|window| fits(window.bytes));
@@ -115,12 +123,12 @@ impl<'a> Product<'a> {
         let channel_units = self.channels / self.unit;
         let [outer, inner] = items;
         let axes = self.geometry.axes;
-        let builder = ["depth_outside", "height_outside", "width_outside"].into_iter().zip(&axes).fold(
-            self.builder("conv: channels last"),
-            |builder, (name, axis)| {
+        let builder = ["depth_outside", "height_outside", "width_outside"]
+            .into_iter()
+            .zip(&axes)
+            .fold(self.builder("conv: channels last"), |builder, (name, axis)| {
                 builder.param(name, ParamValue::F32(axis.boundary.outside() as f32))
-            },
-        );
+            });
         let stage = builder
             .constant("QUADS", self.unit as u32 / 4)
             .flag("OUTSIDE", outside > 0)

@@ -231,7 +231,8 @@ impl Product<'_> {
         } else {
             ("by_row", include_str!("../../shaders/shared/matmul_by_row.wgsl"))
         };
-        let builder = if by_depth { builder.part_for(names.name, "at_by_depth", AT_BY_DEPTH) } else { builder };
+        let builder =
+            if by_depth { builder.part_for(names.name, "at_by_depth", AT_BY_DEPTH) } else { builder };
         let builder = builder.reads_by(names.name, load).part_for(names.name, name, text);
         if self.variant == choice::COOPERATIVE {
             let builder = builder.halves(names.name, load);
@@ -475,7 +476,9 @@ pub(crate) fn sums(
             Factor::Placed { part, text } => builder.size(names.pitch, 0).part_for(names.name, part, text),
         };
         match variant {
-            choice::COOPERATIVE => builder.halves(names.name, load).part_for(names.name, "matmul_eights", EIGHTS),
+            choice::COOPERATIVE => {
+                builder.halves(names.name, load).part_for(names.name, "matmul_eights", EIGHTS)
+            }
             _ => builder.part_for(names.name, "by_depth", BY_DEPTH),
         }
     });

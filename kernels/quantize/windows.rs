@@ -89,8 +89,8 @@ fn window(start: usize, part: &TensorSpec) -> Window {
     Window { offset: start as u64, bytes: part.gpu_bytes().unwrap_or(0) }
 }
 
-fn job(desc: &QuantizeDesc) -> Job<'_> {
-    Job::new(desc, desc.tensors(), Numbers::Stored)
+fn job(desc: &QuantizeDesc, variant: Variant) -> Job<'_> {
+    Job::new(desc, desc.tensors(), Numbers::Stored, variant)
 }
 
 /// The dispatches of all parts; a scale for all of them is made of the extremes of all.
@@ -100,7 +100,7 @@ pub(super) fn recipe(parts: &[Part], variant: Variant, capabilities: &Capabiliti
     let mut recipe = Recipe::default();
     if !merged {
         for Part { desc, windows } in parts {
-            let own = job(desc).recipe(variant, capabilities);
+            let own = job(desc, variant).recipe(variant, capabilities);
             recipe.scratch_bytes = recipe.scratch_bytes.max(own.scratch_bytes);
             recipe.stages.extend(own.stages.into_iter().map(|stage| stage.within(windows)));
         }
@@ -111,10 +111,10 @@ pub(super) fn recipe(parts: &[Part], variant: Variant, capabilities: &Capabiliti
     let (mut before, mut codes) = (0, Vec::new());
     for Part { desc, windows } in parts {
         let end = before + layout(desc).partials() as usize;
-        let own = Job { partials: Some(before..end), ..job(desc) };
+        let own = Job { partials: Some(before..end), ..job(desc, variant) };
         let extremes = Stages { job: &own, desc, layout: layout(desc) }.extremes();
         recipe.stages.push(extremes.within(windows));
-        let all = Job { partials: Some(0..total), ..job(desc) };
+        let all = Job { partials: Some(0..total), ..job(desc, variant) };
         codes.push(Stages { job: &all, desc, layout: layout(desc) }.codes().within(windows));
         before = end;
     }

@@ -100,7 +100,7 @@ impl Steps {
         let mut recipe = match variant {
             STRIPS => each(self.count, &|part| self.strips(part, capabilities)),
             TILES => each(self.count, &|part| self.tiles(part, capabilities)),
-            ROWS => self.one_by_one(capabilities, |part| self.row_stage(part)),
+            ROWS => self.one_by_one(capabilities, |part| self.row_stage(part, capabilities)),
             _ => self.one_by_one(capabilities, |part| self.cell_stage(part)),
         };
         recipe.stages.retain(|stage| stage.groups > 0);

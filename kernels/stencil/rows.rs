@@ -1,20 +1,24 @@
 use super::{AXES, Part, ROWS, Steps, U};
-use crate::recipe::{Load, Stage};
+use crate::recipe::{Stage, by_units};
+use crate::{Capabilities, wgpu};
 
-/// Invocations of a workgroup; each walks down four columns.
-const QUADS_PER_GROUP: usize = 64;
 /// The `ROWS` of the shader.
 const ROWS_PER_QUAD: usize = 4;
 
 impl Steps {
-    pub(super) fn row_stage(&self, part: &Part) -> Stage {
+    pub(super) fn row_stage(&self, part: &Part, capabilities: &Capabilities) -> Stage {
         let axes = part.three_axes();
         let width = axes[0].extent;
         let [rows, slices] = part.written();
         let (quads_x, row_blocks) = (width.div_ceil(4), rows.len().div_ceil(ROWS_PER_QUAD));
         let quads = part.items * slices.len() * row_blocks * quads_x;
+        // A GPU starts about a workgroup every nanosecond, whatever its size.
+        let lanes = if capabilities.device_type == wgpu::DeviceType::Cpu { 64 } else { 256 };
+        let lanes = lanes.min(capabilities.limits.max_compute_invocations_per_workgroup);
+        let load = by_units(width);
         let mut builder = self
             .on(part)
+            .constant("LANES", lanes)
             .size("u_pitch", self.pitch("u"))
             .size("out_pitch", self.pitch("out"))
             .size("quads", quads)
@@ -29,9 +33,9 @@ impl Steps {
             builder = builder.size(names.periodic, usize::from(axis.periodic()));
             builder = names.edges(builder, axis, weight);
         }
-        let builder = self.reads(builder, part, &U, Load::Words).writes("out");
+        let builder = self.reads(builder, part, &U, load).writes_by("out", load);
         self.finishes(builder, part)
             .part(ROWS.name, include_str!("../../shaders/shared/stencil_rows.wgsl"))
-            .groups(quads.div_ceil(QUADS_PER_GROUP) as u64)
+            .groups(quads.div_ceil(lanes as usize) as u64)
     }
 }

@@ -37,7 +37,7 @@ impl Steps {
             let steps = Self { specs: self.stage_specs(number, last), ..steps };
             for part in steps.parts(self.stencil.reach(), capabilities) {
                 let stage = match variant {
-                    ROWS => steps.row_stage(&part),
+                    ROWS => steps.row_stage(&part, capabilities),
                     _ => steps.cell_stage(&part),
                 };
                 recipe.stages.push(in_scratch(part.bind(stage), &part, number, last, field));

@@ -1,10 +1,11 @@
 // One step of a stencil of differences on a grid of up to three axes.
-// workgroup -> 64 quads of cells; invocation -> four columns of four rows. Of each slice the rows from `y_first` to `y_end`
+// workgroup -> LANES quads of cells; invocation -> four columns of four rows. Of each slice the rows from `y_first` to `y_end`
 // are written, of each item of the batch `z_count` slices from `z_first` on.
 // Beyond an edge that is not periodic, neighbour - centre is a multiple (`slope`) of the centre and a constant
 // (`offset`). Sums are formed in the same order as those of the other variants.
 // @stand-in begin
 const AXES = 3u;
+const LANES = 64u;
 struct Params { depth: u32, height: u32, width: u32, u_pitch: u32, out_pitch: u32, u_shift: u32, out_shift: u32,
   quads: u32, quads_x: u32, row_blocks: u32, y_first: u32, y_end: u32, z_first: u32, z_count: u32,
   weight_x: f32, weight_y: f32, weight_z: f32, periodic_x: u32, periodic_y: u32, periodic_z: u32,
@@ -104,14 +105,14 @@ fn walk(quad: u32) {
   }
 }
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
         @builtin(local_invocation_index) local: u32) {
   let tile = unfold(group, groups);
   if (tile >= p.groups) {
     return;
   }
-  let quad = tile * 64u + local;
+  let quad = tile * LANES + local;
   if (quad < p.quads) {
     walk(quad);
   }
