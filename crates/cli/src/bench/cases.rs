@@ -5,9 +5,9 @@ use super::subject::Subject;
 use langevin::Format::{self, BF16, E4m3, E5m2, F16, F32, I8};
 use langevin::{
     Activation, ActivationDesc, ActivationQuantizeDesc, AttentionDesc, Boundary, Capabilities, CastDesc,
-    ChangeDesc, Columns, CombineDesc, ConvDesc, DequantizeDesc, Edge, GatedResidualDesc, Granularity,
-    HeatDesc, HistogramDesc, LaplacianDesc, MatmulDesc, MergeDesc, Modulation, NormDesc, NormQuantizeDesc,
-    Operand, PatchifyDesc, QuantizeDesc, RotaryDesc, Scheme, Stencil, UnpatchifyDesc, wgpu,
+    ChangeDesc, Columns, CombineDesc, ConvDesc, ConvLayout, DequantizeDesc, Edge, GatedResidualDesc,
+    Granularity, HeatDesc, HistogramDesc, LaplacianDesc, MatmulDesc, MergeDesc, Modulation, NormDesc,
+    NormQuantizeDesc, Operand, PatchifyDesc, QuantizeDesc, RotaryDesc, Scheme, Stencil, UnpatchifyDesc, wgpu,
 };
 use serde::{Deserialize, Serialize};
 
@@ -174,11 +174,14 @@ fn heat(spatial: &[usize], format: Format) -> HeatDesc {
 }
 
 fn conv() -> Vec<Case> {
+    let last = ConvDesc { layout: ConvLayout::ChannelsLast, ..filter(256, 128, F16) };
     vec![
         Case::bytes("blur 3x3, 1 channel 1024^2", filter(1, 1024, F32)),
         Case::flops("3x3, 64 to 64 channels 64^2", filter(64, 64, F32)),
         Case::bytes("3x3, depthwise 64 channels 64^2", ConvDesc { groups: 64, ..filter(64, 64, F32) }),
         Case::flops("f16 3x3, 320 to 320 channels 64^2", filter(320, 64, F16)).large(),
+        Case::flops("f16 3x3, 256 to 256 channels 128^2", filter(256, 128, F16)).large(),
+        Case::flops("f16 3x3, 256 to 256 channels 128^2, last", last).large(),
     ]
 }
 

@@ -175,12 +175,19 @@ fn conv() -> Vec<ConvDesc> {
     let (x_scale, w_scale, residual) = (true, Some(Granularity::PerRow), true);
     let fused = ConvDesc { x_scale, w_scale, residual, activation: Activation::Silu, ..last.clone() };
     cases.extend([fused, upsampled, ConvDesc { layout: ConvLayout::ChannelsLast, ..spread.clone() }, spread]);
-    cases.push(ConvDesc { x: Format::I8, w: Format::I8, in_channels: 70, out_channels: 36, ..last });
+    cases.push(ConvDesc { x: Format::I8, w: Format::I8, in_channels: 70, out_channels: 36, ..last.clone() });
+    // Several tiles of a product, and what is over.
+    for layout in ConvLayout::ALL {
+        let tiles =
+            ConvDesc { in_channels: 21, out_channels: 140, spatial: vec![11, 13], layout, ..last.clone() };
+        let (x, w) = (Format::F16, Format::E4m3);
+        cases.push(ConvDesc { x, w, boundary: vec![Boundary::Constant(-0.5), Boundary::Circular], ..tiles });
+    }
     cases
 }
 
 /// Grids of one, two and three axes with each kind of edge, and a format.
-fn grids() -> [(Vec<usize>, Vec<[Edge; 2]>, Format); 4] {
+fn grids() -> [(Vec<usize>, Vec<[Edge; 2]>, Format); 5] {
     let [periodic, insulated] = [[Edge::Periodic; 2], [Edge::Neumann(0.0); 2]];
     let mixed = [Edge::Dirichlet(1.0), Edge::Neumann(0.5)];
     [
@@ -188,6 +195,7 @@ fn grids() -> [(Vec<usize>, Vec<[Edge; 2]>, Format); 4] {
         (vec![133], vec![mixed], Format::F16),
         (vec![33, 7], vec![periodic, [Edge::Fixed(0.25); 2]], Format::F32),
         (vec![5, 6, 7], vec![insulated, periodic, mixed], Format::BF16),
+        (vec![35, 12], vec![mixed, periodic], Format::F32),
     ]
 }
 
@@ -229,7 +237,7 @@ fn quantize() -> Vec<QuantizeDesc> {
             let overflow = [Overflow::Saturate, Overflow::NonSaturating][i % 2];
             let one = QuantizeDesc { granularity, scale, overflow, ..desc.clone() };
             cases.push(QuantizeDesc { shape: vec![3, 131], ..one.clone() });
-            cases.push(QuantizeDesc { shape: vec![2, 5, 7], ..one });
+            cases.push(QuantizeDesc { shape: vec![2, 5, 8], ..one });
         }
     }
     let symmetric = QuantizeDesc { q: Format::I8, shape: vec![1031], ..Default::default() };
@@ -247,11 +255,13 @@ fn fake_quantize() -> Vec<FakeQuantizeDesc> {
 }
 
 fn cast() -> Vec<CastDesc> {
-    let case = |(x, out, _)| CastDesc { shape: vec![3, 2, 35], x, out, ..Default::default() };
+    // Rows of whole units are read by larger words.
+    let case = |(i, (x, out, _))| CastDesc { shape: vec![3, 2, 35 + i % 2], x, out, ..Default::default() };
     let overflow = Some(Overflow::Saturate);
     let halves = [(Format::F32, Format::F16), (Format::F16, Format::BF16), (Format::E5m2, Format::E4m3)];
-    let saturating = halves.map(|(x, out)| CastDesc { x, out, overflow, shape: vec![67] });
-    formats().map(case).chain(saturating).collect()
+    let saturating = halves.map(|(x, out)| CastDesc { x, out, overflow, shape: vec![68] });
+    let again = formats().enumerate().map(|(i, formats)| (i + 1, formats));
+    formats().enumerate().chain(again).map(case).chain(saturating).collect()
 }
 
 fn histogram() -> Vec<HistogramDesc> {
@@ -265,15 +275,16 @@ fn parts() -> [Granularity; 4] {
 }
 
 fn dequantize() -> Vec<DequantizeDesc> {
-    let case = |(q, _, out)| {
+    let case = |(width, (q, _, out))| {
         let per_row = out != Format::F16;
         let granularity = if per_row { Granularity::PerRow } else { Granularity::PerTensor };
         let zero_point = q == Format::I8;
-        DequantizeDesc { shape: vec![3, 2, 35], q, out, granularity, zero_point, ..Default::default() }
+        DequantizeDesc { shape: vec![3, 2, width], q, out, granularity, zero_point, ..Default::default() }
     };
     let q = Format::E4m3;
     let of = |granularity| DequantizeDesc { shape: vec![2, 9, 70], q, granularity, ..Default::default() };
-    let mut cases: Vec<_> = formats().map(case).collect();
+    let widths = [35, 36].into_iter().flat_map(|width| formats().map(move |formats| (width, formats)));
+    let mut cases: Vec<_> = widths.map(case).collect();
     cases.extend(parts().map(of));
     cases.push(DequantizeDesc { power_scales: true, ..of(Granularity::PerGroup(32)) });
     cases
