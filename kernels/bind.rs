@@ -110,7 +110,10 @@ impl Memory {
         if self.scratch_bytes > 0 {
             wanted.push((SCRATCH, self.scratch_bytes));
         }
-        for (name, _) in given {
+        for (i, (name, _)) in given.iter().enumerate() {
+            if given[..i].iter().any(|(earlier, _)| earlier == name) {
+                return Err(BindError::Twice { op, tensor: (*name).to_owned() });
+            }
             // Scratch may be lent where none is needed: a plan's need depends on the variant.
             if *name != SCRATCH && !wanted.iter().any(|(tensor, _)| tensor == name) {
                 return Err(BindError::Unexpected { op, tensor: (*name).to_owned() });

@@ -9,7 +9,7 @@ pub enum PlanError {
     #[error(transparent)]
     Desc(#[from] DescError),
     /// A limit of the device is too small.
-    #[error("{op}: {what} needs {asked}, but the device's `{limit}` is {allowed}")]
+    #[error("{op}: {what} needs {asked}{unit}, but the device's `{limit}` is {allowed}{unit}", unit = unit_of(limit))]
     Limit {
         /// The kernel.
         op: &'static str,
@@ -54,6 +54,14 @@ pub enum BindError {
     /// A tensor of the descriptor has no buffer.
     #[error("{op}: no buffer for `{tensor}`, which the descriptor uses")]
     Missing {
+        /// The kernel.
+        op: &'static str,
+        /// The tensor.
+        tensor: String,
+    },
+    /// Two buffers were given for one tensor.
+    #[error("{op}: `{tensor}` was given twice")]
+    Twice {
         /// The kernel.
         op: &'static str,
         /// The tensor.
@@ -114,4 +122,13 @@ pub enum BindError {
     /// wgpu or the driver refused.
     #[error(transparent)]
     Gpu(#[from] GpuError),
+}
+
+/// What a limit counts, as a message says it.
+fn unit_of(limit: &str) -> &'static str {
+    match limit {
+        "max_storage_buffer_binding_size" | "max_compute_workgroup_storage_size" => " bytes",
+        "max_loop_iterations" => " iterations",
+        _ => "",
+    }
 }

@@ -32,8 +32,8 @@ pub(crate) use stages::{Factor, sums};
 /// Tensors larger than the device's `max_storage_buffer_binding_size` are bound in ranges, one dispatch for each part of
 /// the product: parts of the batch, of the rows, of the columns where `b` is stored `[n, k]`, and of k where `b` is stored
 /// `[k, n]` or `a` `[k, m]`. Parts of k add up in the scratch, in order; the others change no bit. What stays too large is
-/// [`PlanError::Limit`](crate::PlanError::Limit): a single row or line of an operand, the halves of a pair in a `b`
-/// stored `[n, k]`, and with [`MatmulDesc::batch_invariant`] an `a` stored `[k, m]`, whose cuts would depend on m. To
+/// [`PlanError::Limit`](crate::PlanError::Limit): a single row or line of an operand or of `out`, with groups as many
+/// lines of an operand whose lines are depths as a group has, the halves of a pair in a `b` stored `[n, k]`, and with [`MatmulDesc::batch_invariant`] an `a` stored `[k, m]`, whose cuts would depend on m. To
 /// split such a product by hand, bind ranges of its buffers to plans of smaller products.
 ///
 /// All variants obey the descriptor's error bound, which holds for sums in any order: `tiled`, `shuffle` and `broadcast`

@@ -115,7 +115,7 @@ impl<D: Kernel> Plan<D> {
     }
 
     /// Binds buffers. Offsets must be multiples of the device's `min_storage_buffer_offset_alignment`; larger buffers
-    /// than needed are fine.
+    /// than needed are fine. They must be buffers of `device`: wgpu itself panics at one of another instance.
     ///
     /// # Errors
     /// [`BindError`] names the tensor, what was expected and what was given.

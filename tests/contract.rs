@@ -55,6 +55,9 @@ fn every_bind_error_names_the_tensor_and_the_numbers() {
     assert_eq!(wrong.to_string(), "matmul: no buffer for `b`, which the descriptor uses");
     let wrong = plan.bind_named(gpu.device(), &[("nonsense", whole(&a))]).unwrap_err();
     assert!(matches!(wrong, BindError::Unexpected { .. }), "{wrong}");
+    let twice = [("a", whole(&a)), ("b", whole(&b)), ("b", whole(&a)), ("out", whole(&out))];
+    let wrong = plan.bind_named(gpu.device(), &twice).unwrap_err();
+    assert_eq!(wrong.to_string(), "matmul: `b` was given twice");
 
     let descriptor = wgpu::BufferDescriptor {
         label: None,
@@ -150,7 +153,7 @@ fn loops_that_are_too_long_are_avoided_or_refused() {
     let error = tier(145).unwrap_err().to_string();
     assert_eq!(
         error,
-        "matmul: a loop of matmul (tiled) needs 11, but the device's `max_loop_iterations` is 10"
+        "matmul: a loop of matmul (tiled) needs 11 iterations, but the device's `max_loop_iterations` is 10 iterations"
     );
     assert!(choice(&product(41), &capabilities, &Pick::Tier(Tier::Software)).is_err());
 }
@@ -223,7 +226,7 @@ fn a_limit_that_is_too_small_is_named() {
     // The column `a` could be bound in ranges, the row `b` cannot.
     assert_eq!(
         error.to_string(),
-        "matmul: `b` needs 4000, but the device's `max_storage_buffer_binding_size` is 1000"
+        "matmul: `b` needs 4000 bytes, but the device's `max_storage_buffer_binding_size` is 1000 bytes"
     );
 }
 

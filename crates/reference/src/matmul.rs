@@ -61,7 +61,7 @@ pub enum Pair {
 /// nothing but the conversion of the sum, `u |sum|` beyond 2^24), plus one `u` of the running magnitude for each step of
 /// the epilogue (`L` the activation's slope, plus its own evaluation error; 2.5 `u` for the division, one for each scale
 /// outside groups), plus half a unit in the last place of `out`. Every operation adds 2^-126, which a subnormal result
-/// may lose. Operands that pass through f16 - those of cooperative matrices, of f16 tiles, and columns read eight depths at
+/// may lose. Operands that pass through f16 - those of cooperative matrices, of f16 tiles, and columns read 16 bytes at
 /// a time - keep its subnormals on adapters that do; WGSL lets one lose them, and the bound does not count that.
 ///
 /// # Errors
