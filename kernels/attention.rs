@@ -11,7 +11,7 @@ use crate::{AttentionDesc, Capabilities, Plan};
 /// |---|---|---|
 /// | `shuffle` | software | CPUs with subgroups of 8: no barriers, numbers spread by shuffles |
 /// | `broadcast` | software | other CPUs: no barriers, keys and values read by broadcast |
-/// | `cooperative` | cooperative | q, k and v in formats that f16 holds, up to 128 long, v without scales by token, more than 16 rows unless asked for: matrix units |
+/// | `cooperative` | cooperative | q, k and v in formats that f16 holds, up to 128 long, v without scales by token, more than 16 rows or `batch_invariant` unless asked for: matrix units |
 /// | `tiled_subgroup` | subgroup | subgroups of 8 or more: lanes compare by shuffles instead of workgroup memory |
 /// | `tiled` | portable | every GPU: 64 rows and 32 keys at a time in workgroup memory |
 /// | `tiled_f16` | f16 | q, k and v in formats that f16 holds, when asked for: tiles of half the size in workgroup memory |

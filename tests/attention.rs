@@ -202,9 +202,12 @@ fn errors_name_the_field_and_the_numbers() {
     check(AttentionDesc { v_dim: 0, ..good() }, "`v_dim` must be from 1 to 256, got 0");
     check(
         AttentionDesc { heads: 4, kv_heads: 3, ..good() },
-        "`kv_heads` must be a divisor of the 4 heads, got 3",
+        "`kv_heads` must be at least 1 and a divisor of the 4 heads, got 3",
     );
-    check(AttentionDesc { kv_heads: 0, ..good() }, "`kv_heads` must be a divisor of the 2 heads, got 0");
+    check(
+        AttentionDesc { kv_heads: 0, ..good() },
+        "`kv_heads` must be at least 1 and a divisor of the 2 heads, got 0",
+    );
     check(
         AttentionDesc { mask: Some([1, 3, 3, 4]), ..good() },
         "`mask` must be [1, 2, 3, 4] with any extent 1 instead, got [1, 3, 3, 4]",
@@ -213,7 +216,7 @@ fn errors_name_the_field_and_the_numbers() {
         AttentionDesc { bias: Some([2, 1, 1, 1]), ..good() },
         "`bias` must be [1, 2, 3, 4] with any extent 1 instead, got [2, 1, 1, 1]",
     );
-    check(AttentionDesc { scale: Some(f32::NAN), ..good() }, "`scale` must be finite, got NaN");
+    check(AttentionDesc { scale: Some(f32::NAN), ..good() }, "`scale` must be from -1e38 to 1e38, got NaN");
     check(AttentionDesc { softcap: Some(0.0), ..good() }, "`softcap` must be from 1e-20 to 1e20, got 0");
     check(
         AttentionDesc { k: Heads::default().scaled([1, 2, 4]), ..good() },

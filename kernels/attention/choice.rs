@@ -111,7 +111,10 @@ impl Tile {
         // How many rows there are must not matter where rows keep their bits.
         let few = rows(desc) <= FEW_ROWS && !desc.batch_invariant;
         match variant {
-            SHUFFLE => Self { rows: if few { 8 } else { 16 }, keys: 32, columns: 128 },
+            SHUFFLE if few => Self { rows: 8, keys: 32, columns: 128 },
+            // What is read of a key serves all rows; many that are not there would cost more.
+            SHUFFLE if desc.batch_invariant => Self { rows: 16, keys: 32, columns: 128 },
+            SHUFFLE => Self { rows: 32, keys: 32, columns: 128 },
             BROADCAST => Self { rows: 8, keys: 8, columns: 64 },
             // More columns in registers than 128 would be spilled.
             _ => Self { rows: if few { 16 } else { 64 }, keys: 32, columns: 128 },

@@ -3,7 +3,7 @@
 use super::choice::{self, Cooperative, Tile, is_by_token};
 use crate::kernel::Variant;
 use crate::recipe::{Load, Recipe, SCRATCH, Stage, StageBuilder};
-use crate::{Align, AttentionDesc, Capabilities, View};
+use crate::{Align, AttentionDesc, Capabilities, View, wgpu};
 use langevin_gpu::{Access, ParamValue};
 use langevin_reference::{Dtype, Format, Op};
 
@@ -52,6 +52,8 @@ struct Call<'a> {
     split_keys: usize,
     gathers: bool,
     scratch: Scratch,
+    /// How q, k and v are read.
+    loads: [Load; 3],
 }
 
 impl<'a> Call<'a> {
@@ -67,11 +69,24 @@ impl<'a> Call<'a> {
         };
         let slices = desc.v_dim.div_ceil(tile.columns);
         let groups = desc.batch.saturating_mul(desc.kv_heads * slices).saturating_mul(tiles);
+        let loads = loads(desc, variant, capabilities);
         let call = |split_keys: usize| {
             let splits = desc.seq_kv.div_ceil(split_keys).max(1);
             let gathers = buffers(desc, splits > 1) > MOST_BUFFERS;
             let scratch = Scratch::of(desc, splits, gathers);
-            Self { desc, variant, tile, cooperative, tiles, slices, splits, split_keys, gathers, scratch }
+            Self {
+                desc,
+                variant,
+                tile,
+                cooperative,
+                tiles,
+                slices,
+                splits,
+                split_keys,
+                gathers,
+                scratch,
+                loads,
+            }
         };
         let split = call(choice::split_keys(desc, variant, tile, groups));
         let fits = split.scratch.words as u64 * 4 <= capabilities.limits.max_storage_buffer_binding_size;
@@ -183,10 +198,9 @@ impl<'a> Call<'a> {
 
     /// q, k, v, mask and bias.
     fn with_loads(&self, builder: StageBuilder) -> StageBuilder {
-        let loads = loads(self.desc, self.variant);
         let builder = ["q", "k", "v"]
             .into_iter()
-            .zip(loads)
+            .zip(self.loads)
             .fold(builder, |builder, (name, load)| builder.reads_by(name, load));
         ["mask", "bias"].into_iter().fold(builder, StageBuilder::reads)
     }
@@ -298,7 +312,7 @@ impl<'a> Call<'a> {
             .flag("k_IS_WHOLE", head_is_whole)
             .flag("v_IS_WHOLE", desc.v_dim as u32 == Cooperative::SIDES * columns * size);
         let on_words = desc.starts_on_words();
-        let tensors = ["q", "k", "v"].into_iter().zip(loads(desc, self.variant)).zip(on_words);
+        let tensors = ["q", "k", "v"].into_iter().zip(self.loads).zip(on_words);
         let builder = tensors.fold(builder, |builder, ((name, load), on_words)| {
             let scattered = include_str!("../../shaders/shared/attention_eights_scattered.wgsl");
             let builder = if on_words {
@@ -385,15 +399,19 @@ fn finish(builder: StageBuilder) -> StageBuilder {
 }
 
 /// How q, k and v are read.
-fn loads(desc: &AttentionDesc, variant: Variant) -> [Load; 3] {
+fn loads(desc: &AttentionDesc, variant: Variant, capabilities: &Capabilities) -> [Load; 3] {
     let strides = desc.strides();
     let dims = [desc.head_dim, desc.head_dim, desc.v_dim];
+    let formats = [desc.q.format, desc.k.format, desc.v.format];
+    let has_long = capabilities.features.contains(wgpu::Features::SHADER_INT64);
     [0, 1, 2].map(|i| {
         let View { offset, batch, head, seq } = strides[i];
         let aligned = [offset, batch, head, seq, dims[i]].iter().all(|n| n.is_multiple_of(4));
         let by_eights = [offset, batch, head, seq].iter().all(|n| n.is_multiple_of(8));
         match variant {
             choice::COOPERATIVE if by_eights && dims[i].is_multiple_of(8) => Load::Eights,
+            // llvmpipe treats each lane's load apart: half as many cost half.
+            choice::SHUFFLE if aligned && has_long && formats[i] == Format::F32 => Load::Long,
             choice::SHUFFLE | choice::COOPERATIVE => Load::Together,
             choice::BROADCAST => Load::Words,
             _ if aligned => Load::Wide,

@@ -1,6 +1,6 @@
 use super::{AXES, Part, Steps, TILES, U, halo, shift};
 use crate::Capabilities;
-use crate::recipe::{Load, Stage};
+use crate::recipe::{Stage, by_units};
 use langevin_reference::GridAxis;
 
 /// Invocations of a workgroup.
@@ -66,8 +66,9 @@ impl Steps {
         for ((axis, weight), names) in [x, y].iter().zip(self.axis_weights()).zip(&AXES) {
             builder = names.edges(builder, axis, weight);
         }
-        self.reads(builder, part, &U, Load::Words)
-            .writes("out")
+        let words = by_units(width);
+        self.reads(builder, part, &U, words)
+            .writes_by("out", words)
             .part_for("out", "stored", include_str!("../../shaders/shared/stored.wgsl"))
             .part("finish", self.text())
             .part(TILES.name, include_str!("../../shaders/shared/stencil_tiles.wgsl"))

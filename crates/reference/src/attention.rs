@@ -45,13 +45,14 @@ pub use plain::attention;
 /// to `kv_offsets[s + 1]`. A query sees keys of its own sequence alone, and its place among them counts from the
 /// sequence's first query and first key. Mask, bias and scales are indexed by the rows as they lie. Offsets start at 0,
 /// never fall and end at `seq_q` and `seq_kv`; a GPU cannot refuse others, and then computes something from rows that
-/// are there.
+/// are there, or leaves rows of the output as they were.
 ///
 /// A query that sees no key (also when `seq_kv = 0`, and whatever the sink) gets zeros and an `lse` of minus infinity.
 /// What stands in keys and values that a query does not see, NaN included, never reaches its output. NaN or infinity
 /// in what it sees gives some value or NaN: WGSL lets a driver assume they do not occur. A bias of the lowest finite
-/// number is a number, not a mask. Products, weights and sums are f32 on every tier; an F16 or BF16 output overflows to
-/// infinity. Scores are never written to memory: beside its tensors a call needs memory in proportion to the rows, and
+/// number is a number, not a mask. Products, weights and sums are f32 on every tier, and nothing is promised where a dot
+/// product, or the sum of the magnitudes of the values that a query sees, leaves half the range of f32; an F16 or BF16
+/// output overflows to infinity. Scales are finite and not negative: a host that sees them refuses others. Scores are never written to memory: beside its tensors a call needs memory in proportion to the rows, and
 /// [`AttentionDesc::unfused_bytes`] is what they would have taken.
 ///
 /// Error bound, per element, with `u = 2^-23` (WGSL leaves the rounding direction open), `gamma(n) = n u / (1 - n u)`
@@ -79,7 +80,8 @@ pub use plain::attention;
 ///
 /// # Errors
 /// [`DescError::Field`] for a `head_dim` or `v_dim` outside 1 to 256, heads that are no multiple of the kv heads, a mask,
-/// a bias or scales that do not broadcast, a window without a visible pair or aligned otherwise than `causal`, sequences
+/// a bias or scales that do not broadcast, a `scale` beyond 1e38, a `softcap` outside 1e-20 to 1e20, a window without a
+/// visible pair (without sequences, whose lengths are not known here) or aligned otherwise than `causal`, sequences
 /// beside a batch, an output of 8 bits, and an output view whose rows meet; [`DescError::TooLarge`] for sizes beyond the
 /// indices of the shaders.
 ///

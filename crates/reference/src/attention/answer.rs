@@ -137,16 +137,23 @@ impl<'a> Problem<'a> {
         let scale = if by_token { one } else { self.v.scale([item, kv_head, 0]) };
         let finish = |mean: Rounded| mean.div(one).mul(scale).mul(one);
         let by_halves = !by_token && self.desc.fits_f16();
-        let lost = |column: usize| {
-            let magnitude: f64 = logits.iter().map(|(key, _)| value(*key).0[column].abs()).sum();
-            if by_halves { LEAST_WEIGHT * magnitude } else { 0.0 }
+        // Values are added up before the sum of the weights divides them.
+        let magnitude = |column: usize| -> f64 {
+            let of = |&(key, _): &(usize, Rounded)| {
+                let (values, scale) = value(key);
+                (values[column] * scale).abs()
+            };
+            logits.iter().map(of).sum()
         };
-        let mixed = mixed
-            .into_iter()
-            .enumerate()
-            .map(|(column, mean)| Rounded { error: mean.error + lost(column), ..mean });
+        let out = mixed.into_iter().enumerate().map(|(column, mean)| {
+            let magnitude = magnitude(column);
+            let lost = if by_halves { LEAST_WEIGHT * magnitude } else { 0.0 };
+            let result = finish(Rounded { error: mean.error + lost, ..mean });
+            let leaves_f32 = magnitude > f64::from(f32::MAX) / 2.0;
+            Rounded { error: if leaves_f32 { f64::INFINITY } else { result.error }, ..result }
+        });
         let lse = Softmax::new(&logits, None, rescales).log_sum();
-        Row { out: mixed.map(finish).collect(), lse: Some(lse) }
+        Row { out: out.collect(), lse: Some(lse) }
     }
 
     fn sequence(&self, query: usize) -> Option<&Sequence> {

@@ -5,6 +5,8 @@ use crate::{DescError, Format, Op, Tensors};
 
 /// The largest `head_dim` and `v_dim`.
 const MAX_DIM: usize = 256;
+/// The largest scale: times the logarithm of e it is an f32.
+const MAX_SCALE: f32 = 1e38;
 /// The longest sequence: a place, a limit of the band as large, and a tile are added up in i32.
 const MAX_SEQ: usize = 1 << 29;
 
@@ -19,7 +21,7 @@ pub(super) fn check(desc: &AttentionDesc) -> Result<(), DescError> {
         }
     }
     if desc.kv_heads == 0 || !desc.heads.is_multiple_of(desc.kv_heads) {
-        let rule = format!("a divisor of the {} heads", desc.heads);
+        let rule = format!("at least 1 and a divisor of the {} heads", desc.heads);
         return Err(Desc::field_error("kv_heads", rule, desc.kv_heads));
     }
     // The rows of a kv head are the queries of all its heads.
@@ -48,9 +50,9 @@ pub(super) fn check(desc: &AttentionDesc) -> Result<(), DescError> {
 
 fn check_numbers(desc: &AttentionDesc) -> Result<(), DescError> {
     if let Some(scale) = desc.scale
-        && !scale.is_finite()
+        && !(scale.abs() <= MAX_SCALE)
     {
-        return Err(AttentionDesc::field_error("scale", "finite", scale));
+        return Err(AttentionDesc::field_error("scale", "from -1e38 to 1e38", scale));
     }
     // Far from where its inverse would leave the normal numbers.
     let caps = 1e-20..=1e20;

@@ -171,3 +171,17 @@ fn offsets_out_of_order_are_named() {
         assert!(error("kv_offsets", offsets).contains("must hold the number of rows last"), "{offsets:?}");
     }
 }
+
+/// Values are added up before the sum of the weights divides them: a sum beyond f32 has no bound, one within has.
+#[test]
+fn values_that_sum_beyond_f32_have_no_bound() {
+    let desc = sizes(1, 5, 1, 2);
+    let (q, k) = (f32s(&[1, 1, 1, 1], &[1.0]), f32s(&[1, 1, 5, 1], &[1.0; 5]));
+    let v = f32s(&[1, 1, 5, 2], &[1e38, 1e36, 1e38, 1e36, 1e38, 1e36, 1e38, 1e36, 1e38, 1e36]);
+    let answers = desc.evaluate(&three(q, k, v)).unwrap();
+    let got = f32s(&[1, 1, 1, 2], &[f32::INFINITY, 1e36]);
+    let comparison = compare(&answers[0], &got);
+    assert!(comparison.passed() && comparison.unbounded == 1, "{comparison}");
+    let got = f32s(&[1, 1, 1, 2], &[1e38, f32::INFINITY]);
+    assert!(!compare(&answers[0], &got).passed());
+}
