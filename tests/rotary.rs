@@ -282,11 +282,11 @@ fn errors_name_the_field_and_the_numbers() {
     }
     check(
         RotaryDesc { table_rows: 5, positions: Positions::From(3), ..good() },
-        "`table_rows` must be from 6, for From(3) of 3 tokens, to 2147483647, got 5",
+        "`table_rows` must be from 6, the rows of `cos` and `sin` for 3 tokens from position 3, to 2147483647, got 5",
     );
     check(
         RotaryDesc { table_rows: 0, positions: Positions::Tokens, ..good() },
-        "`table_rows` must be from 1, for Tokens of 3 tokens, to 2147483647, got 0",
+        "`table_rows` must be from 1, the rows of `cos` and `sin` for the positions given, to 2147483647, got 0",
     );
     check(RotaryDesc { norm: Some(0.0), ..good() }, "`norm` must be a positive normal number, got 0");
     check(RotaryDesc { norm: Some(f32::NAN), ..good() }, "`norm` must be a positive normal number, got NaN");

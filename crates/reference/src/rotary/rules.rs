@@ -49,7 +49,11 @@ fn check_table(desc: &RotaryDesc) -> Result<(), DescError> {
     };
     let most = i32::MAX as usize;
     if !(least..=most).contains(&desc.table_rows) {
-        let rule = format!("from {least}, for {:?} of {} tokens, to {most}", desc.positions, desc.seq);
+        let of = match desc.positions {
+            Positions::From(first) => format!("{} tokens from position {first}", desc.seq),
+            _ => "the positions given".to_owned(),
+        };
+        let rule = format!("from {least}, the rows of `cos` and `sin` for {of}, to {most}");
         return Err(RotaryDesc::field_error("table_rows", rule, desc.table_rows));
     }
     Ok(())
