@@ -2,6 +2,8 @@
 
 #[path = "conv/fused.rs"]
 mod fused;
+#[path = "conv/product.rs"]
+mod product;
 #[path = "conv/properties.rs"]
 mod properties;
 #[path = "conv/transposed.rs"]
