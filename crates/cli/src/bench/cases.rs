@@ -4,10 +4,11 @@ use super::reduced::Reduced;
 use super::subject::Subject;
 use langevin::Format::{self, BF16, E4m3, E5m2, F16, F32, I8};
 use langevin::{
-    Activation, ActivationDesc, ActivationQuantizeDesc, AttentionDesc, Boundary, Capabilities, CastDesc,
-    ChangeDesc, Columns, CombineDesc, ConvDesc, ConvLayout, DequantizeDesc, Edge, GatedResidualDesc,
-    Granularity, HeatDesc, HistogramDesc, LaplacianDesc, MatmulDesc, MergeDesc, Modulation, NormDesc,
-    NormQuantizeDesc, Operand, PatchifyDesc, QuantizeDesc, RotaryDesc, Scheme, Stencil, UnpatchifyDesc, wgpu,
+    Activation, ActivationDesc, ActivationQuantizeDesc, Align, AttentionDesc, Boundary, Capabilities,
+    CastDesc, ChangeDesc, Columns, CombineDesc, ConvDesc, ConvLayout, DequantizeDesc, Edge,
+    GatedResidualDesc, Granularity, Heads, HeatDesc, HistogramDesc, LaplacianDesc, MatmulDesc, MergeDesc,
+    Modulation, NormDesc, NormQuantizeDesc, Operand, PatchifyDesc, QuantizeDesc, RotaryDesc, Scheme, Stencil,
+    UnpatchifyDesc, wgpu,
 };
 use serde::{Deserialize, Serialize};
 
@@ -110,9 +111,14 @@ fn product([m, k, n]: [usize; 3], a: Format, b: Format, out: Format) -> MatmulDe
 }
 
 fn attention() -> Vec<Case> {
+    let whole = heads(2, 4096, 64, F32);
     vec![
         Case::flops("f32 8 heads 1024 x 64", heads(8, 1024, 64, F32)),
         Case::flops("f16 8 heads 1024 x 64", heads(8, 1024, 64, F16)),
+        Case::flops("f32 2 heads 4096 x 64", whole.clone()),
+        Case::flops("f32 2 heads 4096 x 64, causal", AttentionDesc { causal: Some(Align::TopLeft), ..whole }),
+        Case::bytes("decode 32 heads over 4, 8192 keys of f32", decode(F32)),
+        Case::bytes("decode 32 heads over 4, 8192 keys of e4m3", decode(E4m3)),
         Case::flops("DiT-XL/2 16 heads 256 x 72", heads(16, TOKENS, WIDTH / 16, F16)),
         Case::flops("f16 16 heads 4096 x 128", heads(16, 4096, 128, F16)).large(),
         Case::flops("f32 16 heads 4096 x 128", heads(16, 4096, 128, F32)).large(),
@@ -121,6 +127,15 @@ fn attention() -> Vec<Case> {
         Case::bytes("4 parts of 16 heads 4096 x 128", parts(F32)),
         Case::bytes("f16, 4 parts of 16 heads 4096 x 128", parts(F16)),
     ]
+}
+
+/// One new token of a language model against its cache, whose codes have a scale for each head.
+fn decode(cache: Format) -> AttentionDesc {
+    let (kv_heads, dim) = (4, 128);
+    let scaled = if cache == F32 { cache.into() } else { Heads::from(cache).scaled([1, kv_heads, 1]) };
+    let sizes =
+        AttentionDesc { heads: 32, kv_heads, seq_kv: 8192, head_dim: dim, v_dim: dim, ..Default::default() };
+    AttentionDesc { k: scaled, v: scaled, causal: Some(Align::BottomRight), ..sizes }
 }
 
 /// All elements of a row turn, along one axis.
