@@ -226,7 +226,10 @@ pub trait Op: Clone + Debug + PartialEq + Send + Sync + 'static {
                 false => product(spec.dtype.padded_row_len(row_len.max(1))),
             };
             if got > u128::from(limit) {
-                let what = format!("the number of elements of `{}`", spec.name);
+                let what = match spec.shape.contains(&0) {
+                    true => format!("the product of the extents of `{}`, 0 left out,", spec.name),
+                    false => format!("the number of elements of `{}`", spec.name),
+                };
                 return Err(DescError::TooLarge { op: Self::NAME, what, limit, got });
             }
         }

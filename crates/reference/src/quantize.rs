@@ -446,6 +446,10 @@ mod tests {
     fn errors_name_what_is_wrong() {
         let desc = QuantizeDesc { shape: vec![2], ..Default::default() };
         let error = |desc: QuantizeDesc| desc.validate().unwrap_err().to_string();
+        let wrong = QuantizeDesc { shape: vec![usize::MAX, 0, usize::MAX], ..desc.clone() };
+        let sentence =
+            "quantize: the product of the extents of `x`, 0 left out, must be at most 4294901759, got 3402";
+        assert!(error(wrong).starts_with(sentence));
         let wrong = QuantizeDesc { x: Format::I8, ..desc.clone() };
         assert_eq!(error(wrong), "quantize: `x` must be f32, f16 or bf16, got i8");
         let wrong = QuantizeDesc { q: Format::F16, ..desc.clone() };
