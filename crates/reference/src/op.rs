@@ -26,6 +26,22 @@ pub enum Granularity {
     },
 }
 
+impl Granularity {
+    /// The same for matrices of that size, no group and no block larger than they need: a group longer than a row is the row.
+    /// Scales keep their number and their order.
+    #[must_use]
+    pub fn within(self, matrix_rows: usize, width: usize) -> Self {
+        let units = width.div_ceil(4).max(1).saturating_mul(4);
+        match self {
+            Self::PerGroup(size) => Self::PerGroup(size.min(units)),
+            Self::PerBlock { rows, columns } => {
+                Self::PerBlock { rows: rows.min(matrix_rows.max(1)), columns: columns.min(units) }
+            }
+            other => other,
+        }
+    }
+}
+
 /// Columns `start..` of a matrix that is `width` wide: how a chunk of a wider projection is read in place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]

@@ -45,8 +45,9 @@ pub enum ScaleSource {
 /// | `PerGroup(g)`, `g` a multiple of 4 | `g` neighbours along a row | `[.., r, ceil(c / g)]` |
 /// | `PerBlock { rows: h, columns: w }`, `w` 1 or a multiple of 4 | a block of the last two axes | `[.., ceil(r / h), ceil(c / w)]` |
 ///
-/// The last group of a row, and the last block of either axis, may be smaller. These are the layouts that a matrix product
-/// reads: of a left factor `[m, k]` per row or per group, of a right one `[k, n]` per column or by blocks of one column.
+/// The last group of a row, and the last block of either axis, may be smaller; a group longer than a row is the row. These
+/// are the layouts that a matrix product reads: of a left factor `[m, k]` per row or per group, of a right one `[k, n]` per
+/// column or by blocks of one column.
 ///
 /// A static scale and zero point are inputs, dynamic ones are outputs:
 ///
