@@ -10,7 +10,8 @@ use std::fmt::Debug;
 pub enum Granularity {
     /// The whole tensor.
     PerTensor,
-    /// Each row: the elements along the last axis (a token of an activation).
+    /// Each row: the elements along the last axis (a token of an activation). JSON may also say `per_token`.
+    #[cfg_attr(feature = "serde", serde(alias = "per_token"))]
     PerRow,
     /// Each column: the elements that share an index on the last axis (an output channel of a `[k, n]` weight).
     PerColumn,
