@@ -9,7 +9,7 @@ pub enum PlanError {
     #[error(transparent)]
     Desc(#[from] DescError),
     /// A limit of the device is too small.
-    #[error("{op}: {what} needs {asked}, but the device's `{limit}` is {allowed}")]
+    #[error("{op}: {what} needs {asked}{}, but the device's `{limit}` is {allowed}", unit(limit))]
     Limit {
         /// The kernel.
         op: &'static str,
@@ -45,6 +45,11 @@ pub enum PlanError {
     /// wgpu or the driver refused.
     #[error(transparent)]
     Gpu(#[from] GpuError),
+}
+
+/// What a limit counts, where its name does not tell.
+fn unit(limit: &str) -> &'static str {
+    if limit == "max_storage_buffer_binding_size" { " bytes" } else { "" }
 }
 
 /// Why buffers cannot be bound to a plan.

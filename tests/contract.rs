@@ -223,7 +223,7 @@ fn a_limit_that_is_too_small_is_named() {
     // The column `a` could be bound in ranges, the row `b` cannot.
     assert_eq!(
         error.to_string(),
-        "matmul: `b` needs 4000, but the device's `max_storage_buffer_binding_size` is 1000"
+        "matmul: `b` needs 4000 bytes, but the device's `max_storage_buffer_binding_size` is 1000"
     );
 }
 

@@ -157,7 +157,7 @@ fn batch_invariant_rows_keep_their_bits_in_parts() {
     let error = Matmul::new(small.device(), &turned).unwrap_err().to_string();
     assert!(
         error.starts_with(
-            "matmul: `a` needs 160000, but the device's `max_storage_buffer_binding_size` is 65536"
+            "matmul: `a` needs 160000 bytes, but the device's `max_storage_buffer_binding_size` is 65536"
         ),
         "{error}"
     );
