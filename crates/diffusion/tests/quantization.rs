@@ -184,7 +184,7 @@ fn scales_may_clip() {
             let scales = stored(&read, "w_scale", Format::F32).to_f32();
             let measure = reports[0].measure.unwrap();
             if granularity == "per_tensor" {
-                let (expected, _) = histogram.scale(&plain(Granularity::PerTensor), choice);
+                let (expected, _) = histogram.scale(&plain(Granularity::PerTensor), choice).unwrap();
                 assert_eq!(scales, [expected], "{json}");
                 signal_to_noise.push(measure.snr_db());
             } else {

@@ -117,7 +117,7 @@ impl Calibration {
                 let what = "a rule with one scale for the tensor";
                 return Err(QuantizationError::Calibration { tensor: name.clone(), what });
             }
-            let (scale, zero_point) = histogram.scale(&scheme, rule.scale);
+            let (scale, zero_point) = histogram.scale(&scheme, rule.scale)?;
             scales.0.insert(name.clone(), StaticScale { scheme, scale, zero_point });
         }
         Ok(scales)

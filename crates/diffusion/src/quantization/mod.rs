@@ -49,7 +49,7 @@ pub use histogram::Histogram;
 pub use measure::Measure;
 pub use pattern::Pattern;
 pub(crate) use policy::one_or_many;
-pub use policy::{Policy, Rule, ScaleChoice, Target};
+pub use policy::{Policy, Rule, ScaleChoice, Target, UnusedPattern};
 pub use rewrite::{TensorReport, quantize_file};
 pub use scheme::{METADATA_KEY, Scheme, Schemes, matrix, scale_name, zero_point_name};
 pub use source::Source;

@@ -242,7 +242,7 @@ impl<R: Read + Seek, W: Write + Seek> Job<'_, R, W> {
             ScaleChoice::Max => {
                 ranges.into_iter().map(|range| search::affine(&[], range, scheme, choice)).collect()
             }
-            _ => vec![calibrator.read(self.engine.gpu())?.scale(scheme, choice)],
+            _ => vec![calibrator.read(self.engine.gpu())?.scale(scheme, choice)?],
         };
         Scales::new(affines, scheme, &shape)
     }
