@@ -46,7 +46,7 @@ pub use calibration::{Calibration, StaticScale, StaticScales};
 pub use calibrator::Calibrator;
 pub use error::QuantizationError;
 pub use histogram::Histogram;
-pub use measure::Measure;
+pub use measure::{Loss, Measure};
 pub use pattern::Pattern;
 pub(crate) use policy::one_or_many;
 pub use policy::{Policy, Rule, ScaleChoice, Target, UnusedPattern};
