@@ -55,8 +55,12 @@ pub(crate) struct QuantizeArgs {
 }
 
 pub(crate) fn run(args: &QuantizeArgs) -> Result<(), CliError> {
-    if args.json.as_ref() == Some(&args.out) {
-        return Err(CliError::SameFile { path: args.out.clone() });
+    // The result may take the model's place.
+    output::check_distinct(&[("--policy", args.policy.as_path()), ("--out", &args.out)])?;
+    if let Some(json) = &args.json {
+        for (name, path) in [("the model", &args.model), ("--policy", &args.policy), ("--out", &args.out)] {
+            output::check_distinct(&[(name, path.as_path()), ("--json", json)])?;
+        }
     }
     let policy = read_policy(&args.policy)?;
     output::check_writable(&args.out)?;
