@@ -98,7 +98,8 @@ impl Scales {
     fn of(desc: &DequantizeDesc) -> Self {
         let width = desc.width();
         let one = Self { row: 0, column: 0, matrix_rows: 1, rows: 1, units: 1, pitch: 1 };
-        match desc.granularity {
+        let matrix_rows = desc.shape.len().checked_sub(2).map_or(1, |axis| desc.shape[axis]).max(1);
+        match desc.granularity.within(matrix_rows, width) {
             Granularity::PerRow => Self { row: 1, ..one },
             Granularity::PerColumn => Self { column: 2, ..one },
             Granularity::PerGroup(size) => {
@@ -112,7 +113,6 @@ impl Scales {
                 }
             }
             Granularity::PerBlock { rows, columns } => {
-                let matrix_rows = desc.shape.len().checked_sub(2).map_or(1, |axis| desc.shape[axis]).max(1);
                 let one = Self { row: 2, matrix_rows, rows, ..one };
                 match columns {
                     1 => Self { column: 2, pitch: width, ..one },

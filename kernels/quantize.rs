@@ -23,8 +23,14 @@ use std::ops::Range;
 /// | `teams` | portable | every GPU: neighbouring invocations share a row and merge its extremes by a tree |
 /// | `lanes` | software | adapters that are CPUs: a vector works on a row and merges by subgroup, or has a region for each lane; no barriers |
 ///
-/// One dispatch, and two for a dynamic scale of a whole tensor, which borrows scratch. Tensors above the device's limit of a
-/// binding take as many of both as they need, except with scales that columns find, and with random numbers.
+/// One dispatch, and two for a dynamic scale of a whole tensor, which borrows scratch.
+///
+/// Tensors above the device's limit of a binding are bound in ranges, with as many dispatches as there are, where they can
+/// be cut: with one scale for the tensor and rows of a multiple of 4 (or a single row) anywhere, else between rows. A range
+/// is then a multiple of 64 rows; with `PerBlock`, of 64 times the rows of a block, and not where the axes before the last
+/// two make more than one matrix. Where a range as small as that is above the limit still, with dynamic scales per column,
+/// and with random numbers, the plan is refused: [`PlanError::Limit`](crate::PlanError::Limit). Dequantization, fake
+/// quantization and the fused quantizers cut nothing.
 pub type Quantize = Plan<QuantizeDesc>;
 
 buffers! {

@@ -62,6 +62,19 @@ fn shapes() {
     }
 }
 
+/// A group longer than a row is the row, however long.
+#[test]
+fn groups_and_blocks_beyond_any_tensor() {
+    let Some(gpu) = gpu() else { return };
+    for size in [1 << 20, (1 << 32) - 4, (1 << 34) - 4, usize::MAX - 3] {
+        let block = |rows, columns| Granularity::PerBlock { rows, columns };
+        for granularity in [Granularity::PerGroup(size), block(size, size), block(size, 1), block(2, size)] {
+            conform(&gpu, &DequantizeDesc { granularity, ..per_row(&[5, 70]) }, 1);
+        }
+        conform(&gpu, &DequantizeDesc { granularity: Granularity::PerGroup(size), ..per_row(&[3, 0]) }, 1);
+    }
+}
+
 #[test]
 fn every_format() {
     let Some(gpu) = gpu() else { return };

@@ -56,6 +56,20 @@ fn every_granularity() {
     }
 }
 
+/// A group longer than a row is the row, however long.
+#[test]
+fn groups_and_blocks_beyond_any_tensor() {
+    let Some(gpu) = gpu() else { return };
+    for size in [1 << 20, (1 << 34) - 4, usize::MAX - 3] {
+        for granularity in [Granularity::PerGroup(size), Granularity::PerBlock { rows: size, columns: size }]
+        {
+            let codes = QuantizeDesc { shape: vec![5, 70], granularity, ..Default::default() };
+            let desc = FakeQuantizeDesc { codes, ..Default::default() };
+            conform_on(&gpu, &desc, &x(Format::F32, &[5, 70], 1));
+        }
+    }
+}
+
 fn run<D: Kernel>(gpu: &Gpu, desc: &D, inputs: &Tensors) -> Tensors {
     verify::run(gpu, desc, inputs, &RunOptions::default()).unwrap()
 }

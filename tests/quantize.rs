@@ -99,6 +99,29 @@ fn groups_blocks_and_strips() {
     }
 }
 
+/// A group longer than a row is the row, however long.
+#[test]
+fn groups_and_blocks_beyond_any_tensor() {
+    let Some(gpu) = gpu() else { return };
+    for size in [1 << 20, (1 << 32) - 4, (1 << 34) - 4, usize::MAX - 3] {
+        let block = |rows, columns| Granularity::PerBlock { rows, columns };
+        for granularity in [Granularity::PerGroup(size), block(size, size), block(size, 1), block(2, size)] {
+            for scale in [ScaleSource::Dynamic, ScaleSource::Static] {
+                conform_wild(&gpu, &QuantizeDesc { granularity, scale, ..per_row(&[5, 70]) }, 1);
+            }
+        }
+        let desc = QuantizeDesc { granularity: Granularity::PerGroup(size), ..per_row(&[3, 0]) };
+        conform(&gpu, &desc, 1);
+        // Parts of rows, too.
+        let desc = QuantizeDesc { granularity: block(size, 4), ..per_row(&[5, 70]) };
+        let mut capabilities: Capabilities = gpu.capabilities().clone();
+        capabilities.limits.max_storage_buffer_binding_size = 700;
+        desc.variants(&capabilities)
+            .into_iter()
+            .for_each(|variant| drop(desc.recipe(variant, &capabilities)));
+    }
+}
+
 #[test]
 fn every_format() {
     let Some(gpu) = gpu() else { return };

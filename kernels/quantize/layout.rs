@@ -69,7 +69,7 @@ impl Regions {
         let (rows, width) = (desc.rows(), desc.width());
         let single =
             Self { across: 1, down: 1, matrices: rows, matrix_rows: 1, units: width.div_ceil(4), rows: 1 };
-        match desc.granularity {
+        match desc.granularity.within(desc.matrix_rows(), width) {
             Granularity::PerGroup(size) => Self { across: width.div_ceil(size), units: size / 4, ..single },
             Granularity::PerRow => single,
             Granularity::PerBlock { rows: height, columns } => {
@@ -80,7 +80,7 @@ impl Regions {
                     matrices: rows.checked_div(matrix_rows).unwrap_or(0),
                     matrix_rows,
                     units: columns / 4,
-                    rows: height.min(matrix_rows),
+                    rows: height,
                 }
             }
             _ => Self { matrices: 1, matrix_rows: rows, rows, ..single },
@@ -211,6 +211,24 @@ mod tests {
     fn groups_and_blocks_are_regions() {
         let groups = layout(&[3, 70], Granularity::PerGroup(32), Tier::Portable);
         assert_eq!((groups.regions.count(), groups.workers.team, groups.team_x), (9, 8, 8));
+    }
+
+    #[test]
+    fn groups_and_blocks_larger_than_the_tensor_are_as_large_as_it() {
+        for tier in [Tier::Portable, Tier::Software] {
+            let rows = layout(&[3, 70], Granularity::PerGroup(72), tier);
+            for size in [(1 << 34) - 4, 1 << 34, usize::MAX - 3] {
+                assert_eq!(layout(&[3, 70], Granularity::PerGroup(size), tier), rows, "{size}");
+                let block = Granularity::PerBlock { rows: size, columns: size };
+                assert_eq!(
+                    layout(&[3, 70], block, tier),
+                    layout(&[3, 70], Granularity::PerBlock { rows: 3, columns: 72 }, tier),
+                    "{size}"
+                );
+                layout(&[3, 0], Granularity::PerGroup(size), tier);
+                layout(&[0, 70], block, tier);
+            }
+        }
     }
 
     #[test]

@@ -57,7 +57,7 @@ fn of_elements(desc: &QuantizeDesc, elements: usize, limit: u64) -> Vec<Part> {
 /// Parts of rows: whole rows of blocks where those share a scale.
 fn of_rows(desc: &QuantizeDesc, limit: u64) -> Vec<Part> {
     let rows = desc.rows();
-    let unit = match desc.granularity {
+    let unit = match desc.granularity.within(desc.matrix_rows(), desc.width()) {
         // Blocks of one matrix only: with more, a part might end within one.
         Granularity::PerBlock { .. } if desc.matrix_rows() != rows => return Vec::new(),
         Granularity::PerBlock { rows: height, .. } => height,

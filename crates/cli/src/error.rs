@@ -78,9 +78,9 @@ pub(crate) enum CliError {
     /// A field of the descriptor that has no useful default is absent.
     #[error("{op}: --desc: `{field}` is missing or zero")]
     MissingField { op: &'static str, field: &'static str },
-    /// Two outputs would be one file.
-    #[error("--out and --samples must be two files, got {} for both", path.display())]
-    SameFile { path: PathBuf },
+    /// Two files would be one, and what is written there would replace the other.
+    #[error("{first} and {second} must be two files, got {} for both", path.display())]
+    SameFile { first: &'static str, second: &'static str, path: PathBuf },
     /// The sampler left the range of f32.
     #[error("sample {sample} holds numbers that are not finite; the guidance {guidance:e} must be smaller")]
     NotFinite { sample: usize, guidance: f64 },

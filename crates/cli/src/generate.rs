@@ -99,9 +99,7 @@ fn parse_digits(text: &str) -> Result<Digits, String> {
 pub(crate) fn run(args: &GenerateArgs) -> Result<(), CliError> {
     output::check_writable(&args.out)?;
     if let Some(path) = &args.samples {
-        if *path == args.out {
-            return Err(CliError::SameFile { path: path.clone() });
-        }
+        output::check_distinct(&[("--out", args.out.as_path()), ("--samples", path.as_path())])?;
         output::check_writable(path)?;
     }
     let weights = DitWeights::digits()?;

@@ -68,6 +68,27 @@ pub(crate) fn check_writable(path: &Path) -> Result<(), CliError> {
     Temporary::beside(&path).map(drop).map_err(failed)
 }
 
+/// Fails where two of these files, each with what it is called, are one, however their paths are spelled.
+pub(crate) fn check_distinct(files: &[(&'static str, &Path)]) -> Result<(), CliError> {
+    for (i, &(second, path)) in files.iter().enumerate() {
+        let same = |(_, other): &&(&str, &Path)| place(other) == place(path);
+        if let Some(&(first, _)) = files[..i].iter().find(same) {
+            return Err(CliError::SameFile { first, second, path: path.to_owned() });
+        }
+    }
+    Ok(())
+}
+
+/// Where a file is, or would be if there were one.
+fn place(path: &Path) -> PathBuf {
+    let of_parent = || {
+        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        let parent = fs::canonicalize(parent.unwrap_or(Path::new("."))).ok()?;
+        Some(parent.join(path.file_name()?))
+    };
+    fs::canonicalize(path).ok().or_else(of_parent).unwrap_or_else(|| path.to_owned())
+}
+
 /// A file that is removed unless it is renamed.
 struct Temporary {
     file: File,
@@ -138,6 +159,28 @@ mod tests {
             assert_eq!(fs::read(&path).unwrap(), bytes);
             assert_eq!(fs::read_dir(&directory).unwrap().count(), 1);
         }
+        fs::remove_dir_all(directory).unwrap();
+    }
+
+    #[test]
+    fn one_file_is_one_whatever_its_spelling() {
+        let directory = directory("distinct");
+        let sentence = |paths: &[&Path]| {
+            let names = ["first", "second", "third"];
+            let files: Vec<_> = names.into_iter().zip(paths.iter().copied()).collect();
+            check_distinct(&files).map_err(|error| error.to_string())
+        };
+        let (a, b) = (directory.join("a"), directory.join("b"));
+        let other = directory.join(".").join("..").join(directory.file_name().unwrap()).join("a");
+        for exists in [false, true] {
+            assert_eq!(sentence(&[&a, &b]), Ok(()));
+            let expected = format!("first and third must be two files, got {} for both", other.display());
+            assert_eq!(sentence(&[&a, &b, &other]), Err(expected));
+            if !exists {
+                write_file(&a, b"").unwrap();
+            }
+        }
+        assert!(sentence(&[Path::new("absent-a"), Path::new("./absent-a")]).is_err());
         fs::remove_dir_all(directory).unwrap();
     }
 

@@ -4,7 +4,7 @@ use crate::device::DeviceArgs;
 use crate::{CliError, output, progress};
 use langevin::Gpu;
 use langevin_diffusion::quantization::{
-    Measure, Policy, QuantizationError, Scheme, Source, TensorReport, quantize_file,
+    Loss, Measure, Policy, QuantizationError, Scheme, Source, TensorReport, UnusedPattern, quantize_file,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -29,7 +29,11 @@ const EXAMPLE: &str = "Example:
   # min_axes = 2: biases and the weights of norms stay
 
 A tensor is taken as a matrix, its first axis by all others together. For a tensor NAME the file then holds its codes as NAME
-and its scales as NAME_scale (and NAME_zero_point): a code stands for (code - zero point) * scale.";
+and its scales as NAME_scale (and NAME_zero_point): a code stands for (code - zero point) * scale. Such tensors of a file
+that was quantized before are copied whatever the policy says, and so are tensors without elements.
+
+Of the report: SNR and the worst error are of the finite numbers. SNR is \"exact\" where all of them are what they were, and
+\"lost\" where one has become infinite or NaN, or where all were not finite and are so no more.";
 
 /// Quantize the tensors of a safetensors file that a policy names, and say what that did to their numbers.
 ///
@@ -48,6 +52,11 @@ pub(crate) struct QuantizeArgs {
     #[arg(long, value_name = "Q.safetensors")]
     out: PathBuf,
     /// Write the report, with the adapter's identity, as JSON.
+    ///
+    /// For every tensor that was changed, `loss` is "none", "some" or "total": "total" where a number has become infinite or
+    /// NaN, or all of them were not finite and are so no more. `snr_db` is a number with "some" and null else (and null where
+    /// only infinities and NaN have changed); `noise` and `worst_relative` are null where infinite. `part_of` names the quantized
+    /// tensor to which a tensor belongs that was left alone for that. `unused` lists the patterns that match no tensor.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
     #[command(flatten)]
@@ -55,8 +64,12 @@ pub(crate) struct QuantizeArgs {
 }
 
 pub(crate) fn run(args: &QuantizeArgs) -> Result<(), CliError> {
-    if args.json.as_ref() == Some(&args.out) {
-        return Err(CliError::SameFile { path: args.out.clone() });
+    // The result may take the model's place.
+    output::check_distinct(&[("--policy", args.policy.as_path()), ("--out", &args.out)])?;
+    if let Some(json) = &args.json {
+        for (name, path) in [("the model", &args.model), ("--policy", &args.policy), ("--out", &args.out)] {
+            output::check_distinct(&[(name, path.as_path()), ("--json", json)])?;
+        }
     }
     let policy = read_policy(&args.policy)?;
     output::check_writable(&args.out)?;
@@ -74,7 +87,11 @@ pub(crate) fn run(args: &QuantizeArgs) -> Result<(), CliError> {
         reports.and_then(flushed).map_err(wrong)
     })?;
     bar.finish_and_clear();
-    let report = Report::new(&gpu, &tensors);
+    let unused = policy.unused(tensors.iter().map(|tensor| (tensor.name.as_str(), &tensor.shape[..])));
+    for pattern in &unused {
+        output::complain(&format!("{}: warning: {pattern}", args.policy.display()));
+    }
+    let report = Report::new(&gpu, &tensors, &unused);
     if let Some(path) = &args.json {
         let mut json = serde_json::to_vec_pretty(&report).map_err(CliError::Json)?;
         json.push(b'\n');
@@ -112,6 +129,7 @@ struct Report<'a> {
     bytes_before: u64,
     bytes_after: u64,
     tensors: Vec<Row<'a>>,
+    unused: &'a [UnusedPattern],
 }
 
 #[derive(Serialize)]
@@ -119,16 +137,18 @@ struct Row<'a> {
     #[serde(flatten)]
     tensor: &'a TensorReport,
     clipped_fraction: Option<f64>,
-    /// Absent also where nothing is lost.
+    loss: Option<Loss>,
+    /// Null also where it is infinite: where nothing is lost, or something altogether, as `loss` says.
     snr_db: Option<f64>,
 }
 
 impl<'a> Report<'a> {
-    fn new(gpu: &Gpu, tensors: &'a [TensorReport]) -> Self {
+    fn new(gpu: &Gpu, tensors: &'a [TensorReport], unused: &'a [UnusedPattern]) -> Self {
         let row = |tensor: &'a TensorReport| {
             let measure = tensor.measure.as_ref();
             let snr_db = measure.map(Measure::snr_db).filter(|ratio| ratio.is_finite());
-            Row { tensor, clipped_fraction: measure.map(Measure::clipped_fraction), snr_db }
+            let clipped_fraction = measure.map(Measure::clipped_fraction);
+            Row { tensor, clipped_fraction, loss: measure.map(Measure::loss), snr_db }
         };
         Self {
             version: env!("CARGO_PKG_VERSION"),
@@ -137,6 +157,7 @@ impl<'a> Report<'a> {
             bytes_before: tensors.iter().map(|tensor| tensor.bytes_before).sum(),
             bytes_after: tensors.iter().map(|tensor| tensor.bytes_after).sum(),
             tensors: tensors.iter().map(row).collect(),
+            unused,
         }
     }
 }
@@ -150,16 +171,24 @@ fn text(tensors: &[TensorReport]) -> String {
     let sum = |bytes: fn(&TensorReport) -> u64| tensors.iter().map(bytes).sum::<u64>();
     let (before, after) = (sum(|tensor| tensor.bytes_before), sum(|tensor| tensor.bytes_after));
     let (changed, kept) = (rows.len() - 1, tensors.len() + 1 - rows.len());
+    let parts = match tensors.iter().filter(|tensor| tensor.part_of.is_some()).count() {
+        0 => String::new(),
+        parts => format!(" ({parts} of them codes, scales and zero points of tensors quantized before)"),
+    };
     let table = if changed == 0 { String::new() } else { output::table(&rows) + "\n" };
     let percent = 100.0 * after as f64 / (before as f64).max(1.0);
     format!(
-        "{table}{changed} of {} tensors changed, {kept} copied; {before} bytes became {after}, {percent:.1} %\n",
+        "{table}{changed} of {} tensors changed, {kept} copied{parts}; {before} bytes became {after}, {percent:.1} %\n",
         tensors.len()
     )
 }
 
 fn cells(tensor: &TensorReport, measure: &Measure) -> Vec<String> {
-    let snr = measure.snr_db();
+    let snr = match (measure.loss(), measure.snr_db()) {
+        (Loss::Total, _) => "lost".to_owned(),
+        (_, f64::INFINITY) => "exact".to_owned(),
+        (_, ratio) => format!("{ratio:.1} dB"),
+    };
     let cells = [
         tensor.name.clone(),
         format!("{:?}", tensor.shape),
@@ -168,12 +197,15 @@ fn cells(tensor: &TensorReport, measure: &Measure) -> Vec<String> {
         tensor.scheme.as_ref().map_or("-".into(), scales),
         format!("{:.3e} to {:.3e}", measure.min, measure.max),
         format!("{:.4} %", 100.0 * measure.clipped_fraction()),
-        if snr.is_finite() { format!("{snr:.1} dB") } else { "exact".into() },
+        snr,
         format!("{:.3}", measure.worst_relative),
     ];
     let mut cells = cells.to_vec();
     if measure.not_finite > 0 {
-        cells.push(format!("{} not finite", measure.not_finite));
+        cells.push(match measure.made_finite {
+            0 => format!("{} not finite", measure.not_finite),
+            made => format!("{} not finite, {made} of them made finite", measure.not_finite),
+        });
     }
     cells
 }

@@ -82,8 +82,10 @@ fn files_hold_the_codes_of_the_reference() {
     let (_, header) = SafeTensors::read_metadata(&bytes).unwrap();
     assert!(header.metadata().as_ref().unwrap().contains_key(METADATA_KEY));
     let schemes = Schemes::from_metadata(header.metadata().as_ref()).unwrap();
-    assert_eq!(schemes.iter().count(), tensors.len());
-    for (name, x) in &tensors {
+    assert_eq!(schemes.iter().count(), tensors.len() - 1);
+    // A tensor without elements is copied as it is.
+    assert!(read.tensor("empty").unwrap().dtype() == FileDtype::F32 && read.tensor("empty_scale").is_err());
+    for (name, x) in &tensors[..tensors.len() - 1] {
         let scheme = schemes.get(name).unwrap();
         let Dtype::Number(format) = x.dtype() else { panic!("numbers") };
         let desc = scheme.quantize(matrix(x.shape()), format, ScaleSource::Dynamic);
@@ -103,6 +105,47 @@ fn files_hold_the_codes_of_the_reference() {
         let bytes = |name: &str| read.tensor(name).map_or(0, |view| view.data().len() as u64);
         let after = bytes(name) + bytes(&scale_name(name)) + bytes(&zero_point_name(name));
         assert_eq!((report.bytes_before, report.bytes_after), (x.bytes().len() as u64, after), "{name}");
+    }
+}
+
+/// A few bytes that tell of rows without elements must not become as many scales.
+#[test]
+fn tensors_without_elements_are_copied() {
+    let Some(gpu) = gpu() else { return };
+    let empty = Tensor::from_f32(Format::F32, &[1 << 26, 0], &[]).unwrap();
+    for granularity in ["per_row", "per_tensor"] {
+        let rule = format!(r#"{{"tensors": "w", "format": "i8", "granularity": "{granularity}"}}"#);
+        let (bytes, reports) = quantized(&gpu, &file(&[("w", empty.clone())]), &rule);
+        assert!(bytes.len() < 200, "{}", bytes.len());
+        assert_eq!((reports[0].to.as_str(), reports[0].bytes_after, reports[0].measure), ("F32", 0, None));
+    }
+}
+
+/// A second policy leaves what the first has made, and says so; the same run gives the same bytes.
+#[test]
+fn what_is_quantized_is_not_quantized_again() {
+    let Some(gpu) = gpu() else { return };
+    let tensors = [
+        ("w", numbers(Format::F32, &[6, 8], 1)),
+        ("v", numbers(Format::F32, &[6, 8], 2)),
+        ("bias_scale", numbers(Format::F32, &[6], 3)),
+    ];
+    let source = file(&tensors);
+    let first = r#"{"tensors": "w", "format": "i8", "asymmetric": true}"#;
+    let (once, reports) = quantized(&gpu, &source, first);
+    assert_eq!(quantized(&gpu, &source, first).0, once);
+    assert!(reports.iter().all(|report| report.part_of.is_none()));
+    let all = r#"{"tensors": "**", "format": "i8", "min_axes": 1}"#;
+    let (twice, reports) = quantized(&gpu, &once, all);
+    let [once, twice] = [&once, &twice].map(|bytes| SafeTensors::deserialize(bytes).unwrap());
+    for name in ["w", "w_scale", "w_zero_point"] {
+        assert_eq!(once.tensor(name).unwrap(), twice.tensor(name).unwrap(), "{name}");
+        let report = reports.iter().find(|report| report.name == name).unwrap();
+        assert_eq!((report.part_of.as_deref(), report.measure), (Some("w"), None));
+    }
+    for name in ["v", "bias_scale"] {
+        assert_eq!(twice.tensor(name).unwrap().dtype(), FileDtype::I8);
+        assert!(twice.tensor(&scale_name(name)).is_ok());
     }
 }
 
@@ -184,7 +227,7 @@ fn scales_may_clip() {
             let scales = stored(&read, "w_scale", Format::F32).to_f32();
             let measure = reports[0].measure.unwrap();
             if granularity == "per_tensor" {
-                let (expected, _) = histogram.scale(&plain(Granularity::PerTensor), choice);
+                let (expected, _) = histogram.scale(&plain(Granularity::PerTensor), choice).unwrap();
                 assert_eq!(scales, [expected], "{json}");
                 signal_to_noise.push(measure.snr_db());
             } else {

@@ -10,6 +10,10 @@ use crate::{Cost, DescError, Expected, Format, NormDesc, Op, QuantizeDesc, Tenso
 /// | `x`, `weight`, `bias`, `modulation` | as of [`NormDesc`] | as there |
 /// | `seed`, `scale`, `zero_point`, `q` | as of [`QuantizeDesc`], for the shape `[batch, rows, width]` | as there |
 ///
+/// Scales follow that shape whether there is a modulation or not: `[batch, rows]` per row, `[batch, rows, groups]` per group,
+/// `[batch, down, across]` per block, `[width]` per column, `[]` per tensor. Without a modulation the rows `[rows, width]`
+/// of a matrix are those of one batch item, and the scales per row `[1, rows]`.
+///
 /// The norm's numbers are f32, and are known up to its bound; of two runs over a row they may differ by their rounding.
 /// What is promised of the codes is what follows: each is the code of some number within its bound, under a scale made of
 /// numbers within theirs. Most codes then have one value only; those near a tie have two. Where every number is known

@@ -10,7 +10,8 @@ use std::fmt::Debug;
 pub enum Granularity {
     /// The whole tensor.
     PerTensor,
-    /// Each row: the elements along the last axis (a token of an activation).
+    /// Each row: the elements along the last axis (a token of an activation). JSON may also say `per_token`.
+    #[cfg_attr(feature = "serde", serde(alias = "per_token"))]
     PerRow,
     /// Each column: the elements that share an index on the last axis (an output channel of a `[k, n]` weight).
     PerColumn,
@@ -24,6 +25,22 @@ pub enum Granularity {
         /// Columns of a block.
         columns: usize,
     },
+}
+
+impl Granularity {
+    /// The same for matrices of that size, no group and no block larger than they need: a group longer than a row is the row.
+    /// Scales keep their number and their order.
+    #[must_use]
+    pub fn within(self, matrix_rows: usize, width: usize) -> Self {
+        let units = width.div_ceil(4).max(1).saturating_mul(4);
+        match self {
+            Self::PerGroup(size) => Self::PerGroup(size.min(units)),
+            Self::PerBlock { rows, columns } => {
+                Self::PerBlock { rows: rows.min(matrix_rows.max(1)), columns: columns.min(units) }
+            }
+            other => other,
+        }
+    }
 }
 
 /// Columns `start..` of a matrix that is `width` wide: how a chunk of a wider projection is read in place.
@@ -226,7 +243,10 @@ pub trait Op: Clone + Debug + PartialEq + Send + Sync + 'static {
                 false => product(spec.dtype.padded_row_len(row_len.max(1))),
             };
             if got > u128::from(limit) {
-                let what = format!("the number of elements of `{}`", spec.name);
+                let what = match spec.shape.contains(&0) {
+                    true => format!("the product of the extents of `{}`, 0 left out,", spec.name),
+                    false => format!("the number of elements of `{}`", spec.name),
+                };
                 return Err(DescError::TooLarge { op: Self::NAME, what, limit, got });
             }
         }

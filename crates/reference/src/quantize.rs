@@ -45,8 +45,9 @@ pub enum ScaleSource {
 /// | `PerGroup(g)`, `g` a multiple of 4 | `g` neighbours along a row | `[.., r, ceil(c / g)]` |
 /// | `PerBlock { rows: h, columns: w }`, `w` 1 or a multiple of 4 | a block of the last two axes | `[.., ceil(r / h), ceil(c / w)]` |
 ///
-/// The last group of a row, and the last block of either axis, may be smaller. These are the layouts that a matrix product
-/// reads: of a left factor `[m, k]` per row or per group, of a right one `[k, n]` per column or by blocks of one column.
+/// The last group of a row, and the last block of either axis, may be smaller; a group longer than a row is the row. These
+/// are the layouts that a matrix product reads: of a left factor `[m, k]` per row or per group, of a right one `[k, n]` per
+/// column or by blocks of one column.
 ///
 /// A static scale and zero point are inputs, dynamic ones are outputs:
 ///
@@ -82,10 +83,16 @@ pub enum ScaleSource {
 ///
 /// Error bound: none; `q`, `scale` and `zero_point` are the same bits on every adapter. Scales are made by integer
 /// operations. The product is one f32 multiplication, and an FP8 code comes of one f32 sum; both are assumed to round to
-/// nearest, which WGSL does not demand; a check on your adapter shows whether they do. What a code stands for is within half a unit in the last place of its format,
-/// times the scale, plus `3 * 2^-24 |x|` for inverse and product, of an `x` that does not overflow. Asymmetric codes
-/// -128 and 127 may be a whole step off: the zero point is rounded. With stochastic rounding it
-/// is a whole unit wherever it was half of one.
+/// nearest, which WGSL does not demand; a check on your adapter shows whether they do. What a code stands for is
+/// within half a unit in the last place of its format, times the scale, plus `3 * 2^-24 |x|` for inverse and product, of an
+/// `x` that does not overflow. Asymmetric codes -128 and 127 may be a whole step off: the zero point is rounded. With
+/// stochastic rounding it is a whole unit wherever it was half of one. Three exceptions:
+///
+/// - An `x` that is an f32 subnormal counts as zero, and is off by itself, less than 2^-126.
+/// - Under a static scale of magnitude above 2^126, whose inverse counts as zero, every finite `x` gets the code of zero, and
+///   is off by itself.
+/// - Under a static scale of magnitude below 2^-126, which counts as 2^-126 where codes are made but not where they are read,
+///   a code stands for too little, for nothing under a scale of zero.
 ///
 /// # Errors
 /// [`DescError::Field`] for formats and granularities other than those above, for `asymmetric` without I8, and for
@@ -105,7 +112,9 @@ pub enum ScaleSource {
 /// ```
 ///
 /// Source: OCP 8-bit floating point specification, revision 1.0; OCP microscaling formats specification, version 1.0; ONNX
-/// QuantizeLinear for I8. The names of granularities and of the roundings of scales are torchao's.
+/// QuantizeLinear for I8. The names of the roundings of scales are torchao's. Of torchao's granularities, PerTensor and
+/// PerGroup are those here; PerRow and PerToken are `PerRow`; PerAxis of the last axis is `PerColumn`, and of the first axis of
+/// a matrix `PerRow`; PerBlock is `PerBlock` where its size is 1 along all axes but the last two.
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(
     feature = "serde",
@@ -446,6 +455,10 @@ mod tests {
     fn errors_name_what_is_wrong() {
         let desc = QuantizeDesc { shape: vec![2], ..Default::default() };
         let error = |desc: QuantizeDesc| desc.validate().unwrap_err().to_string();
+        let wrong = QuantizeDesc { shape: vec![usize::MAX, 0, usize::MAX], ..desc.clone() };
+        let sentence =
+            "quantize: the product of the extents of `x`, 0 left out, must be at most 4294901759, got 3402";
+        assert!(error(wrong).starts_with(sentence));
         let wrong = QuantizeDesc { x: Format::I8, ..desc.clone() };
         assert_eq!(error(wrong), "quantize: `x` must be f32, f16 or bf16, got i8");
         let wrong = QuantizeDesc { q: Format::F16, ..desc.clone() };

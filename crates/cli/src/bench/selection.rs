@@ -44,7 +44,11 @@ impl Selection {
         let part =
             self.filter.as_ref().map_or(String::new(), |part| format!(" whose name contains \"{part}\""));
         let kernel = self.kernel.as_ref().map_or(String::new(), |name| format!("{name} has "));
-        let size = if quick { " and which is small enough for --quick" } else { "" };
+        let size = match (quick, self.filter.is_some()) {
+            (false, _) => "",
+            (true, true) => " and that is small enough for --quick",
+            (true, false) => " that is small enough for --quick",
+        };
         CliError::NoCase { what: format!("{kernel}no case{part}{size}") }
     }
 

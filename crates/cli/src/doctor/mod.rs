@@ -30,8 +30,9 @@ pub(crate) struct DoctorArgs {
     /// A few cases per variant, done in seconds on a GPU; this is the default.
     #[arg(long)]
     quick: bool,
-    /// Instead, all 2^32 numbers of F32 through every encoder and quantizer, bit by bit against the CPU: minutes. Of the 256
-    /// parts, only that many if a number is given.
+    /// Instead, all 2^32 numbers of F32 through every cast, and through quantize to every format under one given scale, both ways
+    /// to overflow where they differ, bit by bit against the CPU: minutes. Of the 256 parts, only that many if a number is
+    /// given.
     #[arg(long, value_name = "PARTS", num_args = 0..=1, require_equals = true, default_missing_value = "256",
           conflicts_with_all = ["quick", "keep", "export", "judge"], value_parser = clap::value_parser!(u32).range(1..=256))]
     exhaustive: Option<u32>,

@@ -97,10 +97,15 @@ fn run_kernel<D: FromFile>(args: &RunArgs) -> Result<(), CliError> {
     // Through a map, since serde takes a list as the fields in order.
     let fields: serde_json::Map<String, serde_json::Value> =
         serde_json::from_str(&args.desc).map_err(|source| CliError::Desc { op: D::NAME, source })?;
+    let nearest = asks_for_nearest(&fields);
     let fields: D =
         serde_json::from_value(fields.into()).map_err(|source| CliError::Desc { op: D::NAME, source })?;
     let tensors = tensors::read(&args.input, D::NAME, D::INPUTS)?;
     check_scales(D::NAME, &tensors)?;
+    if nearest && tensors.get("seed").is_some() {
+        let (field, expected) = ("rounding", "stochastic or absent where a seed is given".to_owned());
+        return Err(DescError::Field { op: D::NAME, field, expected, got: "nearest_even".into() }.into());
+    }
     let described = fields.describe(tensors)?;
     described.desc.validate()?;
     described.desc.check_inputs(&described.tensors)?;
@@ -126,6 +131,13 @@ fn run_kernel<D: FromFile>(args: &RunArgs) -> Result<(), CliError> {
         Some(comparison) => Err(CliError::OutOfBounds { op: D::NAME, comparison: Box::new(comparison) }),
         None => Ok(()),
     }
+}
+
+/// Whether the fields of a quantizer, or of the codes of a fused one, name the rounding that needs no seed. A seed in the file
+/// otherwise says that it is the other one.
+fn asks_for_nearest(fields: &serde_json::Map<String, serde_json::Value>) -> bool {
+    let of_codes = fields.get("codes").and_then(|codes| codes.get("rounding"));
+    [fields.get("rounding"), of_codes].into_iter().flatten().any(|rounding| rounding == "nearest_even")
 }
 
 fn run_on_gpu<D: Kernel>(gpu: &Gpu, described: &Described<D>, pick: Pick) -> Result<Tensors, CliError> {

@@ -19,10 +19,11 @@ impl FromFile for QuantizeDesc {
     const OUTPUTS: &'static str = "q as x; where no scale is given also scale and, asymmetric, zero_point: \
          for x [.., r, c] [] per tensor, [.., r] per row, [c] per column, [.., r, groups] per group, [.., down, across] \
          per block";
-    const FIELDS: &'static str = "q: e4m3, e5m2, i8; granularity: per_tensor, per_row, per_column, {\"per_group\": 32}, \
-         {\"per_block\": {\"rows\": 128, \"columns\": 128}}; asymmetric: true, false; \
+    const FIELDS: &'static str = "q: e4m3, e5m2, i8; granularity: per_tensor, per_row (or per_token), per_column, {\"per_group\": 32}, \
+         {\"per_block\": {\"rows\": 128, \"columns\": 128}}; asymmetric: true (i8; a zero_point needs it), false; \
          scale_rounding (MXFP8, per_group 32): floor, rceil, ceil, even; \
-         overflow: saturate, non_saturating";
+         rounding: nearest_even, stochastic (with a seed of two I32, the key of its random numbers; a seed alone says \
+         stochastic); overflow: saturate, non_saturating";
 
     fn describe(self, mut tensors: Tensors) -> Result<Described<Self>, CliError> {
         let (shape, x) = (shape(&tensors, "x").to_vec(), tensors::format(&tensors, "x"));
@@ -43,8 +44,9 @@ fn scaled(mut desc: QuantizeDesc, tensors: &mut Tensors) -> Result<QuantizeDesc,
     if let Some(granularity) = granularity("quantize", tensors, "scale", &desc.shape, desc.granularity)? {
         (desc.scale, desc.granularity) = (ScaleSource::Static, granularity);
     }
-    let zeros = granularity("quantize", tensors, "zero_point", &desc.shape, desc.granularity)?;
-    desc.asymmetric |= zeros.is_some();
+    if desc.asymmetric {
+        granularity("quantize", tensors, "zero_point", &desc.shape, desc.granularity)?;
+    }
     Ok(desc)
 }
 
@@ -58,8 +60,8 @@ impl FromFile for NormQuantizeDesc {
         Input::optional("zero_point", I32),
         Input::optional("seed", I32),
     ];
-    const OUTPUTS: &'static str =
-        "q as x; scales and zero points as of quantize, for x as [batch, rows, width]";
+    const OUTPUTS: &'static str = "q as x; scales and zero points as of quantize for [batch, rows, width], whatever the axes of x: batch is x's \
+         first axis where a modulation of two axes is given, else 1; rows are all others but the last";
     const FIELDS: &'static str = "norm: the fields of norm but out; codes: the fields of quantize";
 
     fn describe(self, tensors: Tensors) -> Result<Described<Self>, CliError> {
@@ -77,7 +79,7 @@ impl FromFile for ActivationQuantizeDesc {
         Input::optional("zero_point", I32),
         Input::optional("seed", I32),
     ];
-    const OUTPUTS: &'static str = "q as x; scales and zero points as of quantize, for x as [rows, width]";
+    const OUTPUTS: &'static str = "q as x; scales and zero points as of quantize, for [rows, width], whatever the axes of x: rows are all but the last";
     const FIELDS: &'static str =
         "activation: the fields of activation but out; codes: the fields of quantize";
 

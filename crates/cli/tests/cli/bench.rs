@@ -109,6 +109,11 @@ fn cases_are_listed_and_selected() {
         error,
         "no case whose name contains \"no such case\"; `langevin bench --list` prints the cases"
     );
+    let error = langevin(&["bench", "--kernel", "quantize", "--quick"]).fails();
+    assert_eq!(
+        error,
+        "quantize has no case that is small enough for --quick; `langevin bench --list` prints the cases"
+    );
     langevin(&["bench", "--kernel", "no such kernel"]).fails_as_usage();
     langevin(&["bench", "--tier", "T0"]).fails_as_usage();
     langevin(&["bench", "--seconds", "0"]).fails_as_usage();

@@ -206,6 +206,46 @@ fn a_given_scale_and_known_codes() {
 }
 
 #[test]
+fn what_a_quantizer_does_not_use_is_refused() {
+    let directory = Directory::new("quantize-unused");
+    let fails = |kernel: &str, tensor: (&'static str, Tensor), desc: &str| {
+        let tensors = [("x", f32s(&[2, 4], &[1.0; 8])), ("scale", f32s(&[], &[0.5])), tensor];
+        run(&directory, kernel, &tensors, &["--cpu", "--desc", desc]).fails()
+    };
+    let seed = || ("seed", i32s(&[2], &[1, 2]));
+    let sentence = "`rounding` must be stochastic or absent where a seed is given, got nearest_even";
+    assert_eq!(fails("quantize", seed(), r#"{"rounding": "nearest_even"}"#), format!("quantize: {sentence}"));
+    let codes = r#"{"codes": {"rounding": "nearest_even"}}"#;
+    assert_eq!(fails("fake_quantize", seed(), codes), format!("fake_quantize: {sentence}"));
+    for desc in [r#"{"q": "i8"}"#, r#"{"q": "i8", "asymmetric": false}"#, "{}"] {
+        assert_eq!(
+            fails("quantize", ("zero_point", i32s(&[], &[3])), desc),
+            "quantize: tensor `zero_point` was given, but the descriptor does not use it"
+        );
+    }
+    let tensors =
+        [("x", f32s(&[2], &[1.0, -2.0])), ("scale", f32s(&[], &[0.5])), ("zero_point", i32s(&[], &[3]))];
+    let [q] = outputs("quantize", &tensors, r#"{"q": "i8", "asymmetric": true}"#, ["q"]);
+    assert_eq!(q, i8s(&[2], &[5, -1]));
+}
+
+/// The axes of scales are those that the norm has, not those of the file.
+#[test]
+fn scales_of_a_norm_have_its_batch() {
+    let desc = r#"{"codes": {"granularity": "per_token"}}"#;
+    let x = ("x", f32s(&[6, 4], &numbers(24, 1)));
+    let [_, scale] = outputs("norm_quantize", std::slice::from_ref(&x), desc, ["q", "scale"]);
+    assert_eq!(scale.shape, [1, 6]);
+    let x = ("x", f32s(&[2, 3, 4], &numbers(24, 1)));
+    let [_, scale] = outputs("norm_quantize", std::slice::from_ref(&x), desc, ["q", "scale"]);
+    assert_eq!(scale.shape, [1, 6]);
+    let modulation = ("modulation", f32s(&[2, 8], &numbers(16, 2)));
+    let desc = r#"{"norm": {"modulation": {"width": 8, "shift": 0, "scale": 4}}, "codes": {"granularity": "per_row"}}"#;
+    let [_, scale] = outputs("norm_quantize", &[x, modulation], desc, ["q", "scale"]);
+    assert_eq!(scale.shape, [2, 3]);
+}
+
+#[test]
 fn a_norm_with_and_without_modulation() {
     let x = ("x", f32s(&[2, 1, 2], &[3.0, 5.0, -1.0, 1.0]));
     let [out] = outputs("norm", std::slice::from_ref(&x), r#"{"eps": 1e-30}"#, ["out"]);

@@ -134,3 +134,100 @@ fn errors_name_the_file_and_leave_nothing() {
     }
     assert_eq!(directory.files(), ["model.safetensors", "policy.toml"]);
 }
+
+#[test]
+fn no_file_is_written_over_another() {
+    let directory = Directory::new("quantize-same");
+    let [model_path, policy, out] =
+        ["model.safetensors", "policy.toml", "q.safetensors"].map(|name| directory.path(name));
+    model(&model_path);
+    fs::write(&policy, POLICY).unwrap();
+    let respelled = |path: &Path| {
+        let folder = path.parent().unwrap();
+        folder.join("..").join(folder.file_name().unwrap()).join(path.file_name().unwrap())
+    };
+    for (out, json, names) in [
+        (&policy, None, ["--policy", "--out"]),
+        (&out, Some(&model_path), ["the model", "--json"]),
+        (&out, Some(&policy), ["--policy", "--json"]),
+        (&out, Some(&out), ["--out", "--json"]),
+    ] {
+        let last = json.unwrap_or(out);
+        for last in [last.clone(), respelled(last)] {
+            let out = if json.is_some() { out.clone() } else { last.clone() };
+            let mut arguments =
+                vec!["quantize", text(&model_path), "--policy", text(&policy), "--out", text(&out)];
+            if json.is_some() {
+                arguments.extend(["--json", text(&last)]);
+            }
+            let [first, second] = names;
+            assert_eq!(
+                langevin(&arguments).fails(),
+                format!("{first} and {second} must be two files, got {} for both", last.display())
+            );
+        }
+    }
+    assert_eq!(directory.files(), ["model.safetensors", "policy.toml"]);
+    assert_eq!(fs::read_to_string(&policy).unwrap(), POLICY);
+}
+
+/// Numbers that the new format cannot hold, rules that match nothing, and a second run over its own result.
+#[test]
+fn losses_idle_rules_and_parts_are_told() {
+    if !has_gpu() {
+        return;
+    }
+    let directory = Directory::new("quantize-told");
+    let [model_path, policy, out, json] =
+        ["model.safetensors", "policy.toml", "q.safetensors", "report.json"].map(|name| directory.path(name));
+    save(
+        &model_path,
+        &[
+            ("destroyed", f32s(&[3], &[1e6; 3])),
+            ("kept", f32s(&[2], &[1.0, 2.0])),
+            ("nan.weight", f32s(&[1, 2], &[f32::NAN; 2])),
+            ("inf.weight", f32s(&[1, 4], &[f32::INFINITY, 1.0, 2.0, 3.0])),
+            ("empty.weight", f32s(&[9, 0], &[])),
+        ],
+    );
+    let rules = "[[rule]]\ntensors = [\"destroyed\", \"kept\", \"mistyped\"]\nformat = \"f16\"\n\
+                 [[rule]]\ntensors = \"*.weight\"\nformat = \"i8\"\n";
+    fs::write(&policy, rules).unwrap();
+    let arguments = [
+        "quantize",
+        text(&model_path),
+        "--policy",
+        text(&policy),
+        "--out",
+        text(&out),
+        "--json",
+        text(&json),
+    ];
+    let finished = langevin(&arguments);
+    let warning = format!("langevin: {}: warning: rule 1: `mistyped` matches no tensor\n", policy.display());
+    assert_eq!(finished.stderr, warning);
+    let table = finished.succeeds();
+    let line = |name: &str| table.lines().find(|line| line.starts_with(name)).unwrap();
+    assert!(line("destroyed").contains("  lost  "), "{table}");
+    assert!(line("kept").contains("  exact  "), "{table}");
+    assert!(line("nan.weight").contains("  lost  "), "{table}");
+    assert!(line("nan.weight").ends_with("2 not finite, 2 of them made finite"), "{table}");
+    assert!(line("inf.weight").ends_with("1 not finite, 1 of them made finite"), "{table}");
+    assert!(table.contains("4 of 5 tensors changed, 1 copied; "), "{table}");
+    let report: serde_json::Value = serde_json::from_slice(&fs::read(&json).unwrap()).unwrap();
+    assert_eq!(report["unused"], serde_json::json!([{"rule": 1, "pattern": "mistyped", "min_axes": 0}]));
+    let row = |name| report["tensors"].as_array().unwrap().iter().find(|row| row["name"] == name).unwrap();
+    assert_eq!((&row("destroyed")["loss"], &row("kept")["loss"]), (&"total".into(), &"none".into()));
+    assert_eq!(row("destroyed")["measure"]["noise"], serde_json::Value::Null);
+    assert_eq!(row("inf.weight")["loss"], "some");
+
+    let (first, first_report) = (fs::read(&out).unwrap(), fs::read(&json).unwrap());
+    langevin(&arguments).succeeds();
+    assert!(fs::read(&out).unwrap() == first && fs::read(&json).unwrap() == first_report);
+    fs::write(&policy, "[[rule]]\ntensors = \"**\"\nformat = \"i8\"\nmin_axes = 1\n").unwrap();
+    let again = ["quantize", text(&out), "--policy", text(&policy), "--out", text(&out)];
+    let table = langevin(&again).succeeds();
+    let sentence = "2 of 7 tensors changed, 5 copied (4 of them codes, scales and zero points of tensors quantized before)";
+    assert!(table.contains(sentence), "{table}");
+    assert_eq!(load(&out, "nan.weight_scale").dtype, Dtype::F32);
+}

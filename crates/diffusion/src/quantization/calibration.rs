@@ -1,8 +1,10 @@
+use super::source::Sink;
 use super::{
     Histogram, METADATA_KEY, Policy, QuantizationError, Scheme, Schemes, scale_name, zero_point_name,
 };
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use safetensors::tensor::{Dtype, SafeTensors};
 use std::collections::{BTreeMap, HashMap};
+use std::io::Cursor;
 
 /// What was seen of many tensors, by name: to be saved, loaded, added to, and turned into scales.
 ///
@@ -117,7 +119,7 @@ impl Calibration {
                 let what = "a rule with one scale for the tensor";
                 return Err(QuantizationError::Calibration { tensor: name.clone(), what });
             }
-            let (scale, zero_point) = histogram.scale(&scheme, rule.scale);
+            let (scale, zero_point) = histogram.scale(&scheme, rule.scale)?;
             scales.0.insert(name.clone(), StaticScale { scheme, scale, zero_point });
         }
         Ok(scales)
@@ -201,11 +203,14 @@ impl StaticScales {
 type Part = (String, Dtype, Vec<usize>, Vec<u8>);
 
 fn serialize(parts: &[Part], metadata: HashMap<String, String>) -> Result<Vec<u8>, QuantizationError> {
-    let mut views = Vec::new();
-    for (name, dtype, shape, data) in parts {
-        views.push((name, TensorView::new(*dtype, shape.clone(), data)?));
+    let header = parts.iter().map(|(name, dtype, shape, _)| (name.clone(), *dtype, shape.clone())).collect();
+    let mut bytes = Cursor::new(Vec::new());
+    let mut sink = Sink::new(&mut bytes, header, Some(metadata))?;
+    for (name, _, _, data) in parts {
+        sink.write(name, 0, data)?;
     }
-    Ok(safetensors::serialize(views, Some(metadata))?)
+    sink.finish()?;
+    Ok(bytes.into_inner())
 }
 
 fn words<const N: usize>(bytes: &[u8]) -> impl Iterator<Item = [u8; N]> + '_ {

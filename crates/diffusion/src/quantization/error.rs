@@ -14,6 +14,12 @@ pub enum QuantizationError {
         /// What is wrong with it.
         what: String,
     },
+    /// A percentile is none.
+    #[error("`percentile` must be above 0 and at most 100, got {got}")]
+    Percentile {
+        /// The percentile.
+        got: f64,
+    },
     /// The text is not a policy, or a header's entry not what it must be.
     #[error("not what was expected in JSON: {0}")]
     Json(#[from] serde_json::Error),

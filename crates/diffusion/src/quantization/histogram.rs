@@ -1,5 +1,5 @@
 use super::search;
-use super::{ScaleChoice, Scheme};
+use super::{QuantizationError, ScaleChoice, Scheme};
 use langevin::HistogramDesc;
 
 /// What a calibrator has seen of a tensor, batch after batch: how many of its numbers have the same upper half of their f32,
@@ -86,8 +86,13 @@ impl Histogram {
     }
 
     /// The scale and the zero point (0 where there is none) that a scheme of one scale for the tensor takes by that choice.
-    pub fn scale(&self, scheme: &Scheme, choice: ScaleChoice) -> (f32, i32) {
-        search::affine(&self.bins(), self.range(), scheme, choice)
+    ///
+    /// # Errors
+    /// [`QuantizationError::Percentile`]; [`QuantizationError::Desc`] for a scheme that makes no codes.
+    pub fn scale(&self, scheme: &Scheme, choice: ScaleChoice) -> Result<(f32, i32), QuantizationError> {
+        scheme.validate()?;
+        choice.validate()?;
+        Ok(search::affine(&self.bins(), self.range(), scheme, choice))
     }
 
     /// A number for each bin that is not empty, no further from 0 than the range: the bin's only one, or that in its middle.
@@ -143,8 +148,16 @@ mod tests {
         let mut histogram = Histogram::default();
         histogram.observe(&[f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 1e-40, -0.0, 3.0]);
         assert_eq!((histogram.elements(), histogram.range()), (3, (0.0, 3.0)));
-        assert_eq!(histogram.scale(&SCHEME, ScaleChoice::Max), (3.0 / 127.0, 0));
-        assert_eq!(Histogram::default().scale(&SCHEME, ScaleChoice::Mse), (1.0, 0));
+        assert_eq!(histogram.scale(&SCHEME, ScaleChoice::Max).unwrap(), (3.0 / 127.0, 0));
+        assert_eq!(Histogram::default().scale(&SCHEME, ScaleChoice::Mse).unwrap(), (1.0, 0));
+    }
+
+    #[test]
+    fn percentiles_that_are_none_are_refused() {
+        for got in [f64::NAN, -1.0, 0.0, 100.1, f64::INFINITY] {
+            let error = Histogram::default().scale(&SCHEME, ScaleChoice::Percentile(got)).unwrap_err();
+            assert_eq!(error.to_string(), format!("`percentile` must be above 0 and at most 100, got {got}"));
+        }
     }
 
     /// Numbers of BF16 are all told apart, so the choices are those of the numbers themselves; of F32 nearly.
@@ -156,7 +169,7 @@ mod tests {
             histogram.observe(&values);
             let counted: Vec<(f32, u64)> = values.iter().map(|&value| (value, 1)).collect();
             for choice in [ScaleChoice::Max, ScaleChoice::Percentile(99.0), ScaleChoice::Mse] {
-                let (got, _) = histogram.scale(&SCHEME, choice);
+                let (got, _) = histogram.scale(&SCHEME, choice).unwrap();
                 let (want, _) = search::affine(&counted, histogram.range(), &SCHEME, choice);
                 let error = |scale| search::squared_error(&counted, (scale, 0), &SCHEME);
                 match (format, choice) {
@@ -169,8 +182,8 @@ mod tests {
                         );
                     }
                     _ => {
-                        let all = histogram.scale(&SCHEME, ScaleChoice::Max).0;
-                        assert!(error(want) <= error(got) && error(got) < error(all), "{got} {want}");
+                        let all = histogram.scale(&SCHEME, ScaleChoice::Max).unwrap().0;
+                        assert!(error(want) <= error(got) && error(got) <= error(all), "{got} {want}");
                     }
                 }
             }

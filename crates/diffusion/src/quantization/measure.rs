@@ -10,19 +10,22 @@ use serde::Serialize;
 pub struct Measure {
     /// How many numbers there are.
     pub elements: u64,
-    /// How many of them are NaN or infinite; the others are what the rest is about.
+    /// How many of them are NaN or infinite; the others are what the rest is about, but for the next count.
     pub not_finite: u64,
+    /// How many NaN and infinities have become finite numbers: NaN as a code of I8, an infinity as the largest code.
+    pub made_finite: u64,
     /// The least number; 0 where there is none.
     pub min: f32,
     /// The largest number; 0 where there is none.
     pub max: f32,
-    /// How many lie beyond the largest code, by more than half of its step.
+    /// How many finite numbers lie beyond the largest code, by more than half of its step.
     pub clipped: u64,
     /// The sum of the squares of the numbers.
     pub signal: f64,
-    /// The sum of the squares of the errors.
+    /// The sum of the squares of the errors; infinite where a finite number has become infinite or NaN. JSON has no infinity,
+    /// and then says null.
     pub noise: f64,
-    /// The largest error relative to the number it is of, zeros apart.
+    /// The largest error relative to the number it is of, zeros apart; infinite and null as `noise` is.
     pub worst_relative: f64,
 }
 
@@ -31,6 +34,7 @@ impl Measure {
     pub const NOTHING: Self = Self {
         elements: 0,
         not_finite: 0,
+        made_finite: 0,
         min: 0.0,
         max: 0.0,
         clipped: 0,
@@ -76,10 +80,13 @@ impl Measure {
         self.elements += 1;
         if !value.is_finite() {
             self.not_finite += 1;
+            self.made_finite += u64::from(stands_for.is_finite());
             return;
         }
         let wide = f64::from(value);
         let error = (stands_for - wide).abs();
+        // The largest of some errors would pass over NaN.
+        let error = if error.is_nan() { f64::INFINITY } else { error };
         (self.min, self.max) = match self.elements - self.not_finite {
             1 => (value, value),
             _ => (self.min.min(value), self.max.max(value)),
@@ -104,6 +111,7 @@ impl Measure {
         Self {
             elements: self.elements + other.elements,
             not_finite: self.not_finite + other.not_finite,
+            made_finite: self.made_finite + other.made_finite,
             min,
             max,
             clipped: self.clipped + other.clipped,
@@ -118,10 +126,38 @@ impl Measure {
         self.clipped as f64 / ((self.elements - self.not_finite) as f64).max(1.0)
     }
 
-    /// The signal-to-noise ratio in decibels, `10 log10(signal / noise)`; infinite where nothing is lost.
+    /// The signal-to-noise ratio of the finite numbers in decibels, `10 log10(signal / noise)`: infinite where they are what
+    /// they were, minus infinity where one of them has become infinite or NaN. Where there are none, minus infinity if any
+    /// [`made_finite`](Self::made_finite) were made, else infinite.
     pub fn snr_db(&self) -> f64 {
-        if self.noise == 0.0 { f64::INFINITY } else { 10.0 * (self.signal / self.noise).log10() }
+        match self.noise == 0.0 {
+            true if self.elements == self.not_finite && self.made_finite > 0 => f64::NEG_INFINITY,
+            true => f64::INFINITY,
+            false => 10.0 * (self.signal / self.noise).log10(),
+        }
     }
+
+    /// How much was lost.
+    pub fn loss(&self) -> Loss {
+        match self.snr_db() {
+            f64::INFINITY if self.made_finite == 0 => Loss::None,
+            f64::NEG_INFINITY => Loss::Total,
+            _ => Loss::Some,
+        }
+    }
+}
+
+/// How much of a tensor's numbers is lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Loss {
+    /// Nothing: every number is what it was.
+    None,
+    /// Something: numbers are off, or NaN and infinities have become finite.
+    Some,
+    /// A finite number has become infinite or NaN, or there were none and what was not finite has become so. The error has no
+    /// size.
+    Total,
 }
 
 /// Whether a finite number rounds beyond the largest code, or for I8 with a zero point beyond the least one.
@@ -160,6 +196,27 @@ mod tests {
         assert_eq!(measure.clipped_fraction(), 0.25);
         let ratio: f64 = measure.signal / measure.noise;
         assert_eq!(measure.snr_db(), 10.0 * ratio.log10());
+    }
+
+    #[test]
+    fn what_is_destroyed_is_not_what_is_kept() {
+        let cast = |values: &[f32]| {
+            Measure::of_cast(values, &Tensor::from_f32(Format::F16, &[values.len()], values).unwrap())
+        };
+        let inf = f32::INFINITY;
+        let destroyed = cast(&[1e6; 3]);
+        assert_eq!((destroyed.clipped, destroyed.snr_db()), (3, f64::NEG_INFINITY));
+        assert_eq!((destroyed.loss(), destroyed.and(cast(&[1.0])).loss()), (Loss::Total, Loss::Total));
+        assert_eq!((cast(&[1.0, inf, f32::NAN]).loss(), cast(&[0.1]).loss()), (Loss::None, Loss::Some));
+        assert_eq!((cast(&[]).loss(), cast(&[0.0]).loss()), (Loss::None, Loss::None));
+
+        let i8 = |values: &[f32], codes: &[u8]| Measure::of(values, codes, &scheme(Format::I8), |_| (1.0, 0));
+        let nothing = i8(&[f32::NAN; 2], &[0, 0]);
+        assert_eq!((nothing.not_finite, nothing.made_finite, nothing.loss()), (2, 2, Loss::Total));
+        let saturated = i8(&[inf, 1.0, 2.0, 3.0], &[127, 1, 2, 3]);
+        assert_eq!((saturated.made_finite, saturated.clipped, saturated.loss()), (1, 0, Loss::Some));
+        let e4m3 = Measure::of(&[1.0], &[0x7f], &scheme(Format::E4m3), |_| (1.0, 0));
+        assert_eq!((e4m3.worst_relative, e4m3.loss()), (f64::INFINITY, Loss::Total));
     }
 
     #[test]

@@ -13,7 +13,8 @@
 //! | `NAME_zero_point` | as `NAME_scale`; only asymmetric | I32 |
 //!
 //! So `layer.weight` has `layer.weight_scale` beside it, a code stands for `(code - zero_point) * scale`, and the header's
-//! metadata say for every quantized tensor how it was stored: [`Schemes`]. Other tensors stay what they were, byte by byte.
+//! metadata say for every quantized tensor how it was stored: [`Schemes`]. Other tensors stay what they were, byte by byte;
+//! so do tensors without elements, and the codes, scales and zero points of a file that was quantized before.
 //!
 //! ```
 //! use langevin_diffusion::quantization::{Policy, Scheme};
@@ -46,10 +47,10 @@ pub use calibration::{Calibration, StaticScale, StaticScales};
 pub use calibrator::Calibrator;
 pub use error::QuantizationError;
 pub use histogram::Histogram;
-pub use measure::Measure;
+pub use measure::{Loss, Measure};
 pub use pattern::Pattern;
 pub(crate) use policy::one_or_many;
-pub use policy::{Policy, Rule, ScaleChoice, Target};
+pub use policy::{Policy, Rule, ScaleChoice, Target, UnusedPattern};
 pub use rewrite::{TensorReport, quantize_file};
 pub use scheme::{METADATA_KEY, Scheme, Schemes, matrix, scale_name, zero_point_name};
 pub use source::Source;

@@ -2,6 +2,7 @@ use super::{Pattern, QuantizationError, Scheme};
 use langevin::formats::e8m0::ScaleRounding;
 use langevin::{Format, Granularity};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::fmt;
 
 /// Which tensors of a model are quantized, and how: a list of rules, from JSON or TOML by serde.
 ///
@@ -79,8 +80,54 @@ pub enum ScaleChoice {
     Max,
     /// So many percent of the numbers are not clipped.
     Percentile(f64),
-    /// The scale that makes the mean squared error smallest.
+    /// The scale of the smallest mean squared error among those that are tried.
+    ///
+    /// They are those of parts of the range: of `m / 8` times 2^-`n` of it, `m` from 8 down to 5 and `n` from 0 to 9, and of
+    /// 2^-10; then of all 128ths of such a power of two between the two neighbours of the best of them. With zero points both
+    /// ends of the range are first moved together, then the upper one by itself and the lower one by itself, twice. The search
+    /// is the same on every machine; where one scale is for the whole tensor, the numbers it looks at are those of a
+    /// [`Histogram`].
+    ///
+    /// [`Histogram`]: super::Histogram
     Mse,
+}
+
+impl ScaleChoice {
+    /// Checks that a scale can be chosen so.
+    ///
+    /// # Errors
+    /// [`QuantizationError::Percentile`].
+    pub fn validate(&self) -> Result<(), QuantizationError> {
+        match *self {
+            Self::Percentile(got) if !(got > 0.0 && got <= 100.0) => {
+                Err(QuantizationError::Percentile { got })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A pattern of a rule that no tensor has to do with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct UnusedPattern {
+    /// The rule, counted from 1.
+    pub rule: usize,
+    /// The pattern.
+    pub pattern: Pattern,
+    /// The axes that the rule asks of a tensor.
+    pub min_axes: usize,
+}
+
+impl fmt::Display for UnusedPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { rule, pattern, min_axes } = self;
+        write!(f, "rule {rule}: `{pattern}` matches no tensor")?;
+        match min_axes {
+            0 => Ok(()),
+            1 => write!(f, " of 1 axis or more"),
+            axes => write!(f, " of {axes} axes or more"),
+        }
+    }
 }
 
 impl Policy {
@@ -110,6 +157,26 @@ impl Policy {
         let rule = self.rules.iter().find(|rule| rule.applies_to(name, shape))?;
         (rule.format != Target::Keep).then_some(rule)
     }
+
+    /// The patterns that match none of these tensors, names with shapes of enough axes for the rule: mistyped ones, most
+    /// likely. A pattern that matches only what an earlier rule decides is not among them.
+    pub fn unused<'a>(
+        &self,
+        tensors: impl Iterator<Item = (&'a str, &'a [usize])> + Clone,
+    ) -> Vec<UnusedPattern> {
+        let mut unused = Vec::new();
+        for (i, rule) in self.rules.iter().enumerate() {
+            let min_axes = rule.min_axes();
+            for pattern in &rule.tensors {
+                let matches =
+                    |(name, shape): (&str, &[usize])| shape.len() >= min_axes && pattern.matches(name);
+                if !tensors.clone().any(matches) {
+                    unused.push(UnusedPattern { rule: i + 1, pattern: pattern.clone(), min_axes });
+                }
+            }
+        }
+        unused
+    }
 }
 
 impl Rule {
@@ -125,9 +192,11 @@ impl Rule {
     }
 
     fn applies_to(&self, name: &str, shape: &[usize]) -> bool {
-        let usual = if self.scheme().is_some() { 2 } else { 0 };
-        let enough = shape.len() >= self.min_axes.unwrap_or(usual);
-        enough && self.tensors.iter().any(|pattern| pattern.matches(name))
+        shape.len() >= self.min_axes() && self.tensors.iter().any(|pattern| pattern.matches(name))
+    }
+
+    fn min_axes(&self) -> usize {
+        self.min_axes.unwrap_or(if self.scheme().is_some() { 2 } else { 0 })
     }
 
     fn validate(&self) -> Result<(), String> {
@@ -143,11 +212,9 @@ impl Rule {
             };
         };
         scheme.validate().map_err(|error| error.to_string())?;
+        self.scale.validate().map_err(|error| error.to_string())?;
         match self.scale {
             ScaleChoice::Max => Ok(()),
-            ScaleChoice::Percentile(percent) if !(percent > 0.0 && percent <= 100.0) => {
-                Err(format!("`percentile` must be above 0 and at most 100, got {percent}"))
-            }
             _ if self.scale_rounding.is_some() => {
                 Err("`scale` must be \"max\" where scales are powers of two".into())
             }
@@ -224,6 +291,33 @@ mod tests {
         assert_eq!(format("a.norm.weight", &[4]), stored(Format::BF16));
         assert_eq!(format("a.bias", &[]), stored(Format::BF16));
         assert!(Policy::default().rule_for("a", &[1, 1]).is_none());
+    }
+
+    #[test]
+    fn patterns_that_match_nothing_are_told() {
+        let policy = policy(
+            r#"{"tensors": ["a.*", "b.*"], "format": "i8"},
+               {"tensors": "a.**", "format": "bf16"},
+               {"tensors": "c", "format": "keep"},
+               {"tensors": "b.*", "format": "e4m3", "min_axes": 1}"#,
+        )
+        .unwrap();
+        let tensors: [(&str, &[usize]); 2] = [("a.x", &[2, 2]), ("b", &[2, 2])];
+        let sentences = |tensors: &[(&str, &[usize])]| -> Vec<String> {
+            policy.unused(tensors.iter().copied()).iter().map(ToString::to_string).collect()
+        };
+        assert_eq!(
+            sentences(&tensors),
+            [
+                "rule 1: `b.*` matches no tensor of 2 axes or more",
+                "rule 3: `c` matches no tensor",
+                "rule 4: `b.*` matches no tensor of 1 axis or more"
+            ]
+        );
+        assert_eq!(
+            sentences(&[("a.x", &[1]), ("b.x", &[1, 1]), ("c", &[])]),
+            ["rule 1: `a.*` matches no tensor of 2 axes or more"]
+        );
     }
 
     #[test]

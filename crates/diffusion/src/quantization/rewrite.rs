@@ -12,6 +12,7 @@ use langevin::reference::{Dtype, Tensor, Tensors};
 use langevin::{Format, ScaleSource};
 use safetensors::Dtype as FileDtype;
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::io::{Read, Seek, Write};
 
 /// What became of a tensor.
@@ -25,8 +26,11 @@ pub struct TensorReport {
     pub from: String,
     /// How it is stored now.
     pub to: String,
-    /// How its codes were made; absent where there are none.
+    /// How its codes were made; absent where none were.
     pub scheme: Option<Scheme>,
+    /// The quantized tensor that it belongs to, as codes, scales or zero points, where the file had been quantized before; it
+    /// was then left alone.
+    pub part_of: Option<String>,
     /// Its bytes before.
     pub bytes_before: u64,
     /// Its bytes now, with scales and zero points.
@@ -41,6 +45,9 @@ pub struct TensorReport {
 /// At most 32 MiB of a tensor (or one row of it) are in memory at once, as they were stored, with some copies of them; a scale
 /// that needs the whole tensor is found by reading it twice. `progress` is called with the bytes of the source that are done.
 ///
+/// Copied whatever the policy says are tensors without elements, and the codes, scales and zero points of a file that was
+/// quantized before: the header's metadata name them. The same source and policy give the same bytes.
+///
 /// # Errors
 /// [`QuantizationError`]; `out` then holds a part of a file.
 pub fn quantize_file<R: Read + Seek, W: Write + Seek>(
@@ -52,18 +59,20 @@ pub fn quantize_file<R: Read + Seek, W: Write + Seek>(
 ) -> Result<Vec<TensorReport>, QuantizationError> {
     policy.validate()?;
     let entries = source.entries().to_vec();
-    let sink = sink(policy, source, &entries, out)?;
+    let parts = Schemes::from_metadata(source.metadata())?.parts();
+    let sink = sink(policy, source, &entries, &parts, out)?;
     let mut job = Job { engine: Engine::new(gpu), source, sink };
     let (mut done, mut reports) = (0, Vec::new());
     for entry in &entries {
         let mut read = |bytes: usize| progress(done + bytes as u64);
-        let report = match rule_of(policy, entry) {
+        let mut report = match rule_of(policy, entry, &parts) {
             None => job.copy(entry, &mut read)?,
             Some((rule, format)) => match rule.scheme() {
                 Some(scheme) => job.quantize(entry, format, &scheme, rule.scale, &mut read)?,
                 None => job.cast(entry, format, rule, &mut read)?,
             },
         };
+        report.part_of = parts.get(&entry.name).cloned();
         reports.push(report);
         done += entry.bytes;
         progress(done);
@@ -73,7 +82,14 @@ pub fn quantize_file<R: Read + Seek, W: Write + Seek>(
 }
 
 /// The rule that changes a tensor, and the format of its numbers.
-fn rule_of<'a>(policy: &'a Policy, entry: &Entry) -> Option<(&'a Rule, Format)> {
+fn rule_of<'a>(
+    policy: &'a Policy,
+    entry: &Entry,
+    parts: &BTreeMap<String, String>,
+) -> Option<(&'a Rule, Format)> {
+    if entry.bytes == 0 || parts.contains_key(&entry.name) {
+        return None;
+    }
     let format = match entry.dtype {
         FileDtype::F32 => Format::F32,
         FileDtype::F16 => Format::F16,
@@ -89,6 +105,7 @@ fn sink<R: Read + Seek, W: Write + Seek>(
     policy: &Policy,
     source: &Source<R>,
     entries: &[Entry],
+    parts: &BTreeMap<String, String>,
     out: W,
 ) -> Result<Sink<W>, QuantizationError> {
     let mut schemes = Schemes::from_metadata(source.metadata())?;
@@ -96,7 +113,7 @@ fn sink<R: Read + Seek, W: Write + Seek>(
     for entry in entries {
         let Entry { name, dtype, shape, .. } = entry;
         let Some((rule, Target::Stored(format))) =
-            rule_of(policy, entry).map(|(rule, _)| (rule, rule.format))
+            rule_of(policy, entry, parts).map(|(rule, _)| (rule, rule.format))
         else {
             tensors.push((name.clone(), *dtype, shape.clone()));
             continue;
@@ -204,10 +221,6 @@ impl<R: Read + Seek, W: Write + Seek> Job<'_, R, W> {
             self.write_scales(entry, chunk.scales.start, &scales)?;
             read(chunk.elements.end * format.bytes());
         }
-        // A tensor without elements may have scales.
-        if let (Some(scales), true) = (&shared, chunks.is_empty()) {
-            self.write_scales(entry, 0, scales)?;
-        }
         let bytes = entry.bytes / format.bytes() as u64 + scale_bytes(scheme, &entry.shape);
         let dtype = dtype_in_file(scheme.format.into());
         Ok(report(entry, dtype, Some(*scheme), bytes, Some(measure)))
@@ -242,7 +255,7 @@ impl<R: Read + Seek, W: Write + Seek> Job<'_, R, W> {
             ScaleChoice::Max => {
                 ranges.into_iter().map(|range| search::affine(&[], range, scheme, choice)).collect()
             }
-            _ => vec![calibrator.read(self.engine.gpu())?.scale(scheme, choice)],
+            _ => vec![calibrator.read(self.engine.gpu())?.scale(scheme, choice)?],
         };
         Scales::new(affines, scheme, &shape)
     }
@@ -314,6 +327,7 @@ fn report(
         scheme,
         bytes_before: entry.bytes,
         bytes_after,
+        part_of: None,
         measure,
     }
 }

@@ -128,6 +128,16 @@ impl Schemes {
         self.0.iter().map(|(name, scheme)| (name.as_str(), scheme))
     }
 
+    /// The names of codes, scales and zero points, each with that of the quantized tensor.
+    pub(crate) fn parts(&self) -> BTreeMap<String, String> {
+        let of = |name: &String, scheme: &Scheme| {
+            let zero_point = scheme.asymmetric.then(|| zero_point_name(name));
+            let parts = [Some(name.clone()), Some(scale_name(name)), zero_point];
+            parts.into_iter().flatten().map(|part| (part, name.clone())).collect::<Vec<_>>()
+        };
+        self.0.iter().flat_map(|(name, scheme)| of(name, scheme)).collect()
+    }
+
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

@@ -7,10 +7,29 @@ use langevin::{Format, Overflow};
 /// Numbers and how often each occurs.
 pub(crate) type Counted = [(f32, u64)];
 
-/// The parts of the range that are tried as the range of the codes.
-const STEPS: u32 = 100;
-/// The smallest part tried, in the same unit: codes that clip more are never better.
-const LEAST_STEP: u32 = 20;
+/// Parts of a range from all of it to a 1024th, ten times halved, that are tried as the range of the codes.
+const HALVINGS: usize = 10;
+/// Steps from a part to its half, all of the same size: a 128th of the part.
+const STEPS: usize = 64;
+/// Every so many of them are tried first, then all between the neighbours of the best.
+const COARSE: usize = 16;
+
+/// A part of a range, the whole at step 0: exact, and so the same on every machine.
+fn part(step: usize) -> f32 {
+    (2 * STEPS - step % STEPS) as f32 / (2 * STEPS) as f32 / (1_u32 << (step / STEPS)) as f32
+}
+
+/// The step of the smallest error: of the coarse ones, then of those between its neighbours; of equal ones the largest part.
+fn best_step(error: impl Fn(usize) -> f64) -> (f64, usize) {
+    let last = HALVINGS * STEPS;
+    let least = |best: (f64, usize), step: usize| {
+        let error = error(step);
+        if error < best.0 || error == best.0 && step < best.1 { (error, step) } else { best }
+    };
+    let coarse = (0..=last).step_by(COARSE).fold((f64::INFINITY, 0), least);
+    let (first, end) = (coarse.1.saturating_sub(COARSE - 1), (coarse.1 + COARSE).min(last + 1));
+    (first..end).filter(|&step| step != coarse.1).fold(coarse, least)
+}
 
 /// The scale and the zero point that a choice makes of finite numbers; `range` is that of all of them, 0 included.
 pub(crate) fn affine(
@@ -69,19 +88,27 @@ fn at(sorted: &Counted, position: u64) -> f32 {
     sorted.last().map_or(0.0, |&(value, _)| value)
 }
 
-/// Of the ranges from a fifth to all, in steps of a hundredth, the one with the smallest squared error; of equal ones the
-/// largest.
+/// Of the parts of the range that are searched, the one with the smallest squared error. With zero points the ends are first
+/// moved together, then the upper one by itself and the lower one by itself, twice: where the lower one was cut for the sake
+/// of the upper one, the best upper one is another after it has moved back.
 fn least_error(values: &Counted, (low, high): (f32, f32), scheme: &Scheme) -> (f32, i32) {
-    let mut best = (f64::INFINITY, affine_of((low, high), scheme));
-    for step in (LEAST_STEP..=STEPS).rev() {
-        let part = step as f32 / STEPS as f32;
-        let candidate = affine_of((low * part, high * part), scheme);
-        let error = squared_error(values, candidate, scheme);
-        if error < best.0 {
-            best = (error, candidate);
+    let of = |below: usize, above: usize| affine_of((low * part(below), high * part(above)), scheme);
+    let error = |below, above| squared_error(values, of(below, above), scheme);
+    let (mut least, both) = best_step(|step| error(step, step));
+    let (mut below, mut above) = (both, both);
+    if scheme.asymmetric && low < 0.0 && high > 0.0 {
+        for _ in 0..2 {
+            let upper = best_step(|step| error(below, step));
+            if upper.0 < least {
+                (least, above) = upper;
+            }
+            let lower = best_step(|step| error(step, above));
+            if lower.0 < least {
+                (least, below) = lower;
+            }
         }
     }
-    best.1
+    of(below, above)
 }
 
 /// The squared error of codes under a scale and a zero point.
@@ -137,7 +164,13 @@ mod tests {
         assert_eq!(affine(&many, (0.0, 100.0), &PLAIN, ScaleChoice::Percentile(98.0)), (1.0 / 127.0, 0));
     }
 
-    /// One outlier among ten thousand: clipping it is better, and no other scale of the grid is better still.
+    #[test]
+    fn parts_shrink_step_by_step() {
+        assert_eq!([0, 16, 32, 64, 640].map(part), [1.0, 0.875, 0.75, 0.5, 1.0 / 1024.0]);
+        assert!((0..640).all(|step| part(step + 1) < part(step)));
+    }
+
+    /// One outlier among ten thousand: clipping it is better, and no scale of the coarse grid is better still.
     #[test]
     fn the_least_error_clips_an_outlier() {
         let mut random = Random::new(1);
@@ -150,15 +183,45 @@ mod tests {
             let error = squared_error(&values, found, &scheme);
             let of_all = affine_of(range, &scheme);
             assert!(found.0 < of_all.0 && error < squared_error(&values, of_all, &scheme));
-            for step in LEAST_STEP..=STEPS {
-                let part = step as f32 / STEPS as f32;
-                let other = affine_of((range.0 * part, range.1 * part), &scheme);
+            for step in (0..=HALVINGS * STEPS).step_by(COARSE) {
+                let other = affine_of((range.0 * part(step), range.1 * part(step)), &scheme);
                 assert!(error <= squared_error(&values, other, &scheme));
             }
         }
-        // Without outliers nothing is gained by clipping what is uniform.
+        // Without outliers next to nothing is gained by clipping what is uniform.
         let uniform = &values[..10_000];
-        assert_eq!(least_error(uniform, (-1.0, 1.0), &PLAIN), affine_of((-1.0, 1.0), &PLAIN));
+        let (scale, _) = least_error(uniform, (-1.0, 1.0), &PLAIN);
+        assert!((0.98 / 127.0..=1.0 / 127.0).contains(&scale), "{scale}");
+    }
+
+    /// An outlier a hundred times as large as all others, which no part near the whole range clips enough.
+    #[test]
+    fn the_least_error_beats_percentiles_with_a_heavy_outlier() {
+        let mut random = Random::new(2);
+        // Nearly normal, of variance 1: sums of twelve.
+        let mut normal = || (0..12).map(|_| random.uniform(-0.5, 0.5)).sum::<f32>();
+        let mut values: Vec<f32> = (0..100_000).map(|_| normal()).collect();
+        let low = values.iter().copied().fold(0.0, f32::min);
+        values.push(400.0);
+        let last = values.len() - 1;
+        // Four million numbers, one of them the outlier.
+        let values: Vec<_> =
+            values.iter().enumerate().map(|(i, &value)| (value, if i == last { 1 } else { 40 })).collect();
+        for scheme in [PLAIN, Scheme { asymmetric: true, ..PLAIN }, Scheme { format: Format::E4m3, ..PLAIN }]
+        {
+            let error =
+                |choice| squared_error(&values, affine(&values, (low, 400.0), &scheme, choice), &scheme);
+            let least = error(ScaleChoice::Mse);
+            assert!(least <= error(ScaleChoice::Max), "{scheme:?}");
+            for percent in [99.0, 99.9, 99.99, 99.999] {
+                assert!(least <= error(ScaleChoice::Percentile(percent)), "{scheme:?} {percent}");
+            }
+        }
+        // With zero points the upper end is clipped and the lower one is not.
+        let asymmetric = Scheme { asymmetric: true, ..PLAIN };
+        let (scale, zero) = least_error(&values, (low, 400.0), &asymmetric);
+        let lower = (-128 - zero) as f32 * scale;
+        assert!(lower < 0.7 * low && scale < 100.0 / 255.0, "{lower} {low} {scale}");
     }
 
     #[test]

@@ -3,7 +3,8 @@
 use super::QuantizationError;
 use safetensors::Dtype;
 use safetensors::tensor::{Metadata, SafeTensorError, TensorInfo};
-use std::collections::HashMap;
+use serde::ser::{Serialize, SerializeMap, Serializer};
+use std::collections::{BTreeMap, HashMap};
 use std::io::{Read, Seek, SeekFrom, Write};
 
 /// What a header may take, as in the safetensors library.
@@ -104,7 +105,29 @@ fn entries(metadata: &Metadata) -> Vec<Entry> {
         let (start, bytes) = (start as u64, (end - start) as u64);
         Some(Entry { dtype: info.dtype, shape: info.shape.clone(), name, start, bytes })
     };
-    metadata.offset_keys().into_iter().filter_map(entry).collect()
+    let mut entries: Vec<Entry> = metadata.offset_keys().into_iter().filter_map(entry).collect();
+    // Tensors without bytes begin where others do, and come in any order.
+    entries.sort_by(|a, b| (a.start, a.bytes, &a.name).cmp(&(b.start, b.bytes, &b.name)));
+    entries
+}
+
+/// A header to be written, in an order that does not change from run to run.
+struct Header<'a> {
+    metadata: Option<BTreeMap<String, String>>,
+    tensors: &'a [(String, TensorInfo)],
+}
+
+impl Serialize for Header<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        if let Some(metadata) = &self.metadata {
+            map.serialize_entry("__metadata__", metadata)?;
+        }
+        for (name, info) in self.tensors {
+            map.serialize_entry(name, info)?;
+        }
+        map.end()
+    }
 }
 
 /// A safetensors file to be written: its header first, then pieces of tensors in any order.
@@ -134,7 +157,10 @@ impl<W: Write + Seek> Sink<W> {
             infos.push((name, TensorInfo { dtype, shape, data_offsets: (end, end + bytes) }));
             end += bytes;
         }
-        let mut header = serde_json::to_vec(&Metadata::new(metadata, infos)?)?;
+        let by_key = |metadata: HashMap<String, String>| metadata.into_iter().collect();
+        let header = Header { metadata: metadata.map(by_key), tensors: &infos };
+        let mut header = serde_json::to_vec(&header)?;
+        Metadata::new(None, infos)?;
         header.resize(header.len().next_multiple_of(LENGTH_BYTES as usize), b' ');
         writer.seek(SeekFrom::Start(0))?;
         writer.write_all(&(header.len() as u64).to_le_bytes())?;
@@ -189,6 +215,26 @@ mod tests {
         assert_eq!((source.data_bytes(), source.metadata().unwrap()["format"].as_str()), (11, "pt"));
         let b = source.entries()[2].clone();
         assert_eq!(source.read(&b, 1, 2).unwrap(), [2, 3]);
+    }
+
+    /// Maps of the header have another order each time they are made.
+    #[test]
+    fn the_same_bytes_are_written_and_read_in_the_same_order_each_time() {
+        let file = || {
+            let names = |kind: &str| (0..20).map(|i| format!("{kind}{i}")).collect::<Vec<_>>();
+            let tensors = names("empty").into_iter().map(|name| (name, Dtype::F32, vec![0, 3])).collect();
+            let metadata = names("key").into_iter().map(|key| (key, String::new())).collect();
+            let mut bytes = Cursor::new(Vec::new());
+            Sink::new(&mut bytes, tensors, Some(metadata)).unwrap().finish().unwrap();
+            bytes.into_inner()
+        };
+        let bytes = file();
+        let names =
+            || Source::new(Cursor::new(&bytes)).unwrap().names().map(str::to_owned).collect::<Vec<_>>();
+        for _ in 0..5 {
+            assert_eq!(file(), bytes);
+            assert_eq!(names(), names());
+        }
     }
 
     #[test]
