@@ -255,14 +255,18 @@ pub(crate) fn choose<D: Kernel>(
         match longest.filter(|stage| stage.loop_iterations > capabilities.max_loop_iterations) {
             None => return Ok((variant, recipe)),
             Some(stage) => {
-                // The last variant asks for least.
-                refused = Some(PlanError::Limit {
+                let limit = PlanError::Limit {
                     op: D::NAME,
                     what: format!("a loop of {} ({})", stage.label, variant.name),
                     limit: "max_loop_iterations",
                     asked: stage.loop_iterations,
                     allowed: capabilities.max_loop_iterations,
-                });
+                };
+                // The one that asks for least is told.
+                match &refused {
+                    Some(PlanError::Limit { asked, .. }) if *asked <= stage.loop_iterations => {}
+                    _ => refused = Some(limit),
+                }
             }
         }
     }

@@ -319,7 +319,9 @@ impl Product<'_> {
                 )
             }
             Kind::Cooperative(cooperative) => {
-                (self.cooperative(builder, cooperative), depth.div_ceil(cooperative.depth as usize))
+                let steps = (cooperative.depth / cooperative.size) as usize;
+                let tiles = depth.div_ceil(cooperative.depth as usize);
+                (self.cooperative(builder, cooperative), tiles * (steps + 2))
             }
             Kind::Shuffle { rows, halves } => (self.shuffle(builder, rows, halves), depth.div_ceil(4)),
             Kind::Broadcast { rows } => {
@@ -346,7 +348,9 @@ impl Product<'_> {
         let blocks = tile.row_lanes * tile.rows + tile.column_lanes * tile.columns;
         let fetches = tile_k / 4 * blocks / (tile.row_lanes * tile.column_lanes);
         let builder = builder.constant("FETCHES", fetches);
-        let iterations = depth.div_ceil(tile_k as usize);
+        // The loop over a tile's depths, or words of four, counts with its end.
+        let steps = if self.variant == choice::DOT4 { tile_k / 4 } else { tile_k };
+        let iterations = depth.div_ceil(tile_k as usize) * (steps as usize + 2);
         if self.variant == choice::DOT4 {
             let text = include_str!("../../shaders/matmul_dot4.wgsl");
             return (builder.part("matmul_dot4", text), iterations);
