@@ -54,8 +54,8 @@ fn shapes() {
 }
 
 fn in_both_layouts(gpu: &Gpu, desc: &ConvDesc, seed: u64) {
-    conform(gpu, desc, seed);
-    conform(gpu, &ConvDesc { layout: ChannelsLast, ..desc.clone() }, seed + 1);
+    conform_in_turns(gpu, desc, seed);
+    conform_in_turns(gpu, &ConvDesc { layout: ChannelsLast, ..desc.clone() }, seed + 1);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::{OUT_FORMATS, plane};
 use langevin::{Activation, Boundary, ConvDesc, ConvLayout, Format, Granularity};
-use langevin_testkit::{conform, gpu};
+use langevin_testkit::{conform_in_turns, gpu};
 
 /// Pairwise: every activation, granularity and layout with every flag, formats in turn.
 #[test]
@@ -31,7 +31,7 @@ fn scales_bias_activation_and_residual() {
             ..plane(6, 7, [2, 3])
         };
         let desc = if desc.x == Format::I8 { ConvDesc { boundary: vec![], ..desc } } else { desc };
-        conform(&gpu, &desc, i as u64);
+        conform_in_turns(&gpu, &desc, i as u64);
     }
 }
 
@@ -56,6 +56,6 @@ fn scaled_integers() {
             out: OUT_FORMATS[1 + i],
             ..plane(5, 9, [3, 3])
         };
-        conform(&gpu, &desc, i as u64);
+        conform_in_turns(&gpu, &desc, i as u64);
     }
 }

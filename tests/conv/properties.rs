@@ -4,7 +4,7 @@ use super::{plane, run};
 use langevin::reference::{Op, generate};
 use langevin::verify::{self, RunOptions, Tensor, Tensors};
 use langevin::{Activation, Boundary, ConvDesc, ConvLayout, Format, Gpu, Granularity, Kernel, MatmulDesc};
-use langevin_testkit::{conform, conform_on, gpu};
+use langevin_testkit::{conform_in_turns, conform_on, gpu};
 use proptest::prelude::*;
 
 fn bytes(tensors: &Tensors, name: &str) -> Vec<u8> {
@@ -67,7 +67,7 @@ proptest! {
             residual: bit(7),
             ..plane(height, width, [kernel_y, kernel_x])
         };
-        conform(&gpu, &desc, seed);
+        conform_in_turns(&gpu, &desc, seed);
     }
 }
 

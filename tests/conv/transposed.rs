@@ -4,7 +4,7 @@ use super::{OUT_FORMATS, in_both_layouts, plane, run};
 use langevin::reference::{Op, generate};
 use langevin::verify::{self, RunOptions, Tensor};
 use langevin::{Boundary, ConvDesc, ConvLayout, Format, Gpu, Granularity, Kernel};
-use langevin_testkit::{conform, gpu};
+use langevin_testkit::{conform, conform_in_turns, gpu};
 use ndarray::ArrayD;
 
 fn transposed(spatial: &[usize], kernel: &[usize], stride: &[usize]) -> ConvDesc {
@@ -132,7 +132,7 @@ fn upsampling_is_a_repeated_input() {
             stride: vec![1, 2],
             ..plane(3, 4, [3, 3])
         };
-        conform(&gpu, &fused, i as u64);
+        conform_in_turns(&gpu, &fused, i as u64);
         let inputs = generate::inputs(&fused, i as u64);
         let by_hand = ConvDesc { upsample: vec![], spatial: vec![6, 12], ..fused.clone() };
         let small = inputs.get("x").unwrap().to_f64();
