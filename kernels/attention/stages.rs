@@ -334,8 +334,8 @@ impl<'a> Call<'a> {
     fn loop_iterations(&self) -> usize {
         let head_dim = self.desc.head_dim;
         let each_block = match self.variant {
-            choice::SHUFFLE => 1 + head_dim.div_ceil(4) + 8 * 5,
-            choice::BROADCAST => 1 + head_dim.div_ceil(4) + 4,
+            choice::SHUFFLE => 1 + head_dim.div_ceil(4) + 1 + 8 * 6 + 1,
+            choice::BROADCAST => 1 + head_dim.div_ceil(4) + 1 + 4 + 1,
             // Two loops over matrices of keys, and values that are not finite: 32 keys for every row and pass.
             choice::COOPERATIVE => 1 + 2 * 4 + 32 * 8 * 4,
             variant => {

@@ -331,7 +331,8 @@ impl Product<'_> {
             }
         };
         let tiles = shape.tiles(&self.part).saturating_mul(self.slices);
-        builder.loop_iterations(iterations + segments).groups(tiles as u64)
+        // A segment's own loop has an end, and what is drained after it.
+        builder.loop_iterations(iterations + 3 * segments).groups(tiles as u64)
     }
 
     fn tiled(&self, builder: StageBuilder, tile: Tile, depth: usize) -> (StageBuilder, usize) {
