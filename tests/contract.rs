@@ -203,7 +203,11 @@ fn long_sums_are_right_or_refused() {
     let (x, w) = (Format::I8, Format::I8);
     for in_channels in [58_080, 58_106, 59_000] {
         let (spatial, kernel) = (vec![2], vec![1]);
-        check(&gpu, &ConvDesc { x, w, in_channels, spatial, kernel, ..Default::default() }, in_channels as f64);
+        check(
+            &gpu,
+            &ConvDesc { x, w, in_channels, spatial, kernel, ..Default::default() },
+            in_channels as f64,
+        );
     }
     for (seq_kv, head_dim) in [(7600, 256), (31_000, 32), (46_000, 32)] {
         let attend = AttentionDesc { seq_q: 1, seq_kv, head_dim, v_dim: 1, ..Default::default() };

@@ -62,7 +62,8 @@ impl<'a> Geometry<'a> {
     /// The most iterations of loops over a window, the outer ones with their inner ones, around one of so many. The end of a
     /// loop counts as one.
     pub(super) fn window_iterations(&self, inner: usize) -> usize {
-        let around = |inner: usize, taps: &usize| taps.saturating_mul(inner.saturating_add(1)).saturating_add(1);
+        let around =
+            |inner: usize, taps: &usize| taps.saturating_mul(inner.saturating_add(1)).saturating_add(1);
         self.taps().iter().rev().fold(inner.saturating_add(1), around)
     }
 

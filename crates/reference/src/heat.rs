@@ -264,9 +264,12 @@ impl Op for HeatDesc {
                 return Err(Self::field_error(field, "finite and not negative", value));
             }
         }
+        if self.time_step > f64::from(f32::MAX) {
+            return Err(Self::field_error("time_step", "at most the largest number of f32", self.time_step));
+        }
         self.check_scheme()?;
-        // The limit itself is allowed, and a product of it might round above 2.
-        if self.time_step > self.stable_dt() {
+        // The limit itself is allowed, however it was rounded.
+        if self.time_step > self.stable_dt() * (1.0 + 4.0 * f64::EPSILON) {
             let limit = self.stable_dt();
             let formula = match self.scheme {
                 Scheme::Euler => "2 / (diffusivity * lambda_max)".to_owned(),

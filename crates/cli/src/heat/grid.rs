@@ -24,7 +24,7 @@ const COPY_SECONDS: f64 = 0.5;
 #[derive(Debug, clap::Args)]
 pub(super) struct GridArgs {
     /// Instead of a picture: the experiment of High Performance Python (chapter 6) on a periodic square of N x N cells, a
-    /// drop of dye in its middle, with steps of 0.1 unless --dt says otherwise; prints how fast it was.
+    /// drop of dye at 0.4 to 0.5 of both axes, with steps of 0.1 unless --dt says otherwise; prints how fast it was.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..),
           conflicts_with_all = ["photo", "time", "boundary", "cpu"])]
     pub(super) grid: Option<u32>,
@@ -62,14 +62,18 @@ pub(super) fn run(args: &HeatArgs) -> Result<(), CliError> {
     let copied = copy_rate(&gpu, COPY_SECONDS)?;
     let bar = if args.quiet { ProgressBar::hidden() } else { progress::bar(steps, "heat") };
     let mut solver = HeatSolver::new(&gpu, &desc, &before)?;
+    // Drivers compile at the first dispatch, which is not what is asked for.
+    let first = 2 * args.grid.steps_per_dispatch as u64 - 1;
+    let first = if steps > 4 * first { first } else { 0 };
+    solver.run(first, |done| bar.set_position(done))?;
     let started = Instant::now();
-    solver.run(steps, |done| bar.set_position(done))?;
+    solver.run(steps - first, |done| bar.set_position(first + done))?;
     let took = started.elapsed();
     bar.finish_and_clear();
     let after = solver.field()?.to_f64();
     let checks = checks::conserved(&desc, steps, desc.monotone_dt(), &before.to_f64(), &after);
     if !args.quiet {
-        let mut rows = report(&gpu, &solver, steps, took, copied);
+        let mut rows = report(&gpu, &solver, steps - first, took, copied);
         let check =
             |check: &checks::Check| vec![check.name.into(), format!("{}: {}", check.outcome, check.finding)];
         rows.extend(checks.iter().map(check));
@@ -94,7 +98,10 @@ fn report(gpu: &Gpu, solver: &HeatSolver, steps: u64, took: Duration, copied: f6
     let single = cells * 2.0 * desc.u.bytes() as f64;
     vec![
         vec!["adapter".into(), gpu.capabilities().to_string()],
-        vec!["grid".into(), format!("{extent} x {extent}, f32, periodic, a drop of {DYE} in the middle")],
+        vec![
+            "grid".into(),
+            format!("{extent} x {extent}, f32, periodic, a drop of {DYE} at 0.4 to 0.5 of both axes"),
+        ],
         vec![
             "run".into(),
             format!(

@@ -29,7 +29,7 @@ impl FromFile for HeatDesc {
         &[Input::required("u", FLOATS), Input::optional("medium", FLOATS), Input::optional("source", FLOATS)];
     const OUTPUTS: &'static str = "out, the steps after u [spatial..], 1 to 3 axes; medium as u, shares from 0 to 1; source \
          as u, added per unit of time";
-    const FIELDS: &'static str = "time_step: number; steps_per_dispatch: 1 to 8; out, spacing, boundary, stencil, \
+    const FIELDS: &'static str = "time_step: number; steps_per_dispatch: 1 to 8; scheme: euler, {\"rkl2\": {\"stages\": 9}}; out, spacing, boundary, stencil, \
          diffusivity, face_mean: as for laplacian";
 
     fn describe(mut self, mut tensors: Tensors) -> Result<Described<Self>, CliError> {
