@@ -37,7 +37,7 @@ fn empty_sizes_are_defined() {
     // The other axes of an empty picture must still be a shape that an array may have.
     let desc = UnpatchifyDesc { batch: 1 << 30, channels: 1 << 30, ..picture(0, 1 << 30, 1) };
     let error = Unpatchify::new(gpu.device(), &desc).unwrap_err().to_string();
-    assert!(error.contains("the number of elements of `x` must be at most"), "{error}");
+    assert!(error.contains("the product of the extents of `x`, 0 left out, must be at most"), "{error}");
 }
 
 /// NaN with payloads, infinities, subnormals and both zeros.
