@@ -129,12 +129,19 @@ fn attention() -> Vec<Case> {
     ]
 }
 
-/// One new token of a language model against its cache, whose codes have a scale for each head.
+/// One new token of a language model against its cache, whose codes have a scale.
 fn decode(cache: Format) -> AttentionDesc {
     let (kv_heads, dim) = (4, 128);
-    let scaled = if cache == F32 { cache.into() } else { Heads::from(cache).scaled([1, kv_heads, 1]) };
-    let sizes =
-        AttentionDesc { heads: 32, kv_heads, seq_kv: 8192, head_dim: dim, v_dim: dim, ..Default::default() };
+    let scaled = if cache == F32 { cache.into() } else { Heads::from(cache).scaled([1; 3]) };
+    let sizes = AttentionDesc {
+        heads: 32,
+        kv_heads,
+        seq_q: 1,
+        seq_kv: 8192,
+        head_dim: dim,
+        v_dim: dim,
+        ..Default::default()
+    };
     AttentionDesc { k: scaled, v: scaled, causal: Some(Align::BottomRight), ..sizes }
 }
 
