@@ -18,7 +18,8 @@ use crate::{Capabilities, ConvDesc, Plan};
 /// | `tiled_f16` | f16 | half the scratch of `tiled`; to be asked for by name |
 ///
 /// `cooperative`, `tiled` and `tiled_f16` are implicit GEMMs: they lay `x` and `w` into the scratch with channels last, in
-/// f16 or f32, and a product by tiles reads the windows from there. A transposed convolution, and one whose copies no binding
+/// f16 or f32, and a product by tiles reads the windows from there; of `cooperative` holds what [`Matmul`](crate::Matmul) says
+/// of matrix units. A transposed convolution, and one whose copies no binding
 /// holds, is summed directly.
 pub type Conv = Plan<ConvDesc>;
 

@@ -133,6 +133,14 @@ pub struct Window {
     pub bytes: u64,
 }
 
+/// Invocations of a workgroup that need nothing of each other. A GPU starts about a workgroup every nanosecond, whatever its
+/// size: on an H200, casts of 32 M elements took 122 us by 64 invocations of one unit, whatever the format.
+pub(crate) fn lanes(capabilities: &Capabilities) -> u32 {
+    let wanted = if capabilities.device_type == wgpu::DeviceType::Cpu { 64 } else { 256 };
+    let limits = &capabilities.limits;
+    wanted.min(limits.max_compute_invocations_per_workgroup).min(limits.max_compute_workgroup_size_x)
+}
+
 /// Builds a stage's shader from a descriptor's tensors, so that names, formats and bindings cannot disagree.
 #[derive(Debug)]
 pub(crate) struct StageBuilder {
@@ -198,13 +206,9 @@ impl StageBuilder {
     /// Spreads `units` of work that need nothing of each other: LANES invocations to a workgroup, UNITS units to an
     /// invocation.
     pub(crate) fn spread(self, units: usize, capabilities: &Capabilities) -> Stage {
-        // A GPU starts about a workgroup every nanosecond, whatever its size, and hides what a load takes behind other
-        // loads. On an H200, casts of 32 M elements took 122 us by 64 invocations of one unit, whatever the format.
-        let (lanes, each) =
-            if capabilities.device_type == wgpu::DeviceType::Cpu { (64, 1) } else { (256, 4) };
-        let limits = &capabilities.limits;
-        let lanes =
-            lanes.min(limits.max_compute_invocations_per_workgroup).min(limits.max_compute_workgroup_size_x);
+        // A GPU hides what a load takes behind other loads.
+        let each = if capabilities.device_type == wgpu::DeviceType::Cpu { 1 } else { 4 };
+        let lanes = lanes(capabilities);
         let per_group = lanes as usize * each as usize;
         self.constant("LANES", lanes)
             .constant("UNITS", each)

@@ -217,6 +217,10 @@ fn errors_name_the_field_and_the_numbers() {
         "`bias` must be [1, 2, 3, 4] with any extent 1 instead, got [2, 1, 1, 1]",
     );
     check(AttentionDesc { scale: Some(f32::NAN), ..good() }, "`scale` must be from -1e38 to 1e38, got NaN");
+    check(
+        AttentionDesc { scale: Some(2.4e38), ..good() },
+        "`scale` must be from -1e38 to 1e38, got 240000000000000000000000000000000000000",
+    );
     check(AttentionDesc { softcap: Some(0.0), ..good() }, "`softcap` must be from 1e-20 to 1e20, got 0");
     check(
         AttentionDesc { k: Heads::default().scaled([1, 2, 4]), ..good() },

@@ -14,6 +14,23 @@ use langevin_reference::{Op, TensorSpec};
 /// The places behind those of x that hold what is outside along each axis.
 const OUTSIDE: usize = 3;
 
+/// A tensor that is laid into the scratch.
+struct Source {
+    name: &'static str,
+    /// What counts its pixels, or its kernels, the outer one first, and elements from one to the next.
+    items: [usize; 2],
+    steps: [usize; 2],
+    strides: Strides,
+    extents: [usize; 3],
+    /// Places added behind it.
+    outside: usize,
+}
+
+/// Their product, unless it leaves the integers.
+fn product_of(factors: &[usize]) -> Option<usize> {
+    factors.iter().try_fold(1usize, |product, &factor| product.checked_mul(factor))
+}
+
 /// A convolution as one.
 #[derive(Clone, Debug)]
 pub(super) struct Product<'a> {
@@ -47,17 +64,17 @@ impl<'a> Product<'a> {
         let last = geometry.channels_last();
         // Groups would share words of the output.
         let shares = last && desc.groups > 1 && !group_outputs.is_multiple_of(4);
-        let places: usize = axes.iter().map(|axis| axis.extent).product();
-        let taps: usize = axes.iter().map(|axis| axis.kernel).product();
-        let outputs = desc.batch * out.iter().product::<usize>();
-        let is_empty = [places, taps, outputs, group_channels, group_outputs].contains(&0);
+        let (extents, kernel) = (axes.map(|axis| axis.extent), axes.map(|axis| axis.kernel));
+        let (places, taps) = (product_of(&extents)?, product_of(&kernel)?);
+        let is_empty =
+            [places, taps, desc.batch, group_channels, group_outputs].contains(&0) || out.contains(&0);
         let fits_f16 = packed == Format::F32 || desc.x.fits_f16() && desc.w.fits_f16();
         if desc.transposed || shares || is_empty || !fits_f16 {
             return None;
         }
-        let channels = group_channels.next_multiple_of(unit);
-        let line = if last { out[2] } else { out[2].next_multiple_of(4) };
-        let rows = desc.batch.checked_mul(out[0] * out[1])?.checked_mul(line)?;
+        let channels = group_channels.checked_next_multiple_of(unit)?;
+        let line = if last { out[2] } else { out[2].checked_next_multiple_of(4)? };
+        let rows = product_of(&[desc.batch, out[0], out[1], line])?;
         let (m, n) = if last { (rows, group_outputs) } else { (group_outputs, rows) };
         // Only whether both are I8 matters of the formats: their sums are exact.
         let [a, b] = if last { [desc.x, desc.w] } else { [desc.w, desc.x] };
@@ -73,15 +90,18 @@ impl<'a> Product<'a> {
         };
         let offset = u64::from(capabilities.limits.min_storage_buffer_offset_alignment);
         let elements = [
-            (desc.batch * desc.groups).checked_mul(places)?.checked_add(OUTSIDE)?.checked_mul(channels)?,
+            product_of(&[desc.batch, desc.groups, places])?.checked_add(OUTSIDE)?.checked_mul(channels)?,
             desc.out_channels.checked_mul(product.k)?,
         ];
+        // Tiles count a little past the last row.
+        if elements.iter().chain([&rows]).any(|&count| count > (u32::MAX - 0xffff) as usize) {
+            return None;
+        }
         let [x, w] = elements.map(|elements| elements as u64 * packed.bytes() as u64);
         let windows =
             [Window { offset: 0, bytes: x }, Window { offset: x.next_multiple_of(offset), bytes: w }];
         let fits = |bytes: u64| bytes <= capabilities.limits.max_storage_buffer_binding_size;
-        let counts = elements.iter().chain([&rows]).all(|&count| u32::try_from(count).is_ok());
-        let is_one = counts && windows.iter().all(|window| fits(window.bytes));
+        let is_one = windows.iter().all(|window| fits(window.bytes));
         let found = Self { geometry, variant, packed, unit, channels, line, desc: product, windows };
         is_one.then_some(found)
     }
@@ -93,35 +113,25 @@ impl<'a> Product<'a> {
     }
 
     fn pack_x(&self, capabilities: &Capabilities) -> Stage {
-        let Geometry { desc, axes, .. } = self.geometry;
+        let Geometry { desc, axes, group_channels, .. } = self.geometry;
         let strides = self.geometry.x_strides();
-        let steps = [strides.outer, self.geometry.group_channels * strides.channel];
-        let items = [desc.batch, desc.groups];
-        self.pack("x", items, steps, strides, axes.map(|axis| axis.extent), OUTSIDE, capabilities)
+        let steps = [strides.outer, group_channels * strides.channel];
+        let (items, extents) = ([desc.batch, desc.groups], axes.map(|axis| axis.extent));
+        self.pack(&Source { name: "x", items, steps, strides, extents, outside: OUTSIDE }, capabilities)
     }
 
     fn pack_w(&self, capabilities: &Capabilities) -> Stage {
         let Geometry { desc, axes, group_outputs, .. } = self.geometry;
         let strides = self.geometry.w_strides();
         let steps = [group_outputs * strides.outer, strides.outer];
-        let items = [desc.groups, group_outputs];
-        self.pack("w", items, steps, strides, axes.map(|axis| axis.kernel), 0, capabilities)
+        let (items, extents) = ([desc.groups, group_outputs], axes.map(|axis| axis.kernel));
+        self.pack(&Source { name: "w", items, steps, strides, extents, outside: 0 }, capabilities)
     }
 
-    #[expect(clippy::too_many_arguments, reason = "two calls, each with all of them")]
-    fn pack(
-        &self,
-        name: &'static str,
-        items: [usize; 2],
-        steps: [usize; 2],
-        strides: Strides,
-        extents: [usize; 3],
-        outside: usize,
-        capabilities: &Capabilities,
-    ) -> Stage {
+    fn pack(&self, source: &Source, capabilities: &Capabilities) -> Stage {
+        let Source { name, items: [outer, inner], steps, strides, extents, outside } = *source;
         let places: usize = extents.iter().product();
         let channel_units = self.channels / self.unit;
-        let [outer, inner] = items;
         let axes = self.geometry.axes;
         let builder = ["depth_outside", "height_outside", "width_outside"]
             .into_iter()

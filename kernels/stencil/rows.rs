@@ -1,6 +1,6 @@
 use super::{AXES, Part, ROWS, Steps, U};
-use crate::recipe::{Stage, by_units};
-use crate::{Capabilities, wgpu};
+use crate::Capabilities;
+use crate::recipe::{Stage, by_units, lanes};
 
 /// The `ROWS` of the shader.
 const ROWS_PER_QUAD: usize = 4;
@@ -12,10 +12,7 @@ impl Steps {
         let [rows, slices] = part.written();
         let (quads_x, row_blocks) = (width.div_ceil(4), rows.len().div_ceil(ROWS_PER_QUAD));
         let quads = part.items * slices.len() * row_blocks * quads_x;
-        // A GPU starts about a workgroup every nanosecond, whatever its size.
-        let lanes = if capabilities.device_type == wgpu::DeviceType::Cpu { 64 } else { 256 };
-        let lanes = lanes.min(capabilities.limits.max_compute_invocations_per_workgroup);
-        let load = by_units(width);
+        let (lanes, load) = (lanes(capabilities), by_units(width));
         let mut builder = self
             .on(part)
             .constant("LANES", lanes)

@@ -52,7 +52,8 @@ pub use plain::attention;
 /// in what it sees gives some value or NaN: WGSL lets a driver assume they do not occur. A bias of the lowest finite
 /// number is a number, not a mask. Products, weights and sums are f32 on every tier, and nothing is promised where a dot
 /// product, or the sum of the magnitudes of the values that a query sees, leaves half the range of f32; an F16 or BF16
-/// output overflows to infinity. Scales are finite and not negative: a host that sees them refuses others. Scores are never written to memory: beside its tensors a call needs memory in proportion to the rows, and
+/// output overflows to infinity. Scales are finite and not negative: a host that sees them refuses others. Scores are
+/// never written to memory: beside its tensors a call needs memory in proportion to the rows, and
 /// [`AttentionDesc::unfused_bytes`] is what they would have taken.
 ///
 /// Error bound, per element, with `u = 2^-23` (WGSL leaves the rounding direction open), `gamma(n) = n u / (1 - n u)`

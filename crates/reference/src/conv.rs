@@ -49,7 +49,9 @@ use ndarray::{ArrayD, ArrayViewD};
 /// Products and sums are f32 on every tier, in any order; those of I8 by I8 are i32 and exact, up to the 131,071
 /// products to an output that fit. Without input channels the sum is 0. I8 operands without scale count as the
 /// integers they hold, and a constant outside is a value of `x` before its scale. NaN and infinity reach only outputs
-/// whose window they stand in, as some non-finite value or none. An F16 or BF16 output overflows to infinity.
+/// whose window they stand in, as some non-finite value or none. An F16 or BF16 output overflows to infinity. Operands
+/// that pass through f16, exactly, keep its subnormals on adapters that do; the bound does not count that WGSL lets one
+/// lose them.
 ///
 /// Error bound, per element, with `u = 2^-23`, `terms` the products of an output and `mag` the sum of their magnitudes:
 /// `L gamma(terms + 1) mag` (for I8 by I8 nothing but the conversion of the sum, `u |sum|` beyond 2^24), plus one `u`

@@ -40,7 +40,7 @@ pub const MAX_STEPS_PER_DISPATCH: usize = 8;
 ///
 /// # Errors
 /// Those of [`LaplacianDesc`]; [`DescError::Field`] for a diffusivity or a time step that is negative or not finite, for a
-/// time step above [`HeatDesc::stable_dt`], for no step or more than [`MAX_STEPS_PER_DISPATCH`] to a dispatch, and for
+/// time step above [`HeatDesc::stable_dt`] or beyond f32, for no step or more than [`MAX_STEPS_PER_DISPATCH`] to a dispatch, and for
 /// several where `u` and `out` are stored differently; [`DescError::Value`] for a share above 1.
 ///
 /// # Example

@@ -3,7 +3,7 @@
 mod golden;
 
 use golden::{Golden, assert_close, largest};
-use langevin_reference::{Answer, Edge, Format, HeatDesc, Op, Scheme, generate, heat_step};
+use langevin_reference::{Answer, Edge, Format, HeatDesc, Op, Scheme, Stencil, generate, heat_step};
 use ndarray::{ArrayD, Axis};
 
 fn evolve(u: ArrayD<f64>, desc: &HeatDesc, steps: usize) -> ArrayD<f64> {
@@ -152,4 +152,24 @@ fn no_step_errs_more_than_the_worst_step() {
             assert!(worst <= desc.step_bound(1.0) && desc.step_bound(1.0) < 20.0 * worst, "{desc:?}");
         }
     }
+}
+
+/// The limits as the documentation writes them are allowed, however the one computed was rounded; a step that f32 does not
+/// hold is not, even where nothing flows.
+#[test]
+fn written_limits_are_allowed_and_steps_beyond_f32_are_not() {
+    let isotropic = |axes: usize, time_step| {
+        let stencil = Stencil::Isotropic;
+        HeatDesc { spatial: vec![8; axes], stencil, time_step, ..Default::default() }.validate()
+    };
+    for (axes, limit) in [(2, 3.0 / 8.0), (3, 15.0 / 46.0)] {
+        assert!(isotropic(axes, limit).is_ok());
+        assert!(isotropic(axes, limit * (1.0 + 1e-12)).is_err());
+    }
+    let still = |time_step| {
+        HeatDesc { spatial: vec![8], diffusivity: 0.0, time_step, ..Default::default() }.validate()
+    };
+    assert!(still(f64::from(f32::MAX)).is_ok());
+    let error = still(1e39).unwrap_err().to_string();
+    assert!(error.contains("`time_step` must be at most the largest number of f32"), "{error}");
 }

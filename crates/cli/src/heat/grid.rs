@@ -73,7 +73,7 @@ pub(super) fn run(args: &HeatArgs) -> Result<(), CliError> {
     let after = solver.field()?.to_f64();
     let checks = checks::conserved(&desc, steps, desc.monotone_dt(), &before.to_f64(), &after);
     if !args.quiet {
-        let mut rows = report(&gpu, &solver, steps - first, took, copied);
+        let mut rows = report(&gpu, &solver, [steps, steps - first], took, copied);
         let check =
             |check: &checks::Check| vec![check.name.into(), format!("{}: {}", check.outcome, check.finding)];
         rows.extend(checks.iter().map(check));
@@ -85,7 +85,14 @@ pub(super) fn run(args: &HeatArgs) -> Result<(), CliError> {
     }
 }
 
-fn report(gpu: &Gpu, solver: &HeatSolver, steps: u64, took: Duration, copied: f64) -> Vec<Vec<String>> {
+/// Of all steps, some were timed.
+fn report(
+    gpu: &Gpu,
+    solver: &HeatSolver,
+    [all, steps]: [u64; 2],
+    took: Duration,
+    copied: f64,
+) -> Vec<Vec<String>> {
     let desc = solver.desc();
     let extent = desc.spatial[0];
     let length = desc.steps_per_dispatch as u64;
@@ -105,13 +112,20 @@ fn report(gpu: &Gpu, solver: &HeatSolver, steps: u64, took: Duration, copied: f6
         vec![
             "run".into(),
             format!(
-                "{steps} steps of {}, {length} to a dispatch, by `{}`; stable up to {:.4}",
+                "{all} steps of {}, {length} to a dispatch, by `{}`; stable up to {:.4}",
                 desc.time_step,
                 solver.heat().variant().name,
                 desc.stable_dt()
             ),
         ],
-        vec!["took".into(), format!("{seconds:.3} s, {:.3} ms a step", 1e3 * seconds / steps.max(1) as f64)],
+        vec![
+            "took".into(),
+            format!(
+                "{seconds:.3} s, {:.3} ms a step, the first {} not counted",
+                1e3 * seconds / steps.max(1) as f64,
+                all - steps
+            ),
+        ],
         vec!["cells".into(), format!("{:.3} G/s", cells / 1e9)],
         vec![
             "bytes".into(),
