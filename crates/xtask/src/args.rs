@@ -19,6 +19,9 @@ Usage: cargo xtask COMMAND
                             --quick runs fewer random cases and no documentation examples
   doctor                    every kernel's check on the software drivers that are set up, and through Dawn, a second
                             implementation of WebGPU (needs node and npm)
+  mutate [--driver WHICH] [--only TEXT]
+                            inject faults one by one into a copy of the repository; a test must notice each. TEXT is a
+                            part of a fault's description or file
   record FILE               print a record of `langevin bench --json` as Markdown, for the README and the docs
   lint                      formatting, clippy and documentation, warnings being errors
   setup                     install a software Vulkan driver if the machine has no driver at all
@@ -41,6 +44,7 @@ pub(crate) enum Action {
     Doctor,
     Test(TestOptions),
     Lint,
+    Mutate(MutateOptions),
     Record {
         file: PathBuf,
     },
@@ -69,6 +73,12 @@ pub(crate) enum DriverChoice {
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct MutateOptions {
+    pub(crate) driver: DriverChoice,
+    pub(crate) only: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct DemoOptions {
     pub(crate) out: Option<PathBuf>,
 }
@@ -82,11 +92,12 @@ pub(crate) fn parse(words: impl Iterator<Item = OsString>) -> Result<Action, Fai
         Some("test") => parse_test(words),
         Some("doctor") => nothing_more(words, "doctor").map(|()| Action::Doctor),
         Some("lint") => nothing_more(words, "lint").map(|()| Action::Lint),
+        Some("mutate") => parse_mutate(words),
         Some("demo") => parse_demo(words),
         Some("record") => parse_record(words),
         Some("under-mesa26") => Ok(Action::UnderMesa26 { program: words.collect() }),
         _ => Err(Failure::new(format!(
-            "no such command: {}; expected demo, test, record, lint or setup",
+            "no such command: {}; expected demo, test, doctor, mutate, record, lint or setup",
             command.to_string_lossy()
         ))),
     }
@@ -126,6 +137,20 @@ fn parse_test(mut words: impl Iterator<Item = OsString>) -> Result<Action, Failu
         }
     }
     Ok(Action::Test(options))
+}
+
+fn parse_mutate(mut words: impl Iterator<Item = OsString>) -> Result<Action, Failure> {
+    let mut options = MutateOptions::default();
+    while let Some(word) = words.next() {
+        match word.to_str() {
+            Some("--driver") => {
+                options.driver = driver_choice(&value(&mut words, "--driver", DRIVER_CHOICES)?)?
+            }
+            Some("--only") => options.only = Some(value(&mut words, "--only", "a part of a fault")?),
+            _ => return Err(unknown(&word, "mutate")),
+        }
+    }
+    Ok(Action::Mutate(options))
 }
 
 fn parse_demo(mut words: impl Iterator<Item = OsString>) -> Result<Action, Failure> {
@@ -207,6 +232,8 @@ mod tests {
             }))
         );
         assert_eq!(parsed("lint"), Ok(Action::Lint));
+        let options = MutateOptions { driver: DriverChoice::Mesa26, only: Some("mask".to_owned()) };
+        assert_eq!(parsed("mutate --driver mesa26 --only mask"), Ok(Action::Mutate(options)));
         assert_eq!(parsed("record a.json"), Ok(Action::Record { file: "a.json".into() }));
         assert_eq!(parsed("demo --out d"), Ok(Action::Demo(DemoOptions { out: Some("d".into()) })));
     }
@@ -215,7 +242,8 @@ mod tests {
     fn mistakes_are_named() {
         assert_eq!(
             parsed("tset"),
-            Err("no such command: tset; expected demo, test, record, lint or setup".to_owned())
+            Err("no such command: tset; expected demo, test, doctor, mutate, record, lint or setup"
+                .to_owned())
         );
         assert_eq!(
             parsed("test --driver mesa"),

@@ -9,6 +9,8 @@ mod doctor;
 mod driver;
 mod lint;
 mod mesa26;
+mod mutate;
+mod mutations;
 mod process;
 mod record;
 mod sources;
@@ -53,6 +55,7 @@ fn perform(action: Action) -> Result<(), Failure> {
         Action::Doctor => doctor::run(),
         Action::Test(options) => test::run(&options),
         Action::Lint => lint::run(),
+        Action::Mutate(options) => mutate::run(&options),
         Action::Demo(options) => demo::run(&options),
         Action::Record { file } => record::run(&file),
         Action::UnderMesa26 { program } => test::run_program_under_mesa26(&program),
