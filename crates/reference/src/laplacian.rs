@@ -147,9 +147,10 @@ impl LaplacianDesc {
     }
 
     /// The largest diagonal entry of the negated matrix, and the smallest weight of another cell; an axis without cells counts
-    /// as one of a single cell, so that limits are finite where the other axes set them.
+    /// as one of a single cell, so that limits are finite where the other axes set them. Cells between those near the ends are
+    /// alike: nine are as good as any more.
     fn extremes(&self) -> [f64; 2] {
-        let spatial: Vec<usize> = self.spatial.iter().map(|&extent| extent.max(1)).collect();
+        let spatial: Vec<usize> = self.spatial.iter().map(|&extent| extent.clamp(1, 9)).collect();
         let grid = Grid { spatial: &spatial, ..self.grid() };
         Operator::new(grid, self.diffusivity, 0.0, 0.0, self.face_mean).extremes()
     }

@@ -151,7 +151,10 @@ impl Copy {
         let mut command = cargo();
         command.arg("test").args(target).current_dir(&self.folder);
         command.env("CARGO_TARGET_DIR", target_folder()?).env_remove("CARGO_MANIFEST_DIR");
-        prepare(&mut command, &self.driver)?;
+        // Targets of one package are those that use no GPU.
+        if !target.contains(&"--package") {
+            prepare(&mut command, &self.driver)?;
+        }
         Ok(command)
     }
 }

@@ -24,12 +24,12 @@ const fn mutation(
     Mutation { fault, file, find, replace, test }
 }
 
+const ACTIVATION: &[&str] = &["--workspace", "--test", "activation"];
 const ATTENTION: &[&str] = &["--workspace", "--test", "attention"];
 const CAST: &[&str] = &["--workspace", "--test", "cast"];
 const WEIGHTS: &[&str] = &["--workspace", "--test", "weights"];
 const CONTRACT: &[&str] = &["--workspace", "--test", "contract"];
 const CONV: &[&str] = &["--workspace", "--test", "conv"];
-const DEQUANTIZE: &[&str] = &["--workspace", "--test", "dequantize"];
 const HEAT: &[&str] = &["--workspace", "--test", "heat"];
 const LAPLACIAN: &[&str] = &["--workspace", "--test", "laplacian"];
 const REFERENCE: &[&str] = &["--package", "langevin-reference", "--lib"];
@@ -38,6 +38,7 @@ const MERGE: &[&str] = &["--workspace", "--test", "merge"];
 const NORM: &[&str] = &["--workspace", "--test", "norm"];
 const PATCHIFY: &[&str] = &["--workspace", "--test", "patchify"];
 const QUANTIZE: &[&str] = &["--workspace", "--test", "quantize"];
+const REFERENCE_HEAT: &[&str] = &["--package", "langevin-reference", "--test", "heat"];
 const ROTARY: &[&str] = &["--workspace", "--test", "rotary"];
 const SAMPLERS: &[&str] = &["--workspace", "--test", "samplers"];
 
@@ -118,7 +119,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         "shaders/format/e4m3.wgsl",
         "0x7fc00000u, magnitude == 0x7fu);",
         "0x7fc00000u, magnitude >= 0x7eu);",
-        (DEQUANTIZE, "every_code_is_exact"),
+        (ACTIVATION, "every_pair_of_formats"),
     ),
     mutation(
         "subnormal codes are cut off",
@@ -251,7 +252,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         "crates/reference/src/heat.rs",
         "self.time_step > self.stable_dt() * (1.0 + 4.0 * f64::EPSILON)",
         "self.time_step > self.stable_dt() * 1.01",
-        (HEAT, "the_limit_is_sharp"),
+        (REFERENCE_HEAT, "the_limit_is_sharp"),
     ),
     mutation(
         "the tree of the sums is read before it is done",
