@@ -119,7 +119,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         "shaders/format/e4m3.wgsl",
         "0x7fc00000u, magnitude == 0x7fu);",
         "0x7fc00000u, magnitude >= 0x7eu);",
-        (ACTIVATION, "every_pair_of_formats"),
+        (ACTIVATION, "every_code_arrives"),
     ),
     mutation(
         "subnormal codes are cut off",
