@@ -22,6 +22,9 @@ Usage: cargo xtask COMMAND
   mutate [--driver WHICH] [--only TEXT]
                             inject faults one by one into a copy of the repository; a test must notice each. TEXT is a
                             part of a fault's description or file
+  validate [-- ARGS FOR CARGO TEST]
+                            the tests on the system's software driver under Khronos' validation layers, which must be
+                            installed; a message without a known reason is a failure
   record FILE               print a record of `langevin bench --json` as Markdown, for the README and the docs
   lint                      formatting, clippy and documentation, warnings being errors
   setup                     install a software Vulkan driver if the machine has no driver at all
@@ -45,6 +48,9 @@ pub(crate) enum Action {
     Test(TestOptions),
     Lint,
     Mutate(MutateOptions),
+    Validate {
+        cargo_args: Vec<OsString>,
+    },
     Record {
         file: PathBuf,
     },
@@ -92,12 +98,13 @@ pub(crate) fn parse(words: impl Iterator<Item = OsString>) -> Result<Action, Fai
         Some("test") => parse_test(words),
         Some("doctor") => nothing_more(words, "doctor").map(|()| Action::Doctor),
         Some("lint") => nothing_more(words, "lint").map(|()| Action::Lint),
+        Some("validate") => parse_validate(words),
         Some("mutate") => parse_mutate(words),
         Some("demo") => parse_demo(words),
         Some("record") => parse_record(words),
         Some("under-mesa26") => Ok(Action::UnderMesa26 { program: words.collect() }),
         _ => Err(Failure::new(format!(
-            "no such command: {}; expected demo, test, doctor, mutate, record, lint or setup",
+            "no such command: {}; expected demo, test, doctor, mutate, validate, record, lint or setup",
             command.to_string_lossy()
         ))),
     }
@@ -137,6 +144,14 @@ fn parse_test(mut words: impl Iterator<Item = OsString>) -> Result<Action, Failu
         }
     }
     Ok(Action::Test(options))
+}
+
+fn parse_validate(mut words: impl Iterator<Item = OsString>) -> Result<Action, Failure> {
+    match words.next() {
+        None => Ok(Action::Validate { cargo_args: Vec::new() }),
+        Some(word) if word == "--" => Ok(Action::Validate { cargo_args: words.collect() }),
+        Some(word) => Err(unknown(&word, "validate")),
+    }
 }
 
 fn parse_mutate(mut words: impl Iterator<Item = OsString>) -> Result<Action, Failure> {
@@ -232,6 +247,9 @@ mod tests {
             }))
         );
         assert_eq!(parsed("lint"), Ok(Action::Lint));
+        let cargo_args = ["--test", "heat"].map(OsString::from).to_vec();
+        assert_eq!(parsed("validate -- --test heat"), Ok(Action::Validate { cargo_args }));
+        assert_eq!(parsed("validate"), Ok(Action::Validate { cargo_args: Vec::new() }));
         let options = MutateOptions { driver: DriverChoice::Mesa26, only: Some("mask".to_owned()) };
         assert_eq!(parsed("mutate --driver mesa26 --only mask"), Ok(Action::Mutate(options)));
         assert_eq!(parsed("record a.json"), Ok(Action::Record { file: "a.json".into() }));
@@ -242,8 +260,10 @@ mod tests {
     fn mistakes_are_named() {
         assert_eq!(
             parsed("tset"),
-            Err("no such command: tset; expected demo, test, doctor, mutate, record, lint or setup"
-                .to_owned())
+            Err(
+                "no such command: tset; expected demo, test, doctor, mutate, validate, record, lint or setup"
+                    .to_owned()
+            )
         );
         assert_eq!(
             parsed("test --driver mesa"),

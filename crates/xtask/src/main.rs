@@ -16,6 +16,7 @@ mod record;
 mod sources;
 mod swiftshader;
 mod test;
+mod validate;
 mod vulkan;
 mod workspace;
 
@@ -55,6 +56,7 @@ fn perform(action: Action) -> Result<(), Failure> {
         Action::Doctor => doctor::run(),
         Action::Test(options) => test::run(&options),
         Action::Lint => lint::run(),
+        Action::Validate { cargo_args } => validate::run(&cargo_args),
         Action::Mutate(options) => mutate::run(&options),
         Action::Demo(options) => demo::run(&options),
         Action::Record { file } => record::run(&file),
