@@ -1,21 +1,13 @@
 //! A random descriptor of each kernel.
 
-use super::draw::Draw;
-use langevin::reference::{Op, Pairing, Positions};
-use langevin::{
+use super::{Draw, Random};
+use crate::{
     ActivationDesc, ActivationQuantizeDesc, AttentionDesc, CastDesc, ChangeDesc, CombineDesc, ConvDesc,
     ConvLayout, DequantizeDesc, FaceMean, FakeQuantizeDesc, Format, GatedResidualDesc, Heads, HeatDesc,
     HistogramDesc, LaplacianDesc, MatmulDesc, MergeDesc, Modulation, NormDesc, NormKind, NormQuantizeDesc,
-    Operand, Pair, PatchifyDesc, QuantizeDesc, RotaryDesc, Scheme, Stencil, UnpatchifyDesc, Window,
+    Op, Operand, Pair, Pairing, PatchifyDesc, Positions, QuantizeDesc, RotaryDesc, Scheme, Stencil,
+    UnpatchifyDesc, Window,
 };
-
-/// A descriptor that can be drawn.
-pub(crate) trait Random: Sized {
-    fn random(draw: &mut Draw) -> Self;
-
-    /// Asks what a descriptor alone knows: no answer may depend on its being valid.
-    fn ask(&self) {}
-}
 
 fn operand(draw: &mut Draw) -> Operand {
     let format = draw.format();
@@ -50,10 +42,6 @@ impl Random for MatmulDesc {
             out_columns: draw.rarely(6).then(|| draw.columns()),
             batch_invariant: draw.rarely(4),
         }
-    }
-
-    fn ask(&self) {
-        let _ = self.overflow_mode();
     }
 }
 
@@ -100,10 +88,6 @@ impl Random for AttentionDesc {
             batch_invariant: draw.rarely(4),
         }
     }
-
-    fn ask(&self) {
-        let _ = (self.strides(), self.fits_f16(), self.starts_on_words(), self.band(), self.unfused_bytes());
-    }
 }
 
 impl Random for MergeDesc {
@@ -143,10 +127,6 @@ impl Random for RotaryDesc {
             out_view: view(draw),
             in_place: draw.rarely(6),
         }
-    }
-
-    fn ask(&self) {
-        let _ = (self.strides(), self.x_starts_on_words(), self.pairs());
     }
 }
 
@@ -188,16 +168,6 @@ impl Random for ConvDesc {
             residual: draw.rarely(3),
         }
     }
-
-    fn ask(&self) {
-        let _ = (
-            self.three_axes(),
-            self.out_spatial(),
-            self.group_channels(),
-            self.group_outputs(),
-            self.terms(),
-        );
-    }
 }
 
 impl Random for LaplacianDesc {
@@ -215,16 +185,6 @@ impl Random for LaplacianDesc {
             u: draw.float(),
             out: draw.float(),
         }
-    }
-
-    fn ask(&self) {
-        let _ = (
-            self.points(),
-            self.lambda_max(),
-            self.largest_diagonal(),
-            self.has_positive_weights(),
-            self.as_conv(),
-        );
     }
 }
 
@@ -250,17 +210,6 @@ impl Random for HeatDesc {
         // Most steps are stable.
         if draw.rarely(6) { desc } else { Self { time_step: 0.9 * desc.stable_dt(), ..desc } }
     }
-
-    fn ask(&self) {
-        let _ = (
-            self.laplacian(),
-            self.stable_dt(),
-            self.monotone_dt(),
-            self.step_bound(1.0),
-            self.axis(7),
-            self.ratio(7),
-        );
-    }
 }
 
 fn shape(draw: &mut Draw) -> Vec<usize> {
@@ -283,10 +232,6 @@ impl Random for QuantizeDesc {
             overflow: draw.overflow(),
         }
     }
-
-    fn ask(&self) {
-        let _ = (self.rows(), self.width(), self.scale_shape(), self.matrix_rows(), self.scale_index(3));
-    }
 }
 
 impl Random for DequantizeDesc {
@@ -304,7 +249,7 @@ impl Random for DequantizeDesc {
 
 impl Random for FakeQuantizeDesc {
     fn random(draw: &mut Draw) -> Self {
-        Self { codes: QuantizeDesc::random(draw), out: draw.float() }
+        Self { codes: <QuantizeDesc as Random>::random(draw), out: draw.float() }
     }
 }
 
@@ -351,7 +296,7 @@ impl Random for ActivationDesc {
 
 /// A quantizer of what a producer makes, mostly.
 fn codes_of<P: Op>(producer: &P, draw: &mut Draw) -> QuantizeDesc {
-    let codes = QuantizeDesc::random(draw);
+    let codes = <QuantizeDesc as Random>::random(draw);
     if draw.rarely(8) {
         return codes;
     }

@@ -1,9 +1,8 @@
 //! Random parts of descriptors: mostly small and sensible, sometimes at an edge, sometimes absurd.
 
-use langevin::formats::e8m0::ScaleRounding;
-use langevin::{
-    Activation, Align, Boundary, Columns, Edge, Format, Granularity, Overflow, Rounding, ScaleSource, View,
-};
+use crate::{Activation, Align, Boundary, Columns, Edge, Format, Granularity, Overflow, ScaleSource, View};
+use langevin_formats::Rounding;
+use langevin_formats::e8m0::ScaleRounding;
 
 const EDGES: [usize; 14] = [0, 1, 2, 3, 4, 31, 32, 33, 63, 64, 65, 255, 256, 257];
 const ABSURD: [usize; 11] = [
@@ -42,19 +41,22 @@ const NUMBERS: [f64; 20] = [
     -2.5,
 ];
 
-/// SplitMix64 (Steele, Lea and Flood 2014), and how wild the numbers are.
-pub(crate) struct Draw {
+/// Random parts of descriptors, by SplitMix64 (Steele, Lea and Flood, OOPSLA 2014).
+#[derive(Clone, Debug)]
+pub struct Draw {
     state: u64,
     /// How many of a hundred sizes and numbers are absurd.
     absurd: u64,
 }
 
 impl Draw {
-    pub(crate) fn new(seed: u64, absurd: u64) -> Self {
+    /// Draws from a seed; of a hundred sizes and numbers about so many make no sense.
+    pub fn new(seed: u64, absurd: u64) -> Self {
         Self { state: seed, absurd }
     }
 
-    pub(crate) fn next(&mut self) -> u64 {
+    /// 64 random bits.
+    pub fn bits(&mut self) -> u64 {
         self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut x = self.state;
         x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -62,20 +64,22 @@ impl Draw {
         x ^ (x >> 31)
     }
 
-    pub(crate) fn below(&mut self, end: usize) -> usize {
-        (self.next() % end.max(1) as u64) as usize
+    /// A number below `end`; 0 for an end of 0.
+    pub fn below(&mut self, end: usize) -> usize {
+        (self.bits() % end.max(1) as u64) as usize
     }
 
-    pub(crate) fn one<T: Copy>(&mut self, of: &[T]) -> T {
+    /// One of these.
+    pub fn one<T: Copy>(&mut self, of: &[T]) -> T {
         of[self.below(of.len())]
     }
 
     pub(crate) fn flag(&mut self) -> bool {
-        self.next() & 1 == 1
+        self.bits() & 1 == 1
     }
 
     /// True once in so many times.
-    pub(crate) fn rarely(&mut self, times: usize) -> bool {
+    pub fn rarely(&mut self, times: usize) -> bool {
         self.below(times) == 0
     }
 
@@ -85,7 +89,7 @@ impl Draw {
 
     /// Mostly small.
     pub(crate) fn size(&mut self) -> usize {
-        match self.next() % 100 {
+        match self.bits() % 100 {
             kind if kind < self.absurd => self.one(&ABSURD),
             kind if kind < 30 => self.one(&EDGES),
             _ => 1 + self.below(20),
@@ -94,7 +98,7 @@ impl Draw {
 
     /// Smaller still: of groups, strides and kernels.
     pub(crate) fn count(&mut self) -> usize {
-        match self.next() % 100 {
+        match self.bits() % 100 {
             kind if kind < self.absurd / 2 => self.size(),
             kind if kind < self.absurd => 0,
             _ => 1 + self.below(3),
@@ -102,16 +106,16 @@ impl Draw {
     }
 
     pub(crate) fn number(&mut self) -> f64 {
-        if self.next() % 100 < self.absurd { self.one(&NUMBERS) } else { (1 + self.below(64)) as f64 / 16.0 }
+        if self.bits() % 100 < self.absurd { self.one(&NUMBERS) } else { (1 + self.below(64)) as f64 / 16.0 }
     }
 
     pub(crate) fn axes(&mut self) -> usize {
-        if self.next() % 100 < self.absurd { self.below(6) } else { 1 + self.below(3) }
+        if self.bits() % 100 < self.absurd { self.below(6) } else { 1 + self.below(3) }
     }
 
     /// None, one or `axes` of them; now and then another count.
     pub(crate) fn list<T>(&mut self, axes: usize, mut draw: impl FnMut(&mut Self) -> T) -> Vec<T> {
-        let len = if self.next() % 100 < self.absurd { self.below(5) } else { self.one(&[0, 1, axes]) };
+        let len = if self.bits() % 100 < self.absurd { self.below(5) } else { self.one(&[0, 1, axes]) };
         (0..len).map(|_| draw(self)).collect()
     }
 
@@ -125,7 +129,7 @@ impl Draw {
 
     /// One that the tensor in question mostly takes.
     pub(crate) fn format_of(&mut self, usual: &[Format]) -> Format {
-        if self.next() % 100 < self.absurd { self.format() } else { self.one(usual) }
+        if self.bits() % 100 < self.absurd { self.format() } else { self.one(usual) }
     }
 
     pub(crate) fn float(&mut self) -> Format {
