@@ -98,7 +98,10 @@ mod tests {
                 rest.contains(&"--manifest-path") || name.is_some_and(is_file)
             }
             ["cargo", "install", "langevin-cli"] | ["cargo", "add", "langevin", ..] => true,
-            ["cargo", "test" | "bench", ..] | ["./run-all.sh", ..] | [".ci/run"] | ["cd", _] => true,
+            ["cargo", "test" | "bench" | "package", ..] => true,
+            // Tools that are installed apart.
+            ["cargo", "deny" | "hack" | "semver-checks" | "public-api", ..] => true,
+            ["./run-all.sh", ..] | [".ci/run"] | ["cd", _] => true,
             ["rustup", "component", ..] | ["python", ..] => true,
             _ => false,
         }

@@ -21,8 +21,9 @@ Usage: cargo xtask COMMAND
                             implementation of WebGPU (needs node and npm)
   bundle [--out DIR]        make a folder that checks and times everything on a Linux machine without Rust and network
                             (in target/bundle)
-  record FILE               print a record of `langevin bench --json` as Markdown, for the README and the docs
-  lint                      formatting, clippy and documentation, warnings being errors
+  record FILE               print a record of `langevin bench --json` as Markdown
+  record --check | --write  compare the README's figures and the page of all records with the records, or make them anew
+  lint                      formatting, clippy, documentation, licences and packages, warnings being errors
   setup                     install a software Vulkan driver if the machine has no driver at all
   setup --mesa26 [--mirror URL]
                             unpack Mesa 26 or newer into .software-drivers, leaving the system as it is
@@ -45,6 +46,9 @@ pub(crate) enum Action {
     Lint,
     Record {
         file: PathBuf,
+    },
+    Records {
+        write: bool,
     },
     Demo(DemoOptions),
     Bundle {
@@ -150,8 +154,14 @@ fn parse_out(mut words: impl Iterator<Item = OsString>, command: &str) -> Result
 }
 
 fn parse_record(mut words: impl Iterator<Item = OsString>) -> Result<Action, Failure> {
-    let file = words.next().ok_or_else(|| Failure::new("`record` needs the path of a JSON file"))?;
-    nothing_more(words, "record").map(|()| Action::Record { file: file.into() })
+    let file = words
+        .next()
+        .ok_or_else(|| Failure::new("`record` needs the path of a JSON file, --check or --write"))?;
+    nothing_more(words, "record").map(|()| match file.to_str() {
+        Some("--check") => Action::Records { write: false },
+        Some("--write") => Action::Records { write: true },
+        _ => Action::Record { file: file.into() },
+    })
 }
 
 const DRIVER_CHOICES: &str = "current, stock, mesa26, swiftshader or all";
@@ -214,6 +224,8 @@ mod tests {
         );
         assert_eq!(parsed("lint"), Ok(Action::Lint));
         assert_eq!(parsed("record a.json"), Ok(Action::Record { file: "a.json".into() }));
+        assert_eq!(parsed("record --check"), Ok(Action::Records { write: false }));
+        assert_eq!(parsed("record --write"), Ok(Action::Records { write: true }));
         assert_eq!(parsed("demo --out d"), Ok(Action::Demo(DemoOptions { out: Some("d".into()) })));
         assert_eq!(parsed("bundle"), Ok(Action::Bundle { out: None }));
         assert_eq!(parsed("bundle --out d"), Ok(Action::Bundle { out: Some("d".into()) }));
@@ -247,7 +259,10 @@ mod tests {
             Err("`--driver` needs a value: current, stock, mesa26, swiftshader or all".to_owned())
         );
         assert_eq!(parsed("test --nocapture"), Err("`test` does not take `--nocapture`".to_owned()));
-        assert_eq!(parsed("record"), Err("`record` needs the path of a JSON file".to_owned()));
+        assert_eq!(
+            parsed("record"),
+            Err("`record` needs the path of a JSON file, --check or --write".to_owned())
+        );
         assert_eq!(parsed("record a b"), Err("`record` does not take `b`".to_owned()));
         assert_eq!(parsed("lint --fix"), Err("`lint` does not take `--fix`".to_owned()));
         assert_eq!(parsed("bundle d"), Err("`bundle` does not take `d`".to_owned()));
