@@ -56,6 +56,10 @@ pub fn run_example(name: &str, arguments: &[&str], source: &Path, tmpdir: &str) 
     words.push(program.into());
     words.extend(arguments.iter().map(|word| word.replace("FOLDER", &folder.to_string_lossy()).into()));
     let mut command = Command::new(&words[0]);
+    // Drivers are tested side by side, and an example may leave something in the system's temporary folder.
+    for variable in ["TMPDIR", "TMP", "TEMP"] {
+        command.env(variable, &folder);
+    }
     let output = command.args(&words[1..]).output().unwrap_or_else(|error| panic!("{name}: {error}"));
     let [stdout, stderr] =
         [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
