@@ -5,7 +5,10 @@
 
 mod bench;
 mod damage;
+mod docs;
 mod doctor;
+#[path = "../../src/documented.rs"]
+mod documented;
 mod evaluate;
 mod files;
 mod generate;
