@@ -21,7 +21,7 @@ fn damaged(file: &[u8], seed: u64) -> Vec<u8> {
     let (mut bytes, mut state) = (file.to_vec(), seed);
     for _ in 0..=next(&mut state) % 4 {
         let kind = next(&mut state) % 6;
-        let end = if next(&mut state) % 3 == 0 { bytes.len() } else { bytes.len().min(64) };
+        let end = if next(&mut state).is_multiple_of(3) { bytes.len() } else { bytes.len().min(64) };
         let at = next(&mut state) as usize % end.max(1);
         let value =
             [0, 1, b'{', b'"', b'9', 0x7f, 0xff, next(&mut state) as u8][next(&mut state) as usize % 8];
