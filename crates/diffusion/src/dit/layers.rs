@@ -33,6 +33,8 @@ pub(super) struct Builder<'a> {
 struct After {
     /// How the result is stored.
     out: Format,
+    /// What it is divided by first, where it is stored in 8 bits.
+    out_scale: Option<Slot>,
     activation: Activation,
     gate: Option<(Columns, Slot)>,
     residual: Option<Slot>,
@@ -42,7 +44,7 @@ struct After {
 impl Default for After {
     fn default() -> Self {
         let (out, activation) = (Format::F32, Activation::Identity);
-        Self { out, activation, gate: None, residual: None, residual_shared: false }
+        Self { out, out_scale: None, activation, gate: None, residual: None, residual_shared: false }
     }
 }
 
@@ -55,6 +57,13 @@ pub(super) struct Input {
     pub(super) slot: Slot,
     pub(super) operand: Operand,
     pub(super) scale: Option<Slot>,
+}
+
+impl Input {
+    /// Codes and their scale.
+    pub(super) fn codes(slot: Slot, format: Format, granularity: Granularity, scale: Slot) -> Self {
+        Self { slot, operand: Operand::from(format).scaled(granularity), scale: Some(scale) }
+    }
 }
 
 impl From<Slot> for Input {
@@ -115,6 +124,7 @@ impl<'a> Builder<'a> {
             gate: after.gate.map(|(columns, _)| columns),
             residual: after.residual.is_some(),
             residual_shared: after.residual_shared,
+            out_scale: after.out_scale.is_some(),
             ..Default::default()
         };
         let (b, bias) = (self.program.constant(layer.matrix(storage)), self.program.constant(layer.bias()));
@@ -123,6 +133,7 @@ impl<'a> Builder<'a> {
         slots.extend(scale.map(|scale| ("b_scale", scale)));
         slots.extend(after.gate.map(|(_, gate)| ("gate", gate)));
         slots.extend(after.residual.map(|residual| ("residual", residual)));
+        slots.extend(after.out_scale.map(|scale| ("out_scale", scale)));
         self.program.node(desc, &slots);
         Ok(())
     }
@@ -240,8 +251,7 @@ impl<'a> Builder<'a> {
     }
 
     /// `x + gate attention(modulate(norm(x)))`, then `x + attention(norm(x), text)` if there is one, then the same as the
-    /// first around the feed-forward network: seven dispatches, four or five more for a text, and up to four more where all
-    /// inputs are quantized.
+    /// first around the feed-forward network. The count of dispatches stands at [`evaluation_kernels`](crate::PipelinePlan::evaluation_kernels).
     fn block(
         &mut self,
         index: usize,
@@ -271,10 +281,16 @@ impl<'a> Builder<'a> {
             x = self.cross_attention(index, cross, x, text)?;
         }
         let normed = self.norm_for(&layers.feed_forward_in, x, eps, norm_of(3, 4))?;
-        let out = stored_before(&layers.feed_forward_out);
-        let gelu = After { out, activation: Activation::GeluTanh, ..After::default() };
+        let (out, out_scale) = match self.given_codes(&layers.feed_forward_out)? {
+            Some((format, scale)) => (format, Some(scale)),
+            None => (stored_before(&layers.feed_forward_out), None),
+        };
+        let gelu = After { out, out_scale, activation: Activation::GeluTanh, ..After::default() };
         let hidden = self.linear(&layers.feed_forward_in, (normed, batch, tokens), format, gelu)?;
-        let hidden = self.input_of(&layers.feed_forward_out, hidden)?;
+        let hidden = match out_scale {
+            Some(scale) => Input::codes(hidden, out, Granularity::PerTensor, scale),
+            None => self.input_of(&layers.feed_forward_out, hidden)?,
+        };
         self.linear(&layers.feed_forward_out, (hidden, batch, tokens), format, gated(5, x))
     }
 

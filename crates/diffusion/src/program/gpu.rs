@@ -113,6 +113,14 @@ impl GpuProgram {
         })?)
     }
 
+    /// Runs one operation several times in one submit, in one pass.
+    pub(crate) fn repeat(&self, gpu: &Gpu, node: usize, times: usize) -> Result<(), DiffusionError> {
+        Ok(gpu.run(|encoder| {
+            let mut pass = encoder.begin_compute_pass(&Default::default());
+            (0..times).for_each(|_| self.calls[node].record(&mut pass));
+        })?)
+    }
+
     fn record(&self, encoder: &mut wgpu::CommandEncoder, commands: &[Command]) {
         if let [Command::Copy { from, to, elements }] = commands {
             let [source, destination] = [from, to].map(|(slot, _)| self.buffer(*slot));
