@@ -103,7 +103,8 @@ mod tests {
     #[test]
     fn rows_with_a_scale_known_to_their_invocations_are_one_dispatch() {
         let dispatches = |codes: QuantizeDesc, width: usize| {
-            let desc = NormQuantizeDesc::new(NormDesc { batch: 2, rows: 9, width, ..Default::default() }, codes);
+            let desc =
+                NormQuantizeDesc::new(NormDesc { batch: 2, rows: 9, width, ..Default::default() }, codes);
             let capabilities = Capabilities::minimal();
             let recipe = desc.recipe(desc.variants(&capabilities)[0], &capabilities);
             (recipe.stages.len(), recipe.scratch_bytes > 0)

@@ -7,8 +7,8 @@ use crate::kernel::{Kernel, Variant, buffers, sealed};
 use crate::matmul::activation_code;
 use crate::recipe::{Load, Recipe, SCRATCH, Stage, StageBuilder, by_units};
 use crate::{
-    ActivationDesc, Capabilities, Format, Granularity, NormDesc, Overflow, Plan, QuantizeDesc, Rounding, ScaleSource,
-    Tier, norm, norm_quantize,
+    ActivationDesc, Capabilities, Format, Granularity, NormDesc, Overflow, Plan, QuantizeDesc, Rounding,
+    ScaleSource, Tier, norm, norm_quantize,
 };
 use columns::Strips;
 use langevin_gpu::Access;

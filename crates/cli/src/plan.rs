@@ -7,9 +7,7 @@ use crate::device::DeviceArgs;
 use crate::model::Model;
 use crate::{CliError, output, precision};
 use langevin::Format;
-use langevin_diffusion::{
-    Caching, Guidance, KernelCost, Passes, PipelineOptions, PipelinePlan, Sampler,
-};
+use langevin_diffusion::{Caching, Guidance, KernelCost, Passes, PipelineOptions, PipelinePlan, Sampler};
 use std::path::PathBuf;
 
 /// Print the memory and the cost of sampling from a diffusion transformer, before anything is allocated.

@@ -74,7 +74,10 @@ impl Caching {
                 Err(DiffusionError::config("the threshold of the cache", "a number from 0 on", threshold))
             }
             Self::FirstBlocks { blocks, .. } if !(1..layers).contains(&blocks) => {
-                let expected = format!("from 1 to {}, one less than there are", layers.saturating_sub(1));
+                let expected = match layers {
+                    0 | 1 => "fewer than the model has, which is one block".to_owned(),
+                    _ => format!("from 1 to {}, one less than there are", layers - 1),
+                };
                 Err(DiffusionError::config("the first blocks of the cache", expected, blocks))
             }
             _ => Ok(()),
@@ -255,6 +258,11 @@ mod tests {
         assert_eq!(
             error("dbcache:4:0.1"),
             "the first blocks of the cache must be from 1 to 3, one less than there are, got 4"
+        );
+        let one = Caching::FirstBlocks { blocks: 1, threshold: 0.1 }.validate(1).unwrap_err().to_string();
+        assert_eq!(
+            one,
+            "the first blocks of the cache must be fewer than the model has, which is one block, got 1"
         );
     }
 }

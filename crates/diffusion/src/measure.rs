@@ -70,7 +70,10 @@ impl Pipeline {
                 let taken = seconds(|| program.repeat(gpu, node, calls[i]))?;
                 let one = (taken - empty).max(0.0) / calls[i] as f64;
                 match round {
-                    0 => calls[i] = (SUBMIT_SECONDS / one.max(1e-9)).ceil().clamp(1.0, MOST_CALLS as f64) as usize,
+                    0 => {
+                        calls[i] =
+                            (SUBMIT_SECONDS / one.max(1e-9)).ceil().clamp(1.0, MOST_CALLS as f64) as usize
+                    }
                     _ => alone[i].push(one),
                 }
             }
@@ -120,6 +123,9 @@ mod tests {
         let kernels = vec![kernel("matmul", 3.0), kernel("norm", 1.0)];
         let time = StepTime { step: 5.0, kernels, rounds: 1 };
         assert_eq!((time.sum(), time.ratio()), (4.0, 1.25));
-        assert_eq!((median(vec![3.0, 1.0, 2.0]), median(vec![2.0, 1.0]), median(Vec::new())), (2.0, 2.0, 0.0));
+        assert_eq!(
+            (median(vec![3.0, 1.0, 2.0]), median(vec![2.0, 1.0]), median(Vec::new())),
+            (2.0, 2.0, 0.0)
+        );
     }
 }

@@ -2,11 +2,11 @@
 
 use langevin::gpu::Traffic;
 use langevin::{Capabilities, Format};
+use langevin_diffusion::quantization::Calibration;
 use langevin_diffusion::{
     Caching, DiffusionError, DitConfig, DitWeights, Guidance, Passes, Pipeline, PipelineOptions,
     PipelinePlan, Precision, Sampler, Start, Storage,
 };
-use langevin_diffusion::quantization::Calibration;
 use langevin_testkit::gpu;
 
 fn options(samples: usize) -> PipelineOptions {
@@ -82,8 +82,8 @@ fn block_dispatches(config: &DitConfig, precision: Option<&Precision>, options: 
         let mut weights = DitWeights::random(&config, 0).unwrap();
         if let Some(precision) = precision {
             let mut known = Calibration::default();
-            for (block, layer) in
-                (0..num_layers).flat_map(|i| ["attn1.to_q", "attn1.to_out.0", "ff.net.0.proj", "ff.net.2"].map(|l| (i, l)))
+            for (block, layer) in (0..num_layers)
+                .flat_map(|i| ["attn1.to_q", "attn1.to_out.0", "ff.net.0.proj", "ff.net.2"].map(|l| (i, l)))
             {
                 known.histogram(&format!("transformer_blocks.{block}.{layer}")).observe(&[1.0, -2.0]);
             }

@@ -8,7 +8,7 @@ use langevin_diffusion::{DitWeights, Noise, Pipeline, Start, StepTime, Texts};
 use serde::Serialize;
 
 /// How often everything is timed, one after the other in turns.
-const ROUNDS: usize = 11;
+const ROUNDS: usize = 5;
 
 /// What `--json` writes.
 #[derive(Serialize)]

@@ -1,14 +1,13 @@
 //! The layers of the network.
 
+use super::positions::positions;
 use super::{CacheSlots, DitShape, Forward};
 use crate::caching::Caching;
-use crate::config::Positions;
 use crate::linear::Linear;
 use crate::precision::{Activations, MX_GROUP};
 use crate::program::{Program, Slot};
 use crate::weights::CrossWeights;
 use crate::{DiffusionError, DitConfig, DitWeights, Storage};
-use langevin::reference::Tensor;
 use langevin::{
     Activation, ActivationDesc, AttentionDesc, Columns, Format, Granularity, Heads, MatmulDesc, Modulation,
     Operand, PatchifyDesc, UnpatchifyDesc, View,
@@ -209,7 +208,7 @@ impl<'a> Builder<'a> {
         }
         let kept = if cached { Some(self.keep_difference(entering, tokens)?) } else { None };
         let blocks = head.end..self.program.position();
-        let factors = kept.map(|kept| self.reuse_difference(entering, tokens, kept));
+        let reused = kept.map(|kept| (self.reuse_difference(entering, tokens, kept), kept));
         let reuse = blocks.end..self.program.position();
         if cached {
             // What it was has no weight in a reused evaluation, but must be a number.
@@ -218,7 +217,7 @@ impl<'a> Builder<'a> {
         let prediction = self.predict(tokens, modulation)?;
         taps.push(("velocity".to_owned(), prediction));
         let tail = reuse.end..self.program.position();
-        let cache = factors.map(|factors| CacheSlots { factors, probe });
+        let cache = reused.map(|(factors, differences)| CacheSlots { factors, differences, probe });
         Ok((prediction, Forward { head, blocks, reuse, tail }, cache))
     }
 
@@ -235,12 +234,7 @@ impl<'a> Builder<'a> {
             repeat: batch / self.shape.samples.max(1),
         };
         self.program.node(desc, &[("x", state), ("out", patches)]);
-        let positions = match config.positions {
-            Positions::Sincos => position_embedding(config),
-            Positions::Learned => self.weights.learned_positions()?,
-        };
-        let positions = Tensor::from_f32(Format::F32, &[config.tokens(), config.width()], &positions)?;
-        let residual = Some(self.program.constant(positions));
+        let residual = Some(self.program.constant(positions(self.weights)));
         let after = After { residual, residual_shared: true, ..After::default() };
         self.linear(&self.weights.patch, (patches.into(), batch, config.tokens()), Format::F32, after)
     }
@@ -384,19 +378,4 @@ pub(super) fn stored_before(layer: &Linear) -> Format {
         Some(Activations::Plain(format)) => format,
         _ => Format::F32,
     }
-}
-
-/// `[tokens, width]`, tokens row-major. The first half of the channels holds the column, the second half the row; each
-/// half is the sines, then the cosines, of `position / 10000^(i / quarter)` (Peebles and Xie, arXiv 2212.09748).
-fn position_embedding(config: &DitConfig) -> Vec<f32> {
-    let (side, quarter) = (config.grid(), config.width() / 4);
-    let angle = |position: usize, i: usize| position as f64 * 10_000f64.powf(-(i as f64) / quarter as f64);
-    let half = |position: usize| {
-        let sines = (0..quarter).map(move |i| angle(position, i).sin());
-        sines.chain((0..quarter).map(move |i| angle(position, i).cos()))
-    };
-    (0..side * side)
-        .flat_map(|token| half(token % side).chain(half(token / side)))
-        .map(|value| value as f32)
-        .collect()
 }

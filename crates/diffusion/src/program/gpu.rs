@@ -128,6 +128,9 @@ impl GpuProgram {
             encoder.copy_buffer_to_buffer(source, start, destination, end, *elements as u64 * 4);
             return;
         }
+        if let [Command::Clear(slot)] = commands {
+            return encoder.clear_buffer(self.buffer(*slot), 0, None);
+        }
         let mut pass = encoder.begin_compute_pass(&Default::default());
         for command in commands {
             if let Command::Run(nodes) = command {
