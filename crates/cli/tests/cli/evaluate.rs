@@ -22,7 +22,7 @@ fn settings_are_compared_in_a_table_and_on_a_page() {
         rows[1].starts_with("steps=2") && rows[1].contains(" dB") && rows[1].contains("2 of 2"),
         "{report}"
     );
-    let html = std::fs::read_to_string(page).unwrap();
+    let html = std::fs::read_to_string(&page).unwrap();
     assert_eq!(html.matches("<img alt=").count(), 3);
     assert!(html.contains("weights=e4m3,steps=2,cache=static:2") && !html.contains("http"), "{html}");
     let usage = langevin(&["evaluate", "--candidate", "colour=red"]).fails_as_usage();
