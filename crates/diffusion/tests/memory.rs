@@ -167,12 +167,9 @@ fn an_evaluation_is_one_submit_and_moves_no_numbers() {
     for (options, expected) in [
         (plain, [once; 4]),
         (PipelineOptions { guidance: in_turn, ..plain }, [once; 4]),
-        (PipelineOptions { sampler: Sampler::Lms { order: 3 }, weights: Format::E4m3, ..plain }, [once; 4]),
         (PipelineOptions { sampler: Sampler::EulerAncestral, ..plain }, [noise, noise, noise, once]),
-        (cached(Caching::Static { every: 2 }), [once, reused(once, 1), once, once]),
         (cached(Caching::Taylor { every: 3, order: 1 }), [once, reused(once, 2), reused(once, 2), once]),
         (cached(Caching::TeaCache { threshold: 1e9 }), [look, reused(look, 1), reused(look, 1), look]),
-        (cached(Caching::FirstBlocks { blocks: 1, threshold: 0.0 }), [look; 4]),
     ] {
         let mut pipeline = Pipeline::on_gpu(&gpu, &weights, options).unwrap();
         pipeline.start(&Start { classes: &classes, ..Default::default() }).unwrap();
