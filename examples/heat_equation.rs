@@ -1,5 +1,5 @@
 //! The experiment of High Performance Python, a drop of dye that spreads, as a sequence of pictures:
-//! `cargo run --example heat_equation -- FOLDER`.
+//! `cargo run --example heat_equation -- FOLDER [PICTURES]`.
 //!
 //! Eight steps are one dispatch. `ffmpeg -i FOLDER/%03d.png heat.gif` makes a film of the pictures.
 
@@ -9,7 +9,6 @@ use langevin::{Format, Gpu, Heat, HeatBuffers, HeatDesc};
 use std::path::PathBuf;
 
 const EXTENT: usize = 256;
-const PICTURES: usize = 30;
 /// Calls between two pictures; an even number, so that the field is where it was.
 const CALLS: usize = 10;
 const DYE: f32 = 0.005;
@@ -17,6 +16,7 @@ const DYE: f32 = 0.005;
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let folder =
         std::env::args().nth(1).map_or_else(|| std::env::temp_dir().join("heat_equation"), PathBuf::from);
+    let pictures = std::env::args().nth(2).map_or(Ok(30), |pictures| pictures.parse())?;
     std::fs::create_dir_all(&folder)?;
     let gpu = Gpu::open(&Default::default())?;
     println!("on {}", gpu.capabilities());
@@ -41,7 +41,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let calls = [call(even.clone(), odd.clone())?, call(odd, even)?];
 
     let mass = start.to_f64().sum();
-    for picture in 0..PICTURES {
+    for picture in 0..pictures {
         let field = Tensor::from_words(Format::F32, start.shape(), &gpu.download(&buffers[0])?)?.to_f64();
         let largest = field.iter().copied().fold(0.0, f64::max);
         let steps = picture * CALLS * desc.steps_per_dispatch;
@@ -56,6 +56,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             (0..CALLS).for_each(|call| calls[call % 2].record(&mut pass));
         })?;
     }
-    println!("{PICTURES} pictures in {}", folder.display());
+    println!("{pictures} pictures in {}", folder.display());
     Ok(())
 }

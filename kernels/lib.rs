@@ -20,6 +20,7 @@
 //! - Rows of every tensor (its last axis) start on a 4-byte word; see [`formats`]. Strides follow from that.
 //! - Rounding is to nearest, ties to even. Arithmetic is f32. Each descriptor documents its error bound, and the
 //!   reference crate computes it: [`mod@reference`].
+//! - The `guide` (a module of this documentation) has the first five minutes, PyTorch's names, troubleshooting and more.
 //! - Which shader runs is a pure function of the descriptor and the [`Capabilities`]; [`PlanOptions::pick`] forces one.
 #![forbid(unsafe_code)]
 
@@ -35,6 +36,8 @@ mod dequantize;
 mod error;
 mod fake_quantize;
 mod gated_residual;
+#[cfg(any(doc, doctest))]
+pub mod guide;
 mod heat;
 mod histogram;
 mod kernel;

@@ -7,6 +7,9 @@
 mod bench;
 mod device;
 mod doctor;
+#[cfg(test)]
+#[allow(dead_code, reason = "the tests of the program's package use the rest")]
+mod documented;
 mod error;
 mod evaluate;
 mod generate;
@@ -79,6 +82,49 @@ fn main() -> ExitCode {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use documented::Page;
+
+    /// What a page may tell its reader to run besides the program.
+    fn is_known(words: &[&str]) -> bool {
+        match words {
+            // Its own parser judges it, in its tests.
+            ["cargo", "xtask", ..] => true,
+            ["cargo", "run", rest @ ..] => {
+                let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+                let name = rest.iter().position(|&word| word == "--example").and_then(|at| rest.get(at + 1));
+                let folders = ["examples", "crates/diffusion/examples"];
+                let is_file = |name: &&str| {
+                    folders.iter().any(|f| root.join(f).join(name).with_extension("rs").is_file())
+                };
+                rest.contains(&"--manifest-path") || name.is_some_and(is_file)
+            }
+            ["cargo", "install", "langevin-cli"] | ["cargo", "add", "langevin", ..] => true,
+            ["cargo", "test" | "bench" | "package", ..] => true,
+            // Tools that are installed apart.
+            ["cargo", "deny" | "hack" | "semver-checks" | "public-api", ..] => true,
+            ["./run-all.sh", ..] | [".ci/run"] | ["cd", _] => true,
+            ["rustup", "component", ..] | ["python", ..] => true,
+            _ => false,
+        }
+    }
+
+    #[test]
+    fn documented_commands_parse() {
+        let mut parsed = 0;
+        for command in documented::pages().iter().flat_map(Page::commands) {
+            let words: Vec<&str> = command.words.iter().map(String::as_str).collect();
+            if words[0] != "langevin" {
+                assert!(is_known(&words), "{}: unknown: {words:?}", command.place);
+                continue;
+            }
+            parsed += 1;
+            match Cli::try_parse_from(&words) {
+                Err(error) if error.use_stderr() => panic!("{}: {words:?}: {error}", command.place),
+                _ => {}
+            }
+        }
+        assert!(parsed > 20, "{parsed}");
+    }
 
     #[test]
     fn the_command_line_is_consistent() {

@@ -6,6 +6,9 @@ use langevin::verify::{self, RunOptions};
 use langevin::{Capabilities, Gpu, Kernel, PlanError, PlanOptions, Variant, sources};
 use langevin_gpu::{GpuError, OpenOptions};
 use langevin_reference::{Comparison, Tensors, generate};
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::Command;
 use std::sync::{Mutex, MutexGuard, OnceLock};
 
 /// The process's one device, locked: software drivers dislike submissions from many threads.
@@ -31,6 +34,40 @@ pub fn gpu() -> Option<MutexGuard<'static, Gpu>> {
             None
         }
     }
+}
+
+/// Runs an example that Cargo has built with the tests, behind the runner if there is one; what it printed.
+///
+/// `tmpdir` is the caller's `CARGO_TARGET_TMPDIR`; in the arguments, FOLDER stands for an empty folder.
+///
+/// # Panics
+/// When it fails, or was not built since it was changed: `cargo test --test NAME` builds no examples.
+pub fn run_example(name: &str, arguments: &[&str], source: &Path, tmpdir: &str) -> String {
+    let target = Path::new(tmpdir).parent().unwrap_or(Path::new(tmpdir));
+    let program = target.join("debug/examples").join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
+    let changed = |path: &Path| path.metadata().and_then(|metadata| metadata.modified()).ok();
+    let is_built = changed(&program).is_some_and(|built| Some(built) >= changed(source));
+    assert!(is_built, "the example {name} is not built; run `cargo build --workspace --examples`");
+    let folder = Path::new(tmpdir).join(format!("{name}-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+
+    let runner = std::env::var("LANGEVIN_RUNNER").unwrap_or_default();
+    let mut words: Vec<OsString> = runner.split_whitespace().map(OsString::from).collect();
+    words.push(program.into());
+    words.extend(arguments.iter().map(|word| word.replace("FOLDER", &folder.to_string_lossy()).into()));
+    let mut command = Command::new(&words[0]);
+    // Drivers are tested side by side, and an example may leave something in the system's temporary folder.
+    for variable in ["TMPDIR", "TMP", "TEMP"] {
+        command.env(variable, &folder);
+    }
+    let output = command.args(&words[1..]).output().unwrap_or_else(|error| panic!("{name}: {error}"));
+    let [stdout, stderr] =
+        [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    println!("== {name} ==\n{stdout}");
+    assert!(output.status.success(), "{name}: {stdout}{stderr}");
+    // What is left of it lies in the target folder.
+    let _ = std::fs::remove_dir_all(folder);
+    stdout
 }
 
 fn is_set(variable: &str) -> bool {

@@ -19,8 +19,11 @@ Usage: cargo xtask COMMAND
                             --quick runs fewer random cases and no documentation examples
   doctor                    every kernel's check on the software drivers that are set up, and through Dawn, a second
                             implementation of WebGPU (needs node and npm)
-  record FILE               print a record of `langevin bench --json` as Markdown, for the README and the docs
-  lint                      formatting, clippy and documentation, warnings being errors
+  bundle [--out DIR]        make a folder that checks and times everything on a Linux machine without Rust and network
+                            (in target/bundle)
+  record FILE               print a record of `langevin bench --json` as Markdown
+  record --check | --write  compare the README's figures and the page of all records with the records, or make them anew
+  lint                      formatting, clippy, documentation, licences and packages, warnings being errors
   setup                     install a software Vulkan driver if the machine has no driver at all
   setup --mesa26 [--mirror URL]
                             unpack Mesa 26 or newer into .software-drivers, leaving the system as it is
@@ -44,7 +47,13 @@ pub(crate) enum Action {
     Record {
         file: PathBuf,
     },
+    Records {
+        write: bool,
+    },
     Demo(DemoOptions),
+    Bundle {
+        out: Option<PathBuf>,
+    },
     /// Used by `test` itself: Cargo's runner while the suites run on Mesa 26.
     UnderMesa26 {
         program: Vec<OsString>,
@@ -82,11 +91,12 @@ pub(crate) fn parse(words: impl Iterator<Item = OsString>) -> Result<Action, Fai
         Some("test") => parse_test(words),
         Some("doctor") => nothing_more(words, "doctor").map(|()| Action::Doctor),
         Some("lint") => nothing_more(words, "lint").map(|()| Action::Lint),
-        Some("demo") => parse_demo(words),
+        Some("demo") => parse_out(words, "demo").map(|out| Action::Demo(DemoOptions { out })),
+        Some("bundle") => parse_out(words, "bundle").map(|out| Action::Bundle { out }),
         Some("record") => parse_record(words),
         Some("under-mesa26") => Ok(Action::UnderMesa26 { program: words.collect() }),
         _ => Err(Failure::new(format!(
-            "no such command: {}; expected demo, test, record, lint or setup",
+            "no such command: {}; expected demo, test, bundle, record, lint or setup",
             command.to_string_lossy()
         ))),
     }
@@ -128,24 +138,30 @@ fn parse_test(mut words: impl Iterator<Item = OsString>) -> Result<Action, Failu
     Ok(Action::Test(options))
 }
 
-fn parse_demo(mut words: impl Iterator<Item = OsString>) -> Result<Action, Failure> {
-    let mut options = DemoOptions::default();
+/// The folder for what a command makes.
+fn parse_out(mut words: impl Iterator<Item = OsString>, command: &str) -> Result<Option<PathBuf>, Failure> {
+    let mut out = None;
     while let Some(word) = words.next() {
         match word.to_str() {
             Some("--out") => {
-                options.out = Some(PathBuf::from(
-                    words.next().ok_or_else(|| Failure::new("`--out` needs a value: a folder"))?,
-                ));
+                let folder = words.next().ok_or_else(|| Failure::new("`--out` needs a value: a folder"))?;
+                out = Some(PathBuf::from(folder));
             }
-            _ => return Err(unknown(&word, "demo")),
+            _ => return Err(unknown(&word, command)),
         }
     }
-    Ok(Action::Demo(options))
+    Ok(out)
 }
 
 fn parse_record(mut words: impl Iterator<Item = OsString>) -> Result<Action, Failure> {
-    let file = words.next().ok_or_else(|| Failure::new("`record` needs the path of a JSON file"))?;
-    nothing_more(words, "record").map(|()| Action::Record { file: file.into() })
+    let file = words
+        .next()
+        .ok_or_else(|| Failure::new("`record` needs the path of a JSON file, --check or --write"))?;
+    nothing_more(words, "record").map(|()| match file.to_str() {
+        Some("--check") => Action::Records { write: false },
+        Some("--write") => Action::Records { write: true },
+        _ => Action::Record { file: file.into() },
+    })
 }
 
 const DRIVER_CHOICES: &str = "current, stock, mesa26, swiftshader or all";
@@ -208,14 +224,31 @@ mod tests {
         );
         assert_eq!(parsed("lint"), Ok(Action::Lint));
         assert_eq!(parsed("record a.json"), Ok(Action::Record { file: "a.json".into() }));
+        assert_eq!(parsed("record --check"), Ok(Action::Records { write: false }));
+        assert_eq!(parsed("record --write"), Ok(Action::Records { write: true }));
         assert_eq!(parsed("demo --out d"), Ok(Action::Demo(DemoOptions { out: Some("d".into()) })));
+        assert_eq!(parsed("bundle"), Ok(Action::Bundle { out: None }));
+        assert_eq!(parsed("bundle --out d"), Ok(Action::Bundle { out: Some("d".into()) }));
+    }
+
+    #[test]
+    fn documented_commands_parse() {
+        let mut count = 0;
+        for command in crate::documented::pages().iter().flat_map(|page| page.commands()) {
+            if let Some(words) = command.words.strip_prefix(&["cargo".to_owned(), "xtask".to_owned()]) {
+                let action = parse(words.iter().map(OsString::from));
+                assert!(action.is_ok(), "{}: {words:?}: {action:?}", command.place);
+                count += 1;
+            }
+        }
+        assert!(count > 5, "{count}");
     }
 
     #[test]
     fn mistakes_are_named() {
         assert_eq!(
             parsed("tset"),
-            Err("no such command: tset; expected demo, test, record, lint or setup".to_owned())
+            Err("no such command: tset; expected demo, test, bundle, record, lint or setup".to_owned())
         );
         assert_eq!(
             parsed("test --driver mesa"),
@@ -226,9 +259,13 @@ mod tests {
             Err("`--driver` needs a value: current, stock, mesa26, swiftshader or all".to_owned())
         );
         assert_eq!(parsed("test --nocapture"), Err("`test` does not take `--nocapture`".to_owned()));
-        assert_eq!(parsed("record"), Err("`record` needs the path of a JSON file".to_owned()));
+        assert_eq!(
+            parsed("record"),
+            Err("`record` needs the path of a JSON file, --check or --write".to_owned())
+        );
         assert_eq!(parsed("record a b"), Err("`record` does not take `b`".to_owned()));
         assert_eq!(parsed("lint --fix"), Err("`lint` does not take `--fix`".to_owned()));
+        assert_eq!(parsed("bundle d"), Err("`bundle` does not take `d`".to_owned()));
         assert_eq!(parsed("demo --out"), Err("`--out` needs a value: a folder".to_owned()));
         assert_eq!(
             parsed("setup --mirror x"),

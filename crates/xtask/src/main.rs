@@ -4,8 +4,13 @@
 
 mod apt;
 mod args;
+mod bundle;
 mod demo;
 mod doctor;
+#[cfg(test)]
+#[allow(dead_code, reason = "the tests of the program's package use the rest")]
+#[path = "../../cli/src/documented.rs"]
+mod documented;
 mod driver;
 mod lint;
 mod mesa26;
@@ -54,7 +59,9 @@ fn perform(action: Action) -> Result<(), Failure> {
         Action::Test(options) => test::run(&options),
         Action::Lint => lint::run(),
         Action::Demo(options) => demo::run(&options),
+        Action::Bundle { out } => bundle::run(out.as_deref()),
         Action::Record { file } => record::run(&file),
+        Action::Records { write } => record::publish(write),
         Action::UnderMesa26 { program } => test::run_program_under_mesa26(&program),
     }
 }

@@ -97,7 +97,12 @@ fn loader_is_installed() -> bool {
     let listed = ["ldconfig", "/sbin/ldconfig", "/usr/sbin/ldconfig"]
         .iter()
         .any(|program| capture_quietly(program).is_some_and(|cache| cache_has_loader(&cache)));
-    listed || library_folders().iter().any(|folder| folder.join(LOADER_LIBRARY).exists())
+    listed || find_loader().is_some()
+}
+
+/// The loader's file.
+pub(crate) fn find_loader() -> Option<PathBuf> {
+    library_folders().into_iter().map(|folder| folder.join(LOADER_LIBRARY)).find(|path| path.exists())
 }
 
 fn capture_quietly(ldconfig: &str) -> Option<String> {

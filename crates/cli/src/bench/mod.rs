@@ -9,6 +9,8 @@ mod markdown;
 mod overhead;
 mod page;
 mod pick;
+#[cfg(test)]
+mod published;
 mod record;
 mod reduced;
 mod selection;

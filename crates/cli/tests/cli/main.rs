@@ -4,7 +4,10 @@
 //! without one, or fail where `REQUIRE_GPU` is set.
 
 mod bench;
+mod docs;
 mod doctor;
+#[path = "../../src/documented.rs"]
+mod documented;
 mod evaluate;
 mod files;
 mod generate;
