@@ -546,7 +546,7 @@ fn a_broken_shader_is_rejected() {
 #[test]
 fn every_kernel_has_its_four_pieces() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let shared = ["lib", "bind", "error", "kernel", "plan", "recipe", "stencil", "verify"];
+    let shared = ["lib", "bind", "error", "guide", "kernel", "plan", "recipe", "stencil", "verify"];
     let stem = |path: &Path| path.file_stem().unwrap().to_str().unwrap().to_owned();
     let kernels: Vec<String> = std::fs::read_dir(root.join("kernels"))
         .unwrap()
