@@ -1,6 +1,6 @@
 //! Activation against its reference: shapes x formats x functions, extreme arguments, and the errors.
 
-use langevin::reference::{Tensor, generate};
+use langevin::reference::{Tensor, Tensors, generate};
 use langevin::verify::{self, RunOptions};
 use langevin::{Activate, Activation, ActivationDesc, Format};
 use langevin_testkit::{conform, conform_on, gpu};
@@ -69,6 +69,30 @@ fn identity_and_relu_are_exact() {
         let out = verify::run(&gpu, &desc, &inputs, &RunOptions::default()).unwrap();
         let expected = inputs.get("x").unwrap().to_f64().mapv(|x| activation.apply(x));
         assert_eq!(out.get("out").unwrap().to_f64(), expected);
+    }
+}
+
+/// Random inputs hardly ever hold the largest number of a format, its subnormals or its NaN; most kernels read tensors as
+/// this one does.
+#[test]
+fn every_code_arrives() {
+    let Some(gpu) = gpu() else { return };
+    for x in [Format::E4m3, Format::E5m2, Format::I8, Format::F16, Format::BF16] {
+        let count = 1u32 << x.bits();
+        let codes = (0..count).flat_map(|code| code.to_le_bytes()[..x.bytes()].to_vec()).collect();
+        let desc = ActivationDesc { activation: Activation::Identity, x, ..rows(1, count as usize) };
+        let mut inputs = Tensors::new();
+        inputs.insert("x", Tensor::new(x, &[1, count as usize], codes).unwrap());
+        let out = verify::run(&gpu, &desc, &inputs, &RunOptions::default()).unwrap();
+        for (code, got) in out.get("out").unwrap().to_f32().into_iter().enumerate() {
+            let want = x.decode(code as u32);
+            // A subnormal f32 may be flushed.
+            let flushed = want.is_subnormal() && got == 0.0;
+            assert!(
+                got == want || flushed || (got.is_nan() && want.is_nan()),
+                "{x} {code:#x}: {got}, not {want}"
+            );
+        }
     }
 }
 

@@ -115,7 +115,7 @@ fn one_two_and_three_axes_with_every_setting_their_own() {
 fn every_boundary_on_either_axis() {
     let Some(gpu) = gpu() else { return };
     for (i, first) in Boundary::ALL.into_iter().enumerate() {
-        for (j, second) in Boundary::ALL.into_iter().enumerate().filter(|(j, _)| (i + j) % 5 < 3) {
+        for (j, second) in Boundary::ALL.into_iter().enumerate().filter(|(j, _)| (i + j) % 6 < 3) {
             let desc = ConvDesc {
                 padding: vec![[2, 1], [1, 3]],
                 boundary: vec![first, second],
@@ -126,8 +126,9 @@ fn every_boundary_on_either_axis() {
             conform_in_turns(&gpu, &desc, (i + 2 * j) as u64);
         }
     }
-    // A circular padding may be wider than the input.
-    let wide = ConvDesc { padding: vec![[7, 11]], boundary: vec![Boundary::Circular], ..plane(3, 2, [2, 3]) };
+    // These paddings may be wider than the input.
+    let around = vec![Boundary::Circular, Boundary::Symmetric];
+    let wide = ConvDesc { padding: vec![[7, 11]], boundary: around, ..plane(3, 2, [2, 3]) };
     in_both_layouts(&gpu, &wide, 99);
 }
 
@@ -145,7 +146,7 @@ fn formats() {
                 out_channels: 9,
                 layout: ConvLayout::ALL[(i + j) % 2],
                 padding: vec![[1, 1]],
-                boundary: vec![Boundary::ALL[(i + j) % 5]],
+                boundary: vec![Boundary::ALL[(i + j) % 6]],
                 bias: j == 0,
                 ..plane(5, 7, [3, 3])
             };
@@ -250,7 +251,7 @@ fn another_convolution_is_noticed() {
         verify::compare(&expected, out.get("out").unwrap()).passed()
     };
     assert!(passes(&desc, &inputs));
-    for boundary in [Boundary::Circular, Boundary::Reflect, Boundary::Replicate] {
+    for boundary in [Boundary::Circular, Boundary::Reflect, Boundary::Replicate, Boundary::Symmetric] {
         assert!(!passes(&ConvDesc { boundary: vec![boundary], ..desc.clone() }, &inputs), "{boundary:?}");
     }
     assert!(!passes(&ConvDesc { padding: vec![[0, 2], [1, 1]], ..desc.clone() }, &inputs));

@@ -206,18 +206,21 @@ fn only_edges_that_a_padding_stands_for_are_a_convolution() {
     let (conv, _) = grid(&[4, 4]).as_conv().unwrap();
     assert_eq!(conv.boundary, [Boundary::Circular; 2]);
     let insulated = LaplacianDesc { boundary: vec![[Edge::Neumann(0.0); 2]], ..grid(&[4]) };
-    assert_eq!(insulated.as_conv().unwrap().0.boundary, [Boundary::Replicate]);
+    assert_eq!(insulated.as_conv().unwrap().0.boundary, [Boundary::Symmetric]);
     let error = |desc: LaplacianDesc| desc.as_conv().unwrap_err().to_string();
-    let expected = "laplacian: `boundary` must be periodic, fixed at 0 or, next to the cells, insulated for a convolution, got";
-    assert_eq!(
-        error(LaplacianDesc { stencil: Stencil::Fourth, ..insulated.clone() }),
-        format!("{expected} [Neumann(0.0), Neumann(0.0)]")
-    );
-    let faces = vec![[Edge::Dirichlet(0.0); 2]];
-    assert_eq!(
-        error(LaplacianDesc { boundary: faces, ..grid(&[4]) }),
-        format!("{expected} [Dirichlet(0.0), Dirichlet(0.0)]")
-    );
+    for [before, after] in [
+        [Edge::Dirichlet(0.0); 2],
+        [Edge::Neumann(0.5); 2],
+        [Edge::Fixed(1.0), Edge::Fixed(0.0)],
+        [Edge::Fixed(0.1); 2],
+    ] {
+        let expected =
+            "`boundary` must be periodic, fixed at one f32 or insulated at both ends for a convolution";
+        assert_eq!(
+            error(LaplacianDesc { boundary: vec![[before, after]], ..grid(&[4]) }),
+            format!("laplacian: {expected}, got {before:?} and {after:?}")
+        );
+    }
     let medium = LaplacianDesc { medium: Some(Format::F32), ..insulated };
     assert_eq!(error(medium), "laplacian: `medium` must be absent for a convolution, got f32");
 }

@@ -71,7 +71,7 @@ impl<'a> Geometry<'a> {
     pub(super) fn describe(&self, builder: StageBuilder) -> StageBuilder {
         let axes = &self.axes;
         let is_far = |axis: &ConvAxis| {
-            axis.boundary == Boundary::Circular
+            matches!(axis.boundary, Boundary::Circular | Boundary::Symmetric)
                 && axis.padding[0].max(axis.padding[1]) > axis.repeated_extent()
         };
         let builder = builder
@@ -229,6 +229,7 @@ fn boundary_code(boundary: Boundary) -> usize {
         Boundary::Circular => 1,
         Boundary::Reflect => 2,
         Boundary::Replicate => 3,
+        Boundary::Symmetric => 4,
         _ => 0,
     }
 }

@@ -27,8 +27,8 @@ fn window_TENSOR(out: u32) -> Window {
   return Window(first, tap, select(0u, (p.TENSOR_kernel - 1u - min(tap, p.TENSOR_kernel - 1u)) / p.TENSOR_tap_step + 1u, meets));
 }
 
-// Where tap t of a window reads. `boundary`: 0 nothing is repeated, 1 circular, 2 reflect, 3 replicate; `shift` is a multiple
-// of the extent that leaves no position negative.
+// Where tap t of a window reads. `boundary`: 0 nothing is repeated, 1 circular, 2 reflect, 3 replicate, 4 symmetric; `shift` is a
+// multiple of the extent that leaves no position negative.
 fn source_TENSOR(window: Window, t: u32) -> u32 {
   let position = window.first + i32(t) * p.TENSOR_dilation;
   var element = u32(position);
@@ -41,6 +41,15 @@ fn source_TENSOR(window: Window, t: u32) -> u32 {
     }
     if (p.TENSOR_boundary == 2u) { element = select(2u * last - element, u32(-position), is_before); }
     if (p.TENSOR_boundary == 3u) { element = select(last, 0u, is_before); }
+    if (p.TENSOR_boundary == 4u) {
+      // How far behind the wall, and as far in front of it.
+      var inward = select(element - p.TENSOR_extent, ~element, is_before);
+      if (FAR) {
+        inward %= 2u * p.TENSOR_extent;
+        inward = min(inward, 2u * p.TENSOR_extent - 1u - inward);
+      }
+      element = select(last - inward, inward, is_before);
+    }
   }
   let is_inside = element < p.TENSOR_extent && (!TRANSPOSED || t < window.taps);
   if (UPSAMPLED) { element /= p.TENSOR_upsample; }

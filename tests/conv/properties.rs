@@ -37,7 +37,7 @@ proptest! {
         (groups, channels, outputs) in (1usize..3, 0usize..40, 1usize..40),
         (stride, dilation, upsample) in (1usize..4, 1usize..4, 1usize..3),
         padding in (0usize..4, 0usize..4),
-        boundaries in (0usize..5, 0usize..5),
+        boundaries in (0usize..6, 0usize..6),
         formats in (0usize..6, 0usize..6, 0usize..3),
         flags in any::<u8>(),
         seed in any::<u64>(),

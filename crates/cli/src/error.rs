@@ -30,6 +30,9 @@ pub(crate) enum CliError {
     /// The JSON of a descriptor is wrong.
     #[error("{op}: --desc: {source}")]
     Desc { op: &'static str, source: serde_json::Error },
+    /// A field of a descriptor's JSON is wrong.
+    #[error("{op}: --desc: `{field}`: {source}, got {got}")]
+    DescField { op: &'static str, field: String, got: String, source: serde_json::Error },
     /// The reference needs more memory than there is.
     #[error("{op}: the CPU reference needs {bytes} bytes of memory, more than there are")]
     Memory { op: &'static str, bytes: usize },

@@ -14,7 +14,7 @@ from safetensors.numpy import save_file
 
 jax.config.update("jax_enable_x64", True)
 
-MODES = {"circular": "wrap", "reflect": "reflect", "replicate": "edge"}
+MODES = {"circular": "wrap", "reflect": "reflect", "replicate": "edge", "symmetric": "symmetric"}
 LETTERS = {1: "X", 2: "YX", 3: "ZYX"}
 
 # name: x shape, w shape, groups, stride, dilation, padding, boundaries (a number is a constant)
@@ -32,6 +32,10 @@ CASES = {
 LAST = {
     "last": ([2, 5, 6, 4], [6, 3, 2, 2], 2, [2, 1], [1, 1], [[1, 2], [0, 1]], ["replicate", 0.5]),
     "last_line": ([1, 9, 3], [2, 4, 3], 1, [1], [2], [[3, 3]], ["circular"]),
+}
+# As above; the last case of all, so that the others keep their numbers.
+MIRRORED = {
+    "mirrored": ([1, 2, 3, 4], [2, 2, 2, 3], 1, [1, 1], [1, 1], [[8, 2], [3, 5]], ["symmetric", "symmetric"]),
 }
 # name: case as above, how often x is repeated
 UPSAMPLED = {
@@ -154,5 +158,9 @@ by_channel = lambda values: wide(values).reshape([-1, 1, 1])
 scaled = np.float64(x_scale) * by_channel(w_scale) * sums + by_channel(bias)
 out = np.asarray(jax.nn.silu(scaled)) + wide(residual)
 keep("scaled", x, w, out, x_scale=np.asarray(x_scale), w_scale=w_scale, bias=bias, residual=residual)
+
+for name, (x_shape, w_shape, *settings) in MIRRORED.items():
+    x, w = draw(x_shape), draw(w_shape)
+    keep(name, x, w, convolution(wide(x), wide(w), *settings))
 
 save_file(tensors, os.path.join(os.path.dirname(os.path.abspath(__file__)), "conv.safetensors"))

@@ -34,17 +34,18 @@ pub(crate) fn matrix_rows(shape: &[usize]) -> usize {
     shape.len().checked_sub(2).map_or(1, |axis| shape[axis])
 }
 
-/// Which scale an element has: both counted along the axes, the last one fastest.
+/// Which scale an element has: both counted along the axes, the last one fastest. Groups and blocks of nothing, which the
+/// rules refuse, count as those of one.
 pub(crate) fn scale_index(shape: &[usize], granularity: Granularity, element: usize) -> usize {
-    let width = width(shape);
+    let width = width(shape).max(1);
     let (row, column) = (element / width, element % width);
     match granularity {
         Granularity::PerTensor => 0,
         Granularity::PerRow => row,
         Granularity::PerColumn => column,
-        Granularity::PerGroup(size) => row * width.div_ceil(size) + column / size,
+        Granularity::PerGroup(size) => row * width.div_ceil(size.max(1)) + column / size.max(1),
         Granularity::PerBlock { rows, columns } => {
-            let height = matrix_rows(shape);
+            let [height, rows, columns] = [matrix_rows(shape), rows, columns].map(|extent| extent.max(1));
             let block_row = row / height * height.div_ceil(rows) + row % height / rows;
             block_row * width.div_ceil(columns) + column / columns
         }

@@ -223,7 +223,7 @@ impl Op for AttentionDesc {
     /// What values decide is not known here: masked pairs count, and sequences as if they were one.
     fn cost(&self) -> Cost {
         let pairs = self.pairs() * self.batch as f64 * self.heads as f64;
-        Cost::of(2.0 * pairs * (self.head_dim + self.v_dim) as f64, &self.tensors())
+        Cost::of(2.0 * pairs * (self.head_dim as f64 + self.v_dim as f64), &self.tensors())
     }
 
     fn answer(&self, inputs: &Tensors) -> Vec<Expected> {

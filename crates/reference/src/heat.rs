@@ -294,12 +294,12 @@ impl Op for HeatDesc {
     }
 
     fn cost(&self) -> Cost {
-        let points = self.grid().points().len();
+        let points = self.grid().points().len() as f64;
         let each = match self.scheme {
-            Scheme::Euler => (3 * points + 1) * self.steps_per_dispatch,
-            Scheme::Rkl2 { stages } => (3 * points + 9) * stages,
+            Scheme::Euler => (3.0 * points + 1.0) * self.steps_per_dispatch as f64,
+            Scheme::Rkl2 { stages } => (3.0 * points + 9.0) * stages as f64,
         };
-        let flops = each as f64 * self.grid().cells();
+        let flops = each * self.grid().cells();
         Cost::of(flops, &self.tensors())
     }
 

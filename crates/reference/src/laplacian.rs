@@ -147,9 +147,10 @@ impl LaplacianDesc {
     }
 
     /// The largest diagonal entry of the negated matrix, and the smallest weight of another cell; an axis without cells counts
-    /// as one of a single cell, so that limits are finite where the other axes set them.
+    /// as one of a single cell, so that limits are finite where the other axes set them. Cells between those near the ends are
+    /// alike: nine are as good as any more.
     fn extremes(&self) -> [f64; 2] {
-        let spatial: Vec<usize> = self.spatial.iter().map(|&extent| extent.max(1)).collect();
+        let spatial: Vec<usize> = self.spatial.iter().map(|&extent| extent.clamp(1, 9)).collect();
         let grid = Grid { spatial: &spatial, ..self.grid() };
         Operator::new(grid, self.diffusivity, 0.0, 0.0, self.face_mean).extremes()
     }
@@ -169,7 +170,7 @@ impl LaplacianDesc {
     ///
     /// # Errors
     /// [`DescError::Field`] for a medium, and for edges that no padding stands for: others than [`Edge::Periodic`],
-    /// [`Edge::Fixed`] of 0 and, for stencils that reach no further than the next cell, [`Edge::Neumann`] of 0.
+    /// [`Edge::Fixed`] of one value at both ends, which the format of `u` must hold, and [`Edge::Neumann`] of 0.
     pub fn as_conv(&self) -> Result<(ConvDesc, Tensor), DescError> {
         self.validate()?;
         if let Some(format) = self.medium {
@@ -179,10 +180,15 @@ impl LaplacianDesc {
         let boundary = |axis: usize| match self.axis(axis).edges {
             [Edge::Periodic, Edge::Periodic] => Ok(Boundary::Circular),
             [Edge::Fixed(0.0), Edge::Fixed(0.0)] => Ok(Boundary::Zero),
-            [Edge::Neumann(0.0), Edge::Neumann(0.0)] if reach == 1 => Ok(Boundary::Replicate),
-            other => {
-                let expected = "periodic, fixed at 0 or, next to the cells, insulated for a convolution";
-                Err(Self::field_error("boundary", expected, format!("{other:?}")))
+            [Edge::Fixed(before), Edge::Fixed(after)]
+                if before == after && before == f64::from(before as f32) =>
+            {
+                Ok(Boundary::Constant(before as f32))
+            }
+            [Edge::Neumann(0.0), Edge::Neumann(0.0)] => Ok(Boundary::Symmetric),
+            [before, after] => {
+                let expected = "periodic, fixed at one f32 or insulated at both ends for a convolution";
+                Err(Self::field_error("boundary", expected, format!("{before:?} and {after:?}")))
             }
         };
         let side = 2 * reach + 1;

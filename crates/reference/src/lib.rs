@@ -46,6 +46,7 @@ mod op;
 mod patchify;
 mod per_axis;
 mod quantize;
+pub mod random;
 mod rotary;
 mod softmax;
 mod stencil;

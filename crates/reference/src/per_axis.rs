@@ -35,37 +35,58 @@ pub(crate) fn check_axes<O: Op>(axes: usize) -> Result<(), DescError> {
 /// one value in place of the pair (before, after).
 #[cfg(feature = "serde")]
 pub(crate) mod json {
+    use std::fmt;
+    use std::marker::PhantomData;
+
+    use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
+    use serde::de::{IntoDeserializer, MapAccess, SeqAccess, Visitor};
     use serde::{Deserialize, Deserializer};
 
-    #[derive(Deserialize)]
-    #[serde(untagged, expecting = "expected one value for every axis, or a list with one per axis")]
-    enum List<T> {
-        Many(Vec<T>),
-        One(T),
+    /// A value, or a list of them. Written out, since serde's untagged enums keep none of the reasons why a value is none.
+    struct OneOrMany<One, Many>(PhantomData<(One, Many)>);
+
+    enum Either<One, Many> {
+        One(One),
+        Many(Many),
     }
 
-    #[derive(Deserialize)]
-    #[serde(untagged, expecting = "expected one value for both sides, or [before, after]")]
-    enum Pair<T> {
-        Both(T),
-        Sides([T; 2]),
+    macro_rules! one {
+        ($($visit:ident($value:ty)),*) => {
+            $(fn $visit<E: serde::de::Error>(self, value: $value) -> Result<Self::Value, E> {
+                One::deserialize(value.into_deserializer()).map(Either::One)
+            })*
+        };
     }
 
-    #[derive(Deserialize)]
-    #[serde(
-        untagged,
-        expecting = "expected one value for every side, or a list with one value or [before, after] per axis"
-    )]
-    enum PairList<T> {
-        Many(Vec<Pair<T>>),
-        One(T),
+    impl<'de, One: Deserialize<'de>, Many: Deserialize<'de>> Visitor<'de> for OneOrMany<One, Many> {
+        type Value = Either<One, Many>;
+
+        fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+            f.write_str("a value or a list of them")
+        }
+
+        one!(visit_bool(bool), visit_i64(i64), visit_u64(u64), visit_f64(f64), visit_str(&str));
+
+        fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+            One::deserialize(MapAccessDeserializer::new(map)).map(Either::One)
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Self::Value, A::Error> {
+            Many::deserialize(SeqAccessDeserializer::new(list)).map(Either::Many)
+        }
+    }
+
+    impl<'de, One: Deserialize<'de>, Many: Deserialize<'de>> Deserialize<'de> for Either<One, Many> {
+        fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+            from.deserialize_any(OneOrMany(PhantomData))
+        }
     }
 
     /// A list with one value per axis, or one value.
     pub(crate) fn list<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Vec<T>, D::Error> {
-        Ok(match List::deserialize(from)? {
-            List::Many(values) => values,
-            List::One(value) => vec![value],
+        Ok(match Either::<T, Vec<T>>::deserialize(from)? {
+            Either::Many(values) => values,
+            Either::One(value) => vec![value],
         })
     }
 
@@ -74,12 +95,12 @@ pub(crate) mod json {
         from: D,
     ) -> Result<Vec<[T; 2]>, D::Error> {
         let sides = |pair| match pair {
-            Pair::Both(value) => [value, value],
-            Pair::Sides(sides) => sides,
+            Either::One(value) => [value, value],
+            Either::Many(sides) => sides,
         };
-        Ok(match PairList::deserialize(from)? {
-            PairList::Many(pairs) => pairs.into_iter().map(sides).collect(),
-            PairList::One(value) => vec![[value, value]],
+        Ok(match Either::<T, Vec<Either<T, [T; 2]>>>::deserialize(from)? {
+            Either::Many(pairs) => pairs.into_iter().map(sides).collect(),
+            Either::One(value) => vec![[value, value]],
         })
     }
 }

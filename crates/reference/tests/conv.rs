@@ -8,7 +8,7 @@ use langevin_reference::{
 };
 use ndarray::ArrayD;
 
-use Boundary::{Circular, Constant, Reflect, Replicate, Zero};
+use Boundary::{Circular, Constant, Reflect, Replicate, Symmetric, Zero};
 
 /// What the cases of goldens/conv.py set beside their shapes.
 fn settings(
@@ -61,6 +61,7 @@ fn cases() -> Vec<(&'static str, ConvDesc)> {
         ("upsampled", upsampled(&[2, 3], settings(1, &[], &[], &[[1, 1], [4, 3]], &[Reflect, Circular]))),
         ("upsampled_strided", upsampled(&[2], settings(1, &[3], &[2], &[[2, 6]], &[Constant(-1.0)]))),
         ("scaled", scaled),
+        ("mirrored", settings(1, &[], &[], &[[8, 2], [3, 5]], &[Symmetric])),
     ]
 }
 

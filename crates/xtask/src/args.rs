@@ -19,6 +19,12 @@ Usage: cargo xtask COMMAND
                             --quick runs fewer random cases and no documentation examples
   doctor                    every kernel's check on the software drivers that are set up, and through Dawn, a second
                             implementation of WebGPU (needs node and npm)
+  mutate [--driver WHICH] [--only TEXT]
+                            inject faults one by one into a copy of the repository; a test must notice each. TEXT is a
+                            part of a fault's description or file
+  validate [-- ARGS FOR CARGO TEST]
+                            the tests on the system's software driver under Khronos' validation layers, which must be
+                            installed; a message without a known reason is a failure
   bundle [--out DIR]        make a folder that checks and times everything on a Linux machine without Rust and network
                             (in target/bundle)
   record FILE               print a record of `langevin bench --json` as Markdown
@@ -44,6 +50,10 @@ pub(crate) enum Action {
     Doctor,
     Test(TestOptions),
     Lint,
+    Mutate(MutateOptions),
+    Validate {
+        cargo_args: Vec<OsString>,
+    },
     Record {
         file: PathBuf,
     },
@@ -78,6 +88,12 @@ pub(crate) enum DriverChoice {
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct MutateOptions {
+    pub(crate) driver: DriverChoice,
+    pub(crate) only: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct DemoOptions {
     pub(crate) out: Option<PathBuf>,
 }
@@ -91,12 +107,14 @@ pub(crate) fn parse(words: impl Iterator<Item = OsString>) -> Result<Action, Fai
         Some("test") => parse_test(words),
         Some("doctor") => nothing_more(words, "doctor").map(|()| Action::Doctor),
         Some("lint") => nothing_more(words, "lint").map(|()| Action::Lint),
+        Some("validate") => parse_validate(words),
+        Some("mutate") => parse_mutate(words),
         Some("demo") => parse_out(words, "demo").map(|out| Action::Demo(DemoOptions { out })),
         Some("bundle") => parse_out(words, "bundle").map(|out| Action::Bundle { out }),
         Some("record") => parse_record(words),
         Some("under-mesa26") => Ok(Action::UnderMesa26 { program: words.collect() }),
         _ => Err(Failure::new(format!(
-            "no such command: {}; expected demo, test, bundle, record, lint or setup",
+            "no such command: {}; expected demo, test, doctor, mutate, validate, bundle, record, lint or setup",
             command.to_string_lossy()
         ))),
     }
@@ -136,6 +154,28 @@ fn parse_test(mut words: impl Iterator<Item = OsString>) -> Result<Action, Failu
         }
     }
     Ok(Action::Test(options))
+}
+
+fn parse_validate(mut words: impl Iterator<Item = OsString>) -> Result<Action, Failure> {
+    match words.next() {
+        None => Ok(Action::Validate { cargo_args: Vec::new() }),
+        Some(word) if word == "--" => Ok(Action::Validate { cargo_args: words.collect() }),
+        Some(word) => Err(unknown(&word, "validate")),
+    }
+}
+
+fn parse_mutate(mut words: impl Iterator<Item = OsString>) -> Result<Action, Failure> {
+    let mut options = MutateOptions::default();
+    while let Some(word) = words.next() {
+        match word.to_str() {
+            Some("--driver") => {
+                options.driver = driver_choice(&value(&mut words, "--driver", DRIVER_CHOICES)?)?
+            }
+            Some("--only") => options.only = Some(value(&mut words, "--only", "a part of a fault")?),
+            _ => return Err(unknown(&word, "mutate")),
+        }
+    }
+    Ok(Action::Mutate(options))
 }
 
 /// The folder for what a command makes.
@@ -223,6 +263,11 @@ mod tests {
             }))
         );
         assert_eq!(parsed("lint"), Ok(Action::Lint));
+        let cargo_args = ["--test", "heat"].map(OsString::from).to_vec();
+        assert_eq!(parsed("validate -- --test heat"), Ok(Action::Validate { cargo_args }));
+        assert_eq!(parsed("validate"), Ok(Action::Validate { cargo_args: Vec::new() }));
+        let options = MutateOptions { driver: DriverChoice::Mesa26, only: Some("mask".to_owned()) };
+        assert_eq!(parsed("mutate --driver mesa26 --only mask"), Ok(Action::Mutate(options)));
         assert_eq!(parsed("record a.json"), Ok(Action::Record { file: "a.json".into() }));
         assert_eq!(parsed("record --check"), Ok(Action::Records { write: false }));
         assert_eq!(parsed("record --write"), Ok(Action::Records { write: true }));
@@ -248,7 +293,7 @@ mod tests {
     fn mistakes_are_named() {
         assert_eq!(
             parsed("tset"),
-            Err("no such command: tset; expected demo, test, bundle, record, lint or setup".to_owned())
+            Err("no such command: tset; expected demo, test, doctor, mutate, validate, bundle, record, lint or setup".to_owned())
         );
         assert_eq!(
             parsed("test --driver mesa"),

@@ -17,7 +17,8 @@ pub(crate) fn run() -> Result<(), Failure> {
     let mesa26 = Driver::mesa26()?;
     let drivers = [Driver::stock()?, mesa26.clone(), Driver::swiftshader()?];
     let dawn = Dawn::install(mesa26)?;
-    run_command(cargo().args(["build", "--package", "langevin-cli"]))?;
+    // As for the tests, of which most is built already.
+    run_command(cargo().args(["test", "--workspace", "--no-run"]))?;
     let program = langevin("debug")?;
     for driver in &drivers {
         println!("\n== driver {} ==", driver.name);
@@ -55,7 +56,9 @@ impl Dawn {
     fn compile_every_shader(&self) -> Result<(), Failure> {
         let folder = empty_folder("wgsl")?;
         run_command(
-            cargo().args(["test", "--quiet", "--test", "shaders"]).env("LANGEVIN_WGSL_DIR", &folder),
+            cargo()
+                .args(["test", "--quiet", "--workspace", "--test", "shaders"])
+                .env("LANGEVIN_WGSL_DIR", &folder),
         )?;
         self.script("compile", &folder)
     }

@@ -14,11 +14,14 @@ mod documented;
 mod driver;
 mod lint;
 mod mesa26;
+mod mutate;
+mod mutations;
 mod process;
 mod record;
 mod sources;
 mod swiftshader;
 mod test;
+mod validate;
 mod vulkan;
 mod workspace;
 
@@ -58,6 +61,8 @@ fn perform(action: Action) -> Result<(), Failure> {
         Action::Doctor => doctor::run(),
         Action::Test(options) => test::run(&options),
         Action::Lint => lint::run(),
+        Action::Validate { cargo_args } => validate::run(&cargo_args),
+        Action::Mutate(options) => mutate::run(&options),
         Action::Demo(options) => demo::run(&options),
         Action::Bundle { out } => bundle::run(out.as_deref()),
         Action::Record { file } => record::run(&file),

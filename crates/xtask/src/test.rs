@@ -135,11 +135,17 @@ fn test_command(driver: &Driver, options: &TestOptions) -> Result<Command, Failu
         command.arg("--no-fail-fast");
     }
     command.args(target_args(driver, options)).args(&options.cargo_args);
-    command.env("REQUIRE_GPU", "1");
     if options.quick {
         command.env("PROPTEST_CASES", QUICK_CASES);
     }
-    driver.select(&mut command);
+    prepare(&mut command, driver)?;
+    Ok(command)
+}
+
+/// Makes a `cargo test` run on a driver, which must be there.
+pub(crate) fn prepare(command: &mut Command, driver: &Driver) -> Result<(), Failure> {
+    command.env("REQUIRE_GPU", "1");
+    driver.select(command);
     if driver.needs_runner() {
         // The runner is this program, which knows what to skip. It is no part of Cargo's fingerprints: nothing is
         // built again.
@@ -148,7 +154,7 @@ fn test_command(driver: &Driver, options: &TestOptions) -> Result<Command, Failu
         let variable = format!("CARGO_TARGET_{}_RUNNER", host_triple()?.replace('-', "_").to_uppercase());
         command.env(variable, format!("{} under-mesa26", this.display()));
     }
-    Ok(command)
+    Ok(())
 }
 
 /// Leaves the documentation examples out where they cost more than they tell, unless the user chooses targets.

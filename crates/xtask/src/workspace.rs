@@ -26,15 +26,20 @@ pub(crate) fn cargo() -> Command {
 
 /// The `langevin` program as Cargo leaves it in the folder of a profile (`debug`, `release`).
 pub(crate) fn langevin(profile_folder: &str) -> Result<PathBuf, Failure> {
-    // We run from TARGET/debug/xtask, which respects every way of moving the target folder.
-    let this = std::env::current_exe()
-        .map_err(|error| Failure::new(format!("where xtask runs is unknown: {error}")))?;
-    let target = this.ancestors().nth(2).unwrap_or(Path::new("target"));
-    let program = target.join(profile_folder).join(format!("langevin{}", std::env::consts::EXE_SUFFIX));
+    let program =
+        target_folder()?.join(profile_folder).join(format!("langevin{}", std::env::consts::EXE_SUFFIX));
     if program.is_file() {
         return Ok(program);
     }
     Err(Failure::new(format!("Cargo built no program at {}", program.display())))
+}
+
+/// Where Cargo builds.
+pub(crate) fn target_folder() -> Result<PathBuf, Failure> {
+    // We run from TARGET/debug/xtask, which respects every way of moving the target folder.
+    let this = std::env::current_exe()
+        .map_err(|error| Failure::new(format!("where xtask runs is unknown: {error}")))?;
+    Ok(this.ancestors().nth(2).unwrap_or(Path::new("target")).to_path_buf())
 }
 
 /// The triple of this machine, as in `CARGO_TARGET_<TRIPLE>_RUNNER`.

@@ -5,44 +5,53 @@
 
 use super::Group;
 use langevin::formats::e8m0::ScaleRounding;
+use langevin::reference::random::{self, Random};
 use langevin::reference::{Boundary, Edge, FaceMean, ScaleSource, Scheme, Stencil};
 use langevin::{
     Activation, ActivationDesc, ActivationQuantizeDesc, Align, AttentionDesc, CastDesc, ChangeDesc, Columns,
     CombineDesc, ConvDesc, ConvLayout, DequantizeDesc, FakeQuantizeDesc, Format, GatedResidualDesc,
-    Granularity, Heads, HeatDesc, HistogramDesc, LaplacianDesc, MatmulDesc, MergeDesc, Modulation, NormDesc,
-    NormKind, NormQuantizeDesc, Operand, Overflow, Pair, Pairing, PatchifyDesc, Positions, QuantizeDesc,
-    RotaryDesc, UnpatchifyDesc, Window,
+    Granularity, Heads, HeatDesc, HistogramDesc, Kernel, LaplacianDesc, MatmulDesc, MergeDesc, Modulation,
+    NormDesc, NormKind, NormQuantizeDesc, Operand, Overflow, Pair, Pairing, PatchifyDesc, Positions,
+    QuantizeDesc, RotaryDesc, UnpatchifyDesc, Window,
 };
 
 /// The formats that results of arithmetic are stored in.
 const FLOATS: [Format; 3] = [Format::F32, Format::F16, Format::BF16];
 
-/// Every kernel's cases.
-pub(super) fn groups() -> Vec<Box<dyn Group>> {
+/// Every kernel's cases; with `random`, so many more of each that are drawn.
+pub(super) fn groups(random: usize) -> Vec<Box<dyn Group>> {
+    fn more<D: Kernel + Random + 'static>(mut cases: Vec<D>, random: usize) -> Box<dyn Group> {
+        cases.extend(random::valid::<D>(random, 1, LARGEST, MOST_FLOPS));
+        Box::new(cases)
+    }
     vec![
-        Box::new(matmul()),
-        Box::new(attention()),
-        Box::new(merge()),
-        Box::new(rotary()),
-        Box::new(conv()),
-        Box::new(laplacian()),
-        Box::new(heat()),
-        Box::new(quantize()),
-        Box::new(dequantize()),
-        Box::new(fake_quantize()),
-        Box::new(cast()),
-        Box::new(histogram()),
-        Box::new(norm_quantize()),
-        Box::new(activation_quantize()),
-        Box::new(norm()),
-        Box::new(activation()),
-        Box::new(gated_residual()),
-        Box::new(combine()),
-        Box::new(change()),
-        Box::new(patchify()),
-        Box::new(unpatchify()),
+        more(matmul(), random),
+        more(attention(), random),
+        more(merge(), random),
+        more(rotary(), random),
+        more(conv(), random),
+        more(laplacian(), random),
+        more(heat(), random),
+        more(quantize(), random),
+        more(dequantize(), random),
+        more(fake_quantize(), random),
+        more(cast(), random),
+        more(histogram(), random),
+        more(norm_quantize(), random),
+        more(activation_quantize(), random),
+        more(norm(), random),
+        more(activation(), random),
+        more(gated_residual(), random),
+        more(combine(), random),
+        more(change(), random),
+        more(patchify(), random),
+        more(unpatchify(), random),
     ]
 }
+
+/// Bytes of a random case's tensor, and its arithmetic, at most: the reference's time, not the adapter's.
+const LARGEST: u64 = 1 << 20;
+const MOST_FLOPS: f64 = 3e7;
 
 /// Each format with another, and a format of results.
 fn formats() -> impl Iterator<Item = (Format, Format, Format)> {

@@ -30,11 +30,14 @@ pub(crate) struct DoctorArgs {
     /// A few cases per variant, done in seconds on a GPU; this is the default.
     #[arg(long)]
     quick: bool,
+    /// Besides, random cases of every kernel, any options together: minutes on a GPU.
+    #[arg(long, conflicts_with_all = ["quick", "export", "judge"])]
+    full: bool,
     /// Instead, all 2^32 numbers of F32 through every cast, and through quantize to every format under one given scale, both ways
     /// to overflow where they differ, bit by bit against the CPU: minutes. Of the 256 parts, only that many if a number is
     /// given.
     #[arg(long, value_name = "PARTS", num_args = 0..=1, require_equals = true, default_missing_value = "256",
-          conflicts_with_all = ["quick", "keep", "export", "judge"], value_parser = clap::value_parser!(u32).range(1..=256))]
+          conflicts_with_all = ["quick", "full", "keep", "export", "judge"], value_parser = clap::value_parser!(u32).range(1..=256))]
     exhaustive: Option<u32>,
     /// Write the result, with the adapter's identity, as JSON.
     #[arg(long, value_name = "FILE")]
@@ -113,6 +116,9 @@ impl<D: Kernel> Group for Vec<D> {
     }
 }
 
+/// How many random cases of each kernel `--full` has; each runs on every variant.
+const RANDOM: usize = 16;
+
 /// How many cases of a variant another implementation gets: compilers take seconds for each.
 const EXPORTED: usize = 3;
 
@@ -173,7 +179,7 @@ pub(crate) fn run(args: &DoctorArgs) -> Result<(), CliError> {
         capabilities.coop = Vec::new();
         capabilities.limits = langevin::wgpu::Limits::default();
     }
-    let groups = cases::groups();
+    let groups = cases::groups(if args.full { RANDOM } else { 0 });
     let count: usize = groups.iter().map(|group| group.count(&capabilities)).sum();
     let (report, bar) = (Report::new(&capabilities), progress::bar(count as u64, "checking"));
     let mut round = Round { capabilities, runner, report, bar };

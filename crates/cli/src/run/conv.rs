@@ -24,7 +24,7 @@ impl FromFile for ConvDesc {
          bias [o], w_scale [] or [o], x_scale [], residual as out";
     const FIELDS: &'static str = "out: f32, f16, bf16; layout: channels_first, channels_last; groups: count; stride, \
          dilation, upsample: number, or one per axis; padding: number, or number or [before, after] per axis; boundary, \
-         for all or per axis: zero, {\"constant\": 0.5}, circular (or periodic), reflect, replicate; transposed: true, \
+         for all or per axis: zero, {\"constant\": 0.5}, circular (or periodic), reflect, replicate, symmetric; transposed: true, \
          false; output_padding: number, or one per axis; activation: identity, relu, gelu_tanh, gelu_erf, silu";
 
     fn describe(mut self, mut tensors: Tensors) -> Result<Described<Self>, CliError> {

@@ -98,8 +98,7 @@ fn run_kernel<D: FromFile>(args: &RunArgs) -> Result<(), CliError> {
     let fields: serde_json::Map<String, serde_json::Value> =
         serde_json::from_str(&args.desc).map_err(|source| CliError::Desc { op: D::NAME, source })?;
     let nearest = asks_for_nearest(&fields);
-    let fields: D =
-        serde_json::from_value(fields.into()).map_err(|source| CliError::Desc { op: D::NAME, source })?;
+    let fields: D = from_fields(fields)?;
     let tensors = tensors::read(&args.input, D::NAME, D::INPUTS)?;
     check_scales(D::NAME, &tensors)?;
     if nearest && tensors.get("seed").is_some() {
@@ -131,6 +130,21 @@ fn run_kernel<D: FromFile>(args: &RunArgs) -> Result<(), CliError> {
         Some(comparison) => Err(CliError::OutOfBounds { op: D::NAME, comparison: Box::new(comparison) }),
         None => Ok(()),
     }
+}
+
+/// The descriptor with these fields; an error names the one that is wrong, and what it holds.
+fn from_fields<D: FromFile>(fields: serde_json::Map<String, serde_json::Value>) -> Result<D, CliError> {
+    let op = D::NAME;
+    let parse = |fields: serde_json::Map<_, _>| serde_json::from_value::<D>(fields.into());
+    let alone = |(field, value): (&String, &serde_json::Value)| {
+        let source = parse([(field.clone(), value.clone())].into_iter().collect()).err()?;
+        let (field, got) = (field.clone(), value.to_string());
+        // Of a field that there is not, the message says all.
+        let is_known = !source.to_string().starts_with("unknown field");
+        is_known.then_some(CliError::DescField { op, field, got, source })
+    };
+    parse(fields.clone())
+        .map_err(|source| fields.iter().find_map(alone).unwrap_or(CliError::Desc { op, source }))
 }
 
 /// Whether the fields of a quantizer, or of the codes of a fused one, name the rounding that needs no seed. A seed in the file

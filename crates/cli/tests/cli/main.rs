@@ -4,6 +4,7 @@
 //! without one, or fail where `REQUIRE_GPU` is set.
 
 mod bench;
+mod damage;
 mod docs;
 mod doctor;
 #[path = "../../src/documented.rs"]

@@ -186,6 +186,19 @@ fn wrong_json_names_what_is_allowed() {
     assert!(error.contains("unknown variant `i4`, expected one of `f32`, `f16`"), "{error}");
     let error = fails(&directory, "matmul", &product(), &["--cpu", "--desc", r#"{"pair": "gate_last"}"#]);
     assert_eq!(error, "matmul: `n` must be a multiple of 4 with a pair, got 1");
+    // Lists tell what is wrong within them, and which of several fields it is.
+    for (field, value, reason) in [
+        ("boundary", r#"["zero","refl"]"#, "unknown variant `refl`, expected one of `zero`, `constant`"),
+        ("boundary", r#""refl""#, "unknown variant `refl`"),
+        ("padding", "[[1,2,3]]", "invalid length 3, expected"),
+        ("padding", "-1", "invalid value: integer `-1`, expected usize"),
+        ("stride", "0.5", "invalid type: floating point `0.5`, expected usize"),
+    ] {
+        let desc = format!(r#"{{"groups": 1, "{field}": {value}, "upsample": [1]}}"#);
+        let error = fails(&directory, "conv", &product(), &["--cpu", "--desc", &desc]);
+        assert!(error.starts_with(&format!("conv: --desc: `{field}`: {reason}")), "{error}");
+        assert!(error.ends_with(&format!(", got {value}")), "{error}");
+    }
 }
 
 #[test]

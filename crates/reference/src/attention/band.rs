@@ -21,7 +21,7 @@ impl Align {
     fn offset(self, queries: usize, keys: usize) -> i64 {
         match self {
             Self::TopLeft => 0,
-            Self::BottomRight => keys as i64 - queries as i64,
+            Self::BottomRight => signed(keys) - signed(queries),
             Self::Offset(offset) => offset,
         }
     }
@@ -68,10 +68,9 @@ impl Band {
     /// The `low` and `high` of `low <= j - i <= high`, brought into `-queries..=keys`, beyond which nothing changes.
     pub fn limits(&self, queries: usize, keys: usize) -> [Option<i64>; 2] {
         let offset = self.align.offset(queries, keys);
-        let far = |distance: usize| i64::try_from(distance).unwrap_or(i64::MAX);
-        let limit = |limit: i64| limit.clamp(-(queries as i64), keys as i64);
-        let low = self.left.map(|left| limit(offset.saturating_sub(far(left))));
-        [low, self.right.map(|right| limit(offset.saturating_add(far(right))))]
+        let limit = |limit: i64| limit.clamp(-signed(queries), signed(keys));
+        let low = self.left.map(|left| limit(offset.saturating_sub(signed(left))));
+        [low, self.right.map(|right| limit(offset.saturating_add(signed(right))))]
     }
 
     /// The keys that query `i` may see.
@@ -86,19 +85,24 @@ impl Band {
     pub(super) fn pairs(&self, queries: usize, keys: usize) -> f64 {
         let [low, high] = self.limits(queries, keys);
         let all = queries as f64 * keys as f64;
-        let until = high.map_or(all, |high| keys_before(high + 1, queries, keys));
-        (until - low.map_or(0.0, |low| keys_before(low, queries, keys))).max(0.0)
+        let [queries, keys] = [queries as f64, keys as f64];
+        let until = high.map_or(all, |high| keys_before(high as f64 + 1.0, queries, keys));
+        (until - low.map_or(0.0, |low| keys_before(low as f64, queries, keys))).max(0.0)
     }
 }
 
+/// A size that may be absurd, as long as nobody has checked it.
+fn signed(size: usize) -> i64 {
+    i64::try_from(size).unwrap_or(i64::MAX)
+}
+
 /// The pairs with `j < i + end`, summed over the queries.
-fn keys_before(end: i64, queries: usize, keys: usize) -> f64 {
-    let (queries, keys) = (queries as i64, keys as i64);
+fn keys_before(end: f64, queries: f64, keys: f64) -> f64 {
     // Query i counts i + end keys from `first` on, and all of them from `full` on.
-    let first = (-end).clamp(0, queries);
+    let first = (-end).clamp(0.0, queries);
     let full = (keys - end).clamp(first, queries);
-    let ramp = (full - first) as f64 * ((first + full - 1) as f64 / 2.0 + end as f64);
-    ramp + (queries - full) as f64 * keys as f64
+    let ramp = (full - first) * ((first + full - 1.0) / 2.0 + end);
+    ramp + (queries - full) * keys
 }
 
 #[cfg(test)]

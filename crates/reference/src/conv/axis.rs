@@ -96,7 +96,7 @@ impl ConvAxis {
 
     /// Kernel elements from one that meets an output to the next.
     pub fn tap_step(&self) -> usize {
-        if self.transposed { self.stride.max(1) / self.stride_and_dilation() } else { 1 }
+        if self.transposed { (self.stride / self.stride_and_dilation()).max(1) } else { 1 }
     }
 
     /// The greatest common divisor of the stride and the dilation; at least 1.

@@ -86,7 +86,7 @@ impl Placed {
     }
 
     pub(super) fn groups(&self) -> usize {
-        self.operand.group().map_or(1, |size| self.depth.div_ceil(size))
+        self.operand.group().map_or(1, |size| self.depth.div_ceil(size.max(1)))
     }
 
     /// Rows and a length along k in the order of storage, behind the batch axis if there is one.

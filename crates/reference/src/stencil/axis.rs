@@ -26,20 +26,19 @@ pub struct Ghost {
 impl GridAxis {
     /// The cell at a position: itself inside; outside what the edge there makes of the cells inside.
     ///
-    /// A mirror image that lies beyond the other end is mirrored there again. The axis must have cells.
+    /// A mirror image that lies beyond the other end is mirrored there again. An axis without cells counts as one of a
+    /// single cell, and one of more than 2^61, which the rules refuse, as one of 2^61.
     pub fn at(&self, position: i64) -> Ghost {
-        let extent = self.extent as i64;
+        let extent = self.extent.clamp(1, 1 << 61) as i64;
         if (0..extent).contains(&position) {
             return Ghost { source: position as usize, scale: 1.0, offset: 0.0 };
         }
         let (side, mirrored, depth) = match position < 0 {
-            true => (0, -1 - position, -position),
-            false => (1, 2 * extent - 1 - position, position - extent + 1),
+            true => (0, -1 - position, -(position as f64)),
+            false => (1, 2 * extent - 1 - position, (position - extent) as f64 + 1.0),
         };
         match self.edges[side] {
-            Edge::Periodic => {
-                Ghost { source: position.rem_euclid(extent.max(1)) as usize, scale: 1.0, offset: 0.0 }
-            }
+            Edge::Periodic => Ghost { source: position.rem_euclid(extent) as usize, scale: 1.0, offset: 0.0 },
             Edge::Fixed(value) => Ghost { source: 0, scale: 0.0, offset: value },
             Edge::Dirichlet(value) => {
                 let Ghost { source, scale, offset } = self.at(mirrored);
@@ -47,7 +46,7 @@ impl GridAxis {
             }
             Edge::Neumann(slope) => {
                 let inside = self.at(mirrored);
-                let distance = (2 * depth - 1) as f64 * self.spacing;
+                let distance = (2.0 * depth - 1.0) * self.spacing;
                 Ghost { offset: inside.offset + distance * slope, ..inside }
             }
         }
@@ -88,7 +87,7 @@ impl GridAxis {
             let mut row = BTreeMap::new();
             for (reach, weight) in (1..).zip(weights) {
                 for step in [-reach, reach] {
-                    let Ghost { source, scale, .. } = self.at(position as i64 + step);
+                    let Ghost { source, scale, .. } = self.at((position as i64).saturating_add(step));
                     *row.entry(source).or_insert(0.0) += weight * scale;
                     *row.entry(position).or_insert(0.0) -= weight;
                 }

@@ -12,8 +12,8 @@ pub(crate) struct Operator {
     /// The factor of the source.
     rate: f64,
     mean: FaceMean,
-    /// Every axis' cells from `reach` before the first to `reach` after the last.
-    extended: Vec<Vec<Ghost>>,
+    /// The cells outside of every axis: `reach` before the first, then as many after the last.
+    outside: Vec<Vec<Ghost>>,
     reach: usize,
 }
 
@@ -48,15 +48,20 @@ impl Operator {
     pub(crate) fn new(grid: Grid<'_>, factor: f64, keep: f64, rate: f64, mean: FaceMean) -> Self {
         let axes: Vec<GridAxis> = (0..grid.axes()).map(|axis| grid.axis(axis)).collect();
         let reach = grid.stencil.reach();
-        let strides = (0..axes.len()).map(|axis| grid.spatial[axis + 1..].iter().product()).collect();
+        // Saturating: an absurd grid has an operator, too, though no cells are ever looked up in it.
+        let product = |extents: &[usize]| {
+            extents.iter().fold(1usize, |product, &extent| product.saturating_mul(extent))
+        };
+        let strides = (0..axes.len()).map(|axis| product(&grid.spatial[axis + 1..])).collect();
         let mut points = super::points::points(grid.stencil, &axes);
         points.iter_mut().for_each(|point| point.weight *= factor);
-        let cells = |axis: &GridAxis| match axis.extent {
-            0 => Vec::new(),
-            extent => (0..extent + 2 * reach).map(|i| axis.at(i as i64 - reach as i64)).collect(),
+        let outside = |axis: &GridAxis| {
+            let reach = reach as i64;
+            let before = (-reach..0).map(|position| axis.at(position));
+            before.chain((0..reach).map(|step| axis.at((axis.extent as i64).saturating_add(step)))).collect()
         };
-        let extended = axes.iter().map(cells).collect();
-        Self { axes, strides, points, keep, rate, mean, extended, reach }
+        let outside = axes.iter().map(outside).collect();
+        Self { axes, strides, points, keep, rate, mean, outside, reach }
     }
 
     /// Each cell's new value with its bound, in the order of the cells.
@@ -85,7 +90,7 @@ impl Operator {
         let outside = |size: f64, axis: &Vec<Ghost>| {
             axis.iter().fold(size, |worst, ghost| worst.max(ghost.scale.abs() * size + ghost.offset.abs()))
         };
-        let neighbour = self.extended.iter().rev().fold(largest, outside);
+        let neighbour = self.outside.iter().rev().fold(largest, outside);
         let weights: f64 = self.points.iter().map(|point| point.weight.abs()).sum();
         let size = self.keep * largest + weights * (neighbour + largest) + self.rate.abs() * source;
         let unweighted = self.points.len() as f64 * (neighbour + largest);
@@ -124,9 +129,15 @@ impl Operator {
             }
             let (extent, stride) = (self.axes[axis].extent, self.strides[axis]);
             let position = i / stride % extent;
-            let at = position as i64 + step + self.reach as i64;
-            let ghost = self.extended[axis][at as usize];
-            let is_inside = (0..extent as i64).contains(&(position as i64 + step));
+            let at = position as i64 + step;
+            let is_inside = (0..extent as i64).contains(&at);
+            let ghost = match is_inside {
+                true => Ghost { source: at as usize, scale: 1.0, offset: 0.0 },
+                false => {
+                    let before = if at < 0 { at } else { at - extent as i64 };
+                    self.outside[axis][(before + self.reach as i64) as usize]
+                }
+            };
             neighbour = Neighbour {
                 source: neighbour.source - position * stride + ghost.source * stride,
                 scale: ghost.scale * neighbour.scale,

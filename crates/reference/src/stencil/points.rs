@@ -69,7 +69,9 @@ impl Mixed {
     }
 
     fn pair(&self, i: usize, j: usize) -> f64 {
-        self.pairs[if self.single.len() == 3 { 3 - i - j } else { 0 }]
+        let index = if self.single.len() == 3 { 3 - i - j } else { 0 };
+        // More axes than three are no grid, which the rules say.
+        self.pairs.get(index).copied().unwrap_or_default()
     }
 
     /// The symbol of the negated operator where the negated second differences along the axes are `d`.
