@@ -59,6 +59,9 @@ impl Kernel for NormDesc {
     }
 }
 
+/// Invocations that share a row of `tree`; the shader's own constant.
+pub(crate) const ROW_LANES: u32 = 128;
+
 /// Reads rows. The builder has their width.
 pub(crate) fn with_rows(builder: StageBuilder, desc: &NormDesc) -> StageBuilder {
     builder

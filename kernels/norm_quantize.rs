@@ -1,16 +1,16 @@
 use crate::kernel::{Kernel, Variant, buffers, sealed};
-use crate::norm::{with_rows, with_statistics};
+use crate::norm::{ROW_LANES, with_rows, with_statistics};
 use crate::quantize::{Job, Numbers};
-use crate::recipe::{Recipe, SCRATCH, StageBuilder};
-use crate::{Capabilities, NormQuantizeDesc, Plan};
+use crate::recipe::{Recipe, SCRATCH, Stage, StageBuilder};
+use crate::{Capabilities, Granularity, NormQuantizeDesc, Plan, ScaleSource, Tier};
 use langevin_gpu::Access;
 use langevin_reference::Op;
 
 /// A norm whose result is quantized at once: see [`NormQuantizeDesc`]. The variants are those of
 /// [`Quantize`](crate::Quantize).
 ///
-/// A dispatch leaves the statistics of rows, three words each, in the scratch; those of the quantizer follow, which
-/// normalises what it reads.
+/// Where a row has a scale of its own, or one is given for all, it is one dispatch, without scratch. Else a dispatch leaves the
+/// statistics of rows, three words each, in the scratch; those of the quantizer follow, which normalises what it reads.
 pub type NormQuantize = Plan<NormQuantizeDesc>;
 
 buffers! {
@@ -52,6 +52,9 @@ impl Kernel for NormQuantizeDesc {
     }
 
     fn recipe(&self, variant: Variant, capabilities: &Capabilities) -> Recipe {
+        if is_by_row(self) {
+            return Recipe::single(by_row(self, variant));
+        }
         let numbers = Numbers::Normed(&self.norm);
         let codes = Job::new(&self.codes, self.tensors(), numbers, variant).recipe(variant, capabilities);
         if codes.stages.is_empty() {
@@ -66,5 +69,57 @@ impl Kernel for NormQuantizeDesc {
         // Rows without elements have no statistics.
         let first = (statistics.groups > 0).then_some(statistics);
         Recipe { stages: first.into_iter().chain(codes.stages).collect(), scratch_bytes }
+    }
+}
+
+/// Whether the invocations of a row need nothing of other rows.
+fn is_by_row(desc: &NormQuantizeDesc) -> bool {
+    let NormQuantizeDesc { norm, codes } = desc;
+    let own_scale = match codes.granularity {
+        Granularity::PerRow => true,
+        Granularity::PerTensor => codes.scale == ScaleSource::Static,
+        _ => false,
+    };
+    // Rows without elements still have scales: the quantizer's.
+    own_scale && codes.scale_rounding.is_none() && norm.width > 0
+}
+
+/// Statistics, scale and codes of every row.
+fn by_row(desc: &NormQuantizeDesc, variant: Variant) -> Stage {
+    let team = if variant.tier == Tier::Software { 1 } else { ROW_LANES };
+    let numbers = Numbers::NormedByRow(&desc.norm);
+    let builder = Job::new(&desc.codes, desc.tensors(), numbers, variant).of_rows("norm_quantize", team);
+    let mut stage = with_statistics(builder, &desc.norm, variant.tier);
+    // The extremes, once more where they are not finite, the tree that merges them, and the codes.
+    stage.loop_iterations += 3 * (desc.norm.width as u64).div_ceil(4 * u64::from(team)) + 7;
+    stage
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{NormDesc, QuantizeDesc};
+
+    #[test]
+    fn rows_with_a_scale_known_to_their_invocations_are_one_dispatch() {
+        let dispatches = |codes: QuantizeDesc, width: usize| {
+            let desc =
+                NormQuantizeDesc::new(NormDesc { batch: 2, rows: 9, width, ..Default::default() }, codes);
+            let capabilities = Capabilities::minimal();
+            let recipe = desc.recipe(desc.variants(&capabilities)[0], &capabilities);
+            (recipe.stages.len(), recipe.scratch_bytes > 0)
+        };
+        let codes = |granularity, scale| QuantizeDesc { granularity, scale, ..Default::default() };
+        let (dynamic, given) = (ScaleSource::Dynamic, ScaleSource::Static);
+        for (codes, expected) in [
+            (codes(Granularity::PerRow, dynamic), (1, false)),
+            (codes(Granularity::PerRow, given), (1, false)),
+            (codes(Granularity::PerTensor, given), (1, false)),
+            (codes(Granularity::PerTensor, dynamic), (3, true)),
+            (codes(Granularity::PerGroup(32), dynamic), (2, true)),
+        ] {
+            assert_eq!(dispatches(codes.clone(), 70), expected, "{codes:?}");
+        }
+        assert_eq!(dispatches(codes(Granularity::PerRow, dynamic), 0), (1, true));
     }
 }

@@ -7,8 +7,8 @@ use crate::kernel::{Kernel, Variant, buffers, sealed};
 use crate::matmul::activation_code;
 use crate::recipe::{Load, Recipe, SCRATCH, Stage, StageBuilder, by_units};
 use crate::{
-    ActivationDesc, Capabilities, Format, NormDesc, Overflow, Plan, QuantizeDesc, Rounding, ScaleSource,
-    Tier, norm, norm_quantize,
+    ActivationDesc, Capabilities, Format, Granularity, NormDesc, Overflow, Plan, QuantizeDesc, Rounding,
+    ScaleSource, Tier, norm, norm_quantize,
 };
 use columns::Strips;
 use langevin_gpu::Access;
@@ -88,6 +88,8 @@ pub(crate) enum Numbers<'a> {
     Activated(&'a ActivationDesc),
     /// They are those of `x` normalised, the statistics of rows being in the scratch.
     Normed(&'a NormDesc),
+    /// The same by invocations that have made their row's statistics.
+    NormedByRow(&'a NormDesc),
 }
 
 impl Numbers<'_> {
@@ -115,6 +117,8 @@ impl Numbers<'_> {
             Self::Normed(norm) => norm::with_affine(norm::with_rows(builder, norm), norm)
                 .words(SCRATCH, Access::Read)
                 .part("norm_quantize", include_str!("../shaders/norm_quantize.wgsl")),
+            Self::NormedByRow(norm) => norm::with_affine(norm::with_rows(builder, norm), norm)
+                .part("norm_quantize_row", include_str!("../shaders/norm_quantize_row.wgsl")),
         }
     }
 }
@@ -166,13 +170,35 @@ impl<'a> Job<'a> {
         let (desc, width) = (self.desc, self.desc.width());
         let builder = StageBuilder::over(label, self.specs.clone())
             .flag("ASYMMETRIC", desc.asymmetric)
-            .flag("BY_ROW", matches!(self.numbers, Numbers::Normed(_)))
+            .flag("BY_ROW", matches!(self.numbers, Numbers::Normed(_) | Numbers::NormedByRow(_)))
             .size("width", width)
             .size("row_units", width.div_ceil(4))
             .size("partials_start", self.partials_start());
         self.numbers
             .add_to(builder, desc, self.load)
             .part("float_bits", include_str!("../shaders/shared/float_bits.wgsl"))
+    }
+
+    /// The codes of whole rows, with a scale each or one that is given for all, by teams of so many invocations; a producer's
+    /// shader calls `deliver` for each row.
+    pub(crate) fn of_rows(&self, label: &'static str, team: u32) -> StageBuilder {
+        let builder = self
+            .builder(label)
+            .constant("TEAM", team)
+            .constant("TEAM_X", team)
+            .flag("FLAT", false)
+            .flag("ONE_SCALE", self.desc.granularity == Granularity::PerTensor);
+        let builder = with_range(builder, self.desc.width());
+        let builder = match team {
+            1 => builder.part("quantize_merge_none", include_str!("../shaders/quantize_merge_none.wgsl")),
+            _ => builder.part("quantize_merge_tree", include_str!("../shaders/quantize_merge_tree.wgsl")),
+        };
+        let builder = match self.desc.scale == ScaleSource::Dynamic {
+            true => with_affine(builder, self.desc)
+                .part("quantize_by_region", include_str!("../shaders/quantize_by_region.wgsl")),
+            false => with_given(builder),
+        };
+        self.with_codes(builder).part("quantize_unit", include_str!("../shaders/quantize_unit.wgsl"))
     }
 
     /// The word of the scratch at which partial extremes begin.
@@ -241,13 +267,11 @@ impl Stages<'_> {
             .size("partials", self.partials());
         let builder = match dynamic {
             true => self.with_own_scale(builder),
-            false => builder
-                .words("scale", Access::Read)
-                .reads("zero_point")
-                .part("quantize_given", include_str!("../shaders/quantize_given.wgsl")),
+            false => with_given(builder),
         };
         self.job
             .with_codes(builder)
+            .part("quantize_unit", include_str!("../shaders/quantize_unit.wgsl"))
             .part("quantize", include_str!("../shaders/quantize.wgsl"))
             .loop_iterations(self.code_iterations())
             .groups(layout.groups(dynamic))
@@ -286,17 +310,31 @@ impl Stages<'_> {
             .constant("LANES", workers.lanes)
             .constant("TEAM", workers.team)
             .constant("TEAM_X", layout.team_x)
-            .constant("UNROLL", UNROLL)
             .flag("FLAT", layout.flat)
-            .flag("WHOLE_UNITS", layout.width.is_multiple_of(4))
-            .size("units", layout.units())
-            .part("quantize_range", include_str!("../shaders/quantize_range.wgsl"));
+            .size("units", layout.units());
+        let builder = with_range(builder, layout.width);
         if workers.subgroup && workers.team > 1 {
             let merge = include_str!("../shaders/quantize_merge_subgroup.wgsl");
             return builder.part("quantize_merge_subgroup", merge);
         }
         builder.part("quantize_merge_tree", include_str!("../shaders/quantize_merge_tree.wgsl"))
     }
+}
+
+/// Where a region is, and its extremes.
+fn with_range(builder: StageBuilder, width: usize) -> StageBuilder {
+    builder
+        .constant("UNROLL", UNROLL)
+        .flag("WHOLE_UNITS", width.is_multiple_of(4))
+        .part("quantize_range", include_str!("../shaders/quantize_range.wgsl"))
+}
+
+/// Scales and zero points of the caller's.
+fn with_given(builder: StageBuilder) -> StageBuilder {
+    builder
+        .words("scale", Access::Read)
+        .reads("zero_point")
+        .part("quantize_given", include_str!("../shaders/quantize_given.wgsl"))
 }
 
 /// From a number to its code.

@@ -9,7 +9,6 @@ const TEAM_Y = 1u;
 const UNROLL = 2u;
 const GENERAL = 2u;
 const FLAT = true;
-const STOCHASTIC = false;
 struct Params {
   regions: u32, regions_across: u32, regions_down: u32, region_units: u32, region_rows: u32, matrix_rows: u32,
   row_units: u32, units: u32, group_units: u32, groups: u32,
@@ -17,10 +16,8 @@ struct Params {
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read_write> q: array<u32>;
 fn word_of(row: u32, unit: u32) -> u32 { return unit; }
-fn put(row: u32, unit: u32, codes: vec4<u32>, scale: vec4<u32>, zero: vec4<i32>) { q[unit] = codes.x; }
 struct Affine { scale: u32, zero: i32, plain: bool }
 struct Region { start: u32, end: u32, row: u32, row_end: u32 }
-fn existing(unit: u32) -> vec4<bool> { return vec4<bool>(true); }
 fn bits_of(row: u32, unit: u32) -> vec4<u32> { return vec4<u32>(unit); }
 fn affine_of(index: u32, exists: bool, first: bool, local: u32, region: Region) -> Affine {
   return Affine(index, 0, true);
@@ -28,21 +25,11 @@ fn affine_of(index: u32, exists: bool, first: bool, local: u32, region: Region) 
 struct Factor { inverse: u32, zero: i32 }
 fn factor_of(affine: Affine) -> Factor { return Factor(affine.scale, affine.zero); }
 fn codes_of(bits: vec4<u32>, factor: Factor, word: u32) -> vec4<u32> { return bits; }
-fn encode_plain(product: f32, zero: i32) -> u32 { return bitcast<u32>(product); }
+fn plain_codes_of(bits: vec4<u32>, factor: Factor) -> vec4<u32> { return bits; }
+fn store(row: u32, unit: u32, codes: vec4<u32>, affine: Affine) { q[unit] = codes.x; }
+const STOCHASTIC = false;
 fn unfold(group: vec3<u32>, groups: vec3<u32>) -> u32 { return group.x; }
 // @stand-in end
-
-// The codes of four numbers of which the scale was made, under a scale that is `plain`.
-fn plain_codes_of(bits: vec4<u32>, factor: Factor) -> vec4<u32> {
-  let product = bitcast<vec4<f32>>(bits) * bitcast<f32>(factor.inverse);
-  return vec4<u32>(encode_plain(product.x, factor.zero), encode_plain(product.y, factor.zero),
-                   encode_plain(product.z, factor.zero), encode_plain(product.w, factor.zero));
-}
-
-fn store(row: u32, unit: u32, codes: vec4<u32>, affine: Affine) {
-  let kept = select(vec4<u32>(0u), codes, existing(unit));
-  put(row, unit, kept, vec4<u32>(affine.scale), vec4<i32>(affine.zero));
-}
 
 // The units and rows of a region that an invocation takes; none past the last region.
 fn region_of(index: u32, place: u32) -> Region {

@@ -189,7 +189,10 @@ fn errors_name_the_field_and_the_tensor() {
         NormQuantizeDesc { norm: NormDesc { out: Format::BF16, ..desc.norm.clone() }, ..desc.clone() };
     let error = NormQuantize::new(gpu.device(), &wrong).unwrap_err().to_string();
     assert!(error.starts_with("norm_quantize: `out` must be f32"), "{error}");
-    let plan = NormQuantize::new(gpu.device(), &desc).unwrap();
+    assert_eq!(NormQuantize::new(gpu.device(), &desc).unwrap().scratch_bytes(), 0);
+    // Groups need the statistics of their row.
+    let groups = QuantizeDesc { granularity: Granularity::PerGroup(4), ..desc.codes };
+    let plan = NormQuantize::new(gpu.device(), &NormQuantizeDesc::new(desc.norm, groups)).unwrap();
     assert_eq!(plan.scratch_bytes(), 2 * 3 * 4);
     let buffers: Vec<_> = (0..3).map(|_| gpu.empty("buffer", 256).unwrap()).collect();
     let [x, q, scale] = [0, 1, 2].map(|i| buffers[i].as_entire_buffer_binding());

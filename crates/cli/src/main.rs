@@ -23,6 +23,7 @@ mod precision;
 mod progress;
 mod quantize;
 mod run;
+mod stamp;
 mod tensors;
 
 use clap::{Parser, Subcommand};

@@ -125,6 +125,13 @@ impl Drop for Temporary {
     }
 }
 
+/// A record or a report as the bytes of a file.
+pub(crate) fn json(report: &impl serde::Serialize) -> Result<Vec<u8>, CliError> {
+    let mut json = serde_json::to_vec_pretty(report).map_err(CliError::Json)?;
+    json.push(b'\n');
+    Ok(json)
+}
+
 /// Rows of text as aligned columns, two spaces apart.
 pub(crate) fn table(rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);

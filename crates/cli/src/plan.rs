@@ -1,16 +1,14 @@
 //! `langevin plan`: what a run of a diffusion transformer will take, before it takes anything.
 
+mod measured;
+
 use crate::bench::Rates;
 use crate::device::DeviceArgs;
 use crate::model::Model;
-use crate::{CliError, output, precision, progress};
-use langevin::{Format, Gpu};
-use langevin_diffusion::{
-    Caching, DiffusionError, DitWeights, Guidance, KernelCost, Noise, Passes, Pipeline, PipelineOptions,
-    PipelinePlan, Sampler, Start, Texts,
-};
+use crate::{CliError, output, precision};
+use langevin::Format;
+use langevin_diffusion::{Caching, Guidance, KernelCost, Passes, PipelineOptions, PipelinePlan, Sampler};
 use std::path::PathBuf;
-use std::time::Instant;
 
 /// Print the memory and the cost of sampling from a diffusion transformer, before anything is allocated.
 ///
@@ -64,9 +62,15 @@ pub(crate) struct PlanArgs {
     /// The adapter's ceilings, as `langevin bench --ceilings --json` writes them.
     #[arg(long, value_name = "FILE")]
     ceilings: Option<PathBuf>,
-    /// Also make the pipeline and time its steps.
+    /// Also make the pipeline, and time its steps beside their kernels.
     #[arg(long)]
     measure: bool,
+    /// Write what was measured to a file.
+    #[arg(long, value_name = "FILE", requires = "measure")]
+    json: Option<PathBuf>,
+    /// The commit that was built, for --json.
+    #[arg(long, requires = "json")]
+    commit: Option<String>,
 }
 
 fn bytes(text: &str) -> Result<u64, String> {
@@ -79,6 +83,9 @@ fn bytes(text: &str) -> Result<u64, String> {
 }
 
 pub(crate) fn run(args: &PlanArgs) -> Result<(), CliError> {
+    if let Some(path) = &args.json {
+        output::check_writable(path)?;
+    }
     let rates = args.ceilings.as_deref().map(Rates::read).transpose()?;
     let gpu = args.device.open()?;
     let weights = args.model.weights(args.size)?;
@@ -99,7 +106,7 @@ pub(crate) fn run(args: &PlanArgs) -> Result<(), CliError> {
     let kernels = plan.evaluation_kernels(capabilities)?;
     output::print(&cost_table(&kernels, rates.as_ref()))?;
     if args.measure {
-        output::print(&measured(args, &gpu, &weights)?)?;
+        measured::run(args, &gpu, &weights)?;
     }
     Ok(())
 }
@@ -211,43 +218,6 @@ impl Seconds {
         }
     }
 }
-
-/// The median of some steps, each one submit.
-fn measured(args: &PlanArgs, gpu: &Gpu, weights: &DitWeights) -> Result<String, CliError> {
-    let bar = progress::bar(0, "weights");
-    let mut pipeline = Pipeline::on_gpu_with_progress(gpu, weights, args.options(), |done, total| {
-        bar.set_length(total);
-        bar.set_position(done);
-    })?;
-    bar.finish_and_clear();
-    let config = weights.config().clone();
-    let classes = vec![0; if config.num_embeds_ada_norm.is_some() { args.samples } else { 0 }];
-    let row = args.text_tokens * config.cross_attention_dim.unwrap_or(0);
-    let text = vec![0.0; args.samples * row];
-    let texts = (row > 0).then(|| Texts { texts: &text, without: &text[..row] });
-    pipeline.start(&Start { classes: &classes, texts, noise: Noise::default(), pictures: None })?;
-    let count = pipeline.evaluations().min(MEASURED);
-    let mut seconds = Vec::new();
-    for evaluation in 0..count {
-        let started = Instant::now();
-        pipeline.evaluate(evaluation)?;
-        seconds.push(started.elapsed().as_secs_f64());
-    }
-    // The first one may still wait for the driver.
-    seconds.remove(0);
-    seconds.sort_by(f64::total_cmp);
-    match seconds.get(seconds.len() / 2) {
-        Some(median) => Ok(format!("measured: {}, the median of {count} steps\n", milliseconds(*median))),
-        None => Err(CliError::Diffusion(DiffusionError::Config {
-            what: "steps",
-            expected: "at least 2 to measure one".into(),
-            got: args.steps.to_string(),
-        })),
-    }
-}
-
-/// Steps that are timed.
-const MEASURED: usize = 11;
 
 #[cfg(test)]
 mod tests {

@@ -7,6 +7,18 @@ use std::str::FromStr;
 /// What is reused from evaluation to evaluation. Between the tokens that enter the blocks and those that leave them lies a
 /// difference that changes slowly; an evaluation that is not computed adds an earlier difference to its own tokens and runs
 /// the last layer alone. The first evaluation and the last are always computed. Of use for samplers of many steps.
+///
+/// What `langevin evaluate` found of 30 Euler steps of the digit model with guidance 2, on lavapipe 26.1. Every setting kept all of
+/// 50 digits, by a nearest-neighbour classifier; the distance is the peak signal-to-noise ratio to the same pictures without
+/// a cache (`benches/records/llvmpipe-26.1.6-evaluate-2026-11-27.json`), the speed that of 20 digits
+/// (`llvmpipe-26.1.6-evaluate-caches-2026-11-27.json`).
+///
+/// | setting | computed | speed | distance |
+/// |---|---|---|---|
+/// | `static:2` | 16 of 30 | 1.63 | 42.7 dB |
+/// | `taylor:3:1` | 11 of 30 | 1.97 | 47.6 dB |
+/// | `teacache:0.3` | 6 of 30 | 3.03 | 27.3 dB |
+/// | `dbcache:1:0.2` | 9 of 30 | 1.54 | 29.8 dB |
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub enum Caching {
@@ -74,7 +86,10 @@ impl Caching {
                 Err(DiffusionError::config("the threshold of the cache", "a number from 0 on", threshold))
             }
             Self::FirstBlocks { blocks, .. } if !(1..layers).contains(&blocks) => {
-                let expected = format!("from 1 to {}, one less than there are", layers.saturating_sub(1));
+                let expected = match layers {
+                    0 | 1 => "fewer than the model has, which is one block".to_owned(),
+                    _ => format!("from 1 to {}, one less than there are", layers - 1),
+                };
                 Err(DiffusionError::config("the first blocks of the cache", expected, blocks))
             }
             _ => Ok(()),
@@ -255,6 +270,11 @@ mod tests {
         assert_eq!(
             error("dbcache:4:0.1"),
             "the first blocks of the cache must be from 1 to 3, one less than there are, got 4"
+        );
+        let one = Caching::FirstBlocks { blocks: 1, threshold: 0.1 }.validate(1).unwrap_err().to_string();
+        assert_eq!(
+            one,
+            "the first blocks of the cache must be fewer than the model has, which is one block, got 1"
         );
     }
 }

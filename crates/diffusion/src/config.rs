@@ -124,6 +124,18 @@ impl DitConfig {
                 "such that heads times head_dim is a multiple of 4 (the position embedding's quarters)";
             return Err(DiffusionError::config("attention_head_dim", expected, self.attention_head_dim));
         }
+        if self.width() > 1 << 16 {
+            let expected = "such that heads times head_dim is at most 65536";
+            return Err(DiffusionError::config("attention_head_dim", expected, self.attention_head_dim));
+        }
+        let numbers = self.sample_elements().max(self.tokens() * self.width());
+        if u32::try_from(numbers).is_err() {
+            let expected = "such that a picture, and its tokens, are fewer than 2^32 numbers";
+            return Err(DiffusionError::config("sample_size", expected, self.sample_size));
+        }
+        if !self.timestep_scale.is_finite() {
+            return Err(DiffusionError::config("timestep_scale", "a finite number", self.timestep_scale));
+        }
         Ok(())
     }
 

@@ -1,4 +1,5 @@
 use crate::{DiffusionError, DitConfig};
+use std::fmt;
 
 /// How strongly a sample follows its condition.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -36,6 +37,16 @@ pub enum Passes {
     InTurn,
 }
 
+impl fmt::Display for Guidance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => f.write_str("none"),
+            Self::ClassifierFree { scale, .. } => write!(f, "classifier-free {scale}"),
+            Self::Distilled { scale } => write!(f, "distilled {scale}"),
+        }
+    }
+}
+
 impl Guidance {
     /// Classifier-free guidance at all times, both passes together.
     pub const fn classifier_free(scale: f64) -> Self {
@@ -47,12 +58,12 @@ impl Guidance {
         if distilled != config.guidance_embeds {
             let expected =
                 if distilled { "another: this model embeds no scale" } else { "distilled for this model" };
-            return Err(DiffusionError::config("guidance", expected, format!("{self:?}")));
+            return Err(DiffusionError::config("guidance", expected, self));
         }
         let conditions = config.num_embeds_ada_norm.is_some() || config.cross_attention_dim.is_some();
         if self.predictions() > 1 && !conditions {
             let expected = "none for a model without conditions";
-            return Err(DiffusionError::config("guidance", expected, format!("{self:?}")));
+            return Err(DiffusionError::config("guidance", expected, self));
         }
         match *self {
             Self::ClassifierFree { scale, .. } | Self::Distilled { scale } if !scale.is_finite() => {

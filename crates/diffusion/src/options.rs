@@ -73,6 +73,9 @@ impl PipelineOptions {
                 let expected = "0 for a model without text";
                 return Err(DiffusionError::config("text_tokens", expected, self.text_tokens));
             }
+            (_, tokens) if tokens > 1 << 16 => {
+                return Err(DiffusionError::config("text_tokens", "at most 65536", tokens));
+            }
             _ => {}
         }
         self.caching.validate(config.num_layers)?;

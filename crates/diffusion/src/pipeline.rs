@@ -139,6 +139,13 @@ impl Pipeline {
         self.memory.as_ref()
     }
 
+    pub(crate) fn gpu(&self) -> Option<(&Gpu, &GpuProgram)> {
+        match &self.backend {
+            Backend::Gpu(gpu, program) => Some((gpu, program)),
+            Backend::Cpu(..) => None,
+        }
+    }
+
     /// What it computes, what that costs, and the memory it would take elsewhere.
     pub fn plan(&self) -> &PipelinePlan {
         &self.plan

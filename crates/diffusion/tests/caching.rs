@@ -67,6 +67,31 @@ fn runs_do_not_depend_on_earlier_ones() {
     }
 }
 
+/// A run whose numbers leave their range spoils nothing for the next: what it left is multiplied by zero, which does not help.
+#[test]
+fn a_spoilt_run_leaves_nothing_to_the_next() {
+    let Some(gpu) = gpu() else { return };
+    let weights = DitWeights::digits().unwrap();
+    let plain = PipelineOptions { samples: 2, steps: 4, ..Default::default() };
+    // At the first times the second pass does not run.
+    let guidance = Guidance::ClassifierFree { scale: 2.0, interval: [0.0, 0.5], passes: Passes::InTurn };
+    let cached = |text: &str| PipelineOptions { caching: text.parse().unwrap(), ..plain };
+    for options in [
+        PipelineOptions { guidance, ..plain },
+        PipelineOptions { sampler: Sampler::Lms { order: 2 }, ..cached("teacache:1") },
+        cached("taylor:2:2"),
+    ] {
+        let mut pipeline = Pipeline::on_gpu(&gpu, &weights, options).unwrap();
+        let mut run = |noise| {
+            pipeline.sample(&Start { classes: &[4, 7], noise, ..Default::default() }, |_| ()).unwrap()
+        };
+        let seeded = Noise::Seeded { seed: 3, first: 0 };
+        let before = run(seeded);
+        assert!(run(Noise::Given(&[f32::NAN; 128])).iter().any(|number| number.is_nan()), "{options:?}");
+        assert_eq!(run(seeded), before, "{options:?}");
+    }
+}
+
 #[test]
 fn what_cannot_be_reused_is_one_sentence() {
     let weights = DitWeights::digits().unwrap();

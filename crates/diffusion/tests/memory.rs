@@ -1,9 +1,11 @@
 //! The memory that is planned is the memory that is taken.
 
+use langevin::gpu::Traffic;
 use langevin::{Capabilities, Format};
+use langevin_diffusion::quantization::Calibration;
 use langevin_diffusion::{
     Caching, DiffusionError, DitConfig, DitWeights, Guidance, Passes, Pipeline, PipelineOptions,
-    PipelinePlan, Precision, Sampler, Storage,
+    PipelinePlan, Precision, Sampler, Start, Storage,
 };
 use langevin_testkit::gpu;
 
@@ -73,24 +75,49 @@ fn a_large_model_is_planned_without_its_weights() {
     assert_eq!(wide.binds().0, "weights");
 }
 
-/// A block more is seven dispatches more, and eleven where every input is quantized by a scale for each token.
-#[test]
-fn a_block_is_few_dispatches() {
-    let dispatches = |num_layers, precision: Option<&Precision>| -> usize {
-        let config = DitConfig { num_layers, ..DitConfig::dit_s_2() };
-        let weights = DitWeights::random(&config, 0).unwrap();
-        let weights = match precision {
-            Some(precision) => weights.with_precision(precision, None).unwrap(),
-            None => weights,
-        };
-        let plan = PipelinePlan::new(&weights, options(1)).unwrap();
+/// Dispatches that a block more takes.
+fn block_dispatches(config: &DitConfig, precision: Option<&Precision>, options: PipelineOptions) -> usize {
+    let dispatches = |num_layers| -> usize {
+        let config = DitConfig { num_layers, ..config.clone() };
+        let mut weights = DitWeights::random(&config, 0).unwrap();
+        if let Some(precision) = precision {
+            let mut known = Calibration::default();
+            for (block, layer) in (0..num_layers)
+                .flat_map(|i| ["attn1.to_q", "attn1.to_out.0", "ff.net.0.proj", "ff.net.2"].map(|l| (i, l)))
+            {
+                known.histogram(&format!("transformer_blocks.{block}.{layer}")).observe(&[1.0, -2.0]);
+            }
+            weights = weights.with_precision(precision, Some(&known)).unwrap();
+        }
+        let plan = PipelinePlan::new(&weights, options).unwrap();
         let kernels = plan.evaluation_kernels(&Capabilities::minimal()).unwrap();
         kernels.iter().map(|kernel| kernel.dispatches).sum()
     };
-    assert_eq!(dispatches(3, None) - dispatches(2, None), 7);
-    let quantized = Precision::of_blocks(Storage::Plain(Format::I8), Format::I8);
-    let block = dispatches(3, Some(&quantized)) - dispatches(2, Some(&quantized));
-    assert!(block <= 11, "{block}");
+    dispatches(3) - dispatches(2)
+}
+
+/// What [`PipelinePlan::evaluation_kernels`] says of a block, for every policy.
+#[test]
+fn a_block_is_few_dispatches() {
+    let config = DitConfig::dit_s_2();
+    let plain = |weights| block_dispatches(&config, None, PipelineOptions { weights, ..options(1) });
+    for format in Format::ALL {
+        assert_eq!(plain(format), 7, "{format}");
+    }
+    let of = |precision: &Precision| block_dispatches(&config, Some(precision), options(1));
+    let storages = Format::ALL.map(Storage::Plain).into_iter().chain([Storage::Mxfp8]);
+    for (weights, activations) in storages.flat_map(|weights| Format::ALL.map(|format| (weights, format))) {
+        let mut precision = Precision::of_blocks(weights, activations);
+        let found = activations.bits() == 8;
+        assert_eq!(of(&precision), if found { 9 } else { 7 }, "{weights} by {activations}");
+        if found {
+            precision.rules[0].calibrated = true;
+            assert_eq!(of(&precision), 8, "{weights} by calibrated {activations}");
+        }
+    }
+    let text = DitConfig { cross_attention_dim: Some(64), ..config.clone() };
+    let options = PipelineOptions { text_tokens: 77, ..options(1) };
+    assert_eq!(block_dispatches(&text, None, options), 11);
 }
 
 #[test]
@@ -118,4 +145,63 @@ fn what_does_not_fit_is_refused_with_the_table() {
         let error = Pipeline::on_gpu(&gpu, &weights, options).unwrap_err();
         assert!(matches!(error, DiffusionError::Budget { .. }), "{error}");
     }
+}
+
+/// What an evaluation asks of the device: one submit, no buffer, and no numbers either way. Times, classes, texts and factors
+/// are there since the start. Fresh noise is written; a cache that looks reads two numbers between two submits, and what it
+/// reuses it is told by a few factors.
+#[test]
+fn an_evaluation_is_one_submit_and_moves_no_numbers() {
+    let Some(gpu) = gpu() else { return };
+    let weights = DitWeights::digits().unwrap();
+    let classes = [3, 8];
+    let in_turn = Guidance::ClassifierFree { scale: 2.0, interval: [0.3, 0.7], passes: Passes::InTurn };
+    let plain = PipelineOptions { samples: 2, steps: 4, ..Default::default() };
+    let cached = |caching| PipelineOptions { caching, ..plain };
+    // Two numbers are read through a buffer of their own.
+    let look = Traffic { submits: 3, buffers: 1, bytes_written: 0, bytes_read: 8 };
+    let once = Traffic { submits: 1, ..Default::default() };
+    let noise = Traffic { bytes_written: 2 * 64 * 4, ..once };
+    // One factor for what leaves the blocks, one for each difference kept, one for what enters them.
+    let reused = |from: Traffic, kept: u64| Traffic { bytes_written: 4 * (kept + 2), ..from };
+    for (options, expected) in [
+        (plain, [once; 4]),
+        (PipelineOptions { guidance: in_turn, ..plain }, [once; 4]),
+        (PipelineOptions { sampler: Sampler::EulerAncestral, ..plain }, [noise, noise, noise, once]),
+        (cached(Caching::Taylor { every: 3, order: 1 }), [once, reused(once, 2), reused(once, 2), once]),
+        (cached(Caching::TeaCache { threshold: 1e9 }), [look, reused(look, 1), reused(look, 1), look]),
+    ] {
+        let mut pipeline = Pipeline::on_gpu(&gpu, &weights, options).unwrap();
+        pipeline.start(&Start { classes: &classes, ..Default::default() }).unwrap();
+        for (evaluation, expected) in expected.iter().enumerate() {
+            let before = gpu.traffic();
+            pipeline.evaluate(evaluation).unwrap();
+            assert_eq!(gpu.traffic().since(&before), *expected, "{options:?}: {evaluation}");
+        }
+        let before = gpu.traffic();
+        pipeline.pictures().unwrap();
+        assert_eq!(gpu.traffic().since(&before).submits, 1);
+    }
+}
+
+/// A step is timed beside its kernels, every operation of it, and the run after it is not another one.
+#[test]
+fn a_step_is_timed_beside_its_kernels() {
+    let Some(gpu) = gpu() else { return };
+    let weights = DitWeights::digits().unwrap();
+    let options = PipelineOptions { samples: 2, steps: 2, ..Default::default() };
+    let start = Start { classes: &[1, 2], ..Default::default() };
+    let mut pipeline = Pipeline::on_gpu(&gpu, &weights, options).unwrap();
+    let before = pipeline.sample(&start, |_| ()).unwrap();
+    let time = pipeline.time_step(&start, 2).unwrap();
+    assert_eq!(before, pipeline.sample(&start, |_| ()).unwrap());
+    let plan = pipeline.plan().evaluation_kernels(gpu.capabilities()).unwrap();
+    let planned: Vec<_> = plan.iter().map(|kernel| kernel.kernel).collect();
+    let timed: Vec<_> = time.kernels.iter().map(|kernel| kernel.kernel).collect();
+    assert_eq!(planned, timed);
+    // Seven in each of four blocks, and seven beside them.
+    assert_eq!(time.kernels.iter().map(|kernel| kernel.operations).sum::<usize>(), 35);
+    assert!(time.step > 0.0 && time.sum > 0.0 && time.ratio.is_finite(), "{time:?}");
+    assert!(pipeline.time_step(&start, 0).is_err());
+    assert!(Pipeline::on_cpu(&weights, options).unwrap().time_step(&start, 1).is_err());
 }

@@ -92,4 +92,20 @@ fn every_rule_of_a_configuration_is_named() {
     assert_eq!(broken("gelu-approximate", "geglu"), "activation_fn must be gelu-approximate, got geglu");
     assert!(broken("\"velocity\"", "\"score\"").contains("unknown variant `score`"));
     assert!(broken("{", "[").starts_with("not a DiT configuration"));
+    let large = |change: fn(DitConfig) -> DitConfig| {
+        let config = change(DitConfig { num_embeds_ada_norm: None, ..DitConfig::dit_s_2() });
+        config.validate().unwrap_err().to_string()
+    };
+    assert_eq!(
+        large(|config| DitConfig { num_attention_heads: 2048, ..config }),
+        "attention_head_dim must be such that heads times head_dim is at most 65536, got 64"
+    );
+    assert_eq!(
+        large(|config| DitConfig { sample_size: 65_536, ..config }),
+        "sample_size must be such that a picture, and its tokens, are fewer than 2^32 numbers, got 65536"
+    );
+    assert_eq!(
+        large(|config| DitConfig { timestep_scale: f64::INFINITY, ..config }),
+        "timestep_scale must be a finite number, got inf"
+    );
 }

@@ -22,6 +22,7 @@ mod open;
 mod pipeline;
 mod scope;
 mod timing;
+mod traffic;
 mod transfer;
 mod trusted;
 
@@ -35,4 +36,5 @@ pub use open::{Gpu, OpenOptions, adapters};
 pub use pipeline::{Checks, ComputeStage, StageDesc};
 pub use scope::{ErrorScopes, with_scopes};
 pub use timing::{Stopwatch, Timing};
+pub use traffic::Traffic;
 pub use wgpu;

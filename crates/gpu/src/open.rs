@@ -1,6 +1,7 @@
 use crate::capabilities::coop_shapes;
+use crate::traffic::Counters;
 use crate::trusted;
-use crate::{Capabilities, Distrusted, GpuError};
+use crate::{Capabilities, Distrusted, GpuError, Traffic};
 use std::sync::{Arc, OnceLock};
 
 /// Which adapter to open, and with what.
@@ -21,6 +22,7 @@ pub struct Gpu {
     queue: wgpu::Queue,
     capabilities: Capabilities,
     lost: Arc<OnceLock<String>>,
+    counters: Arc<Counters>,
 }
 
 /// Every adapter of every backend, the most capable first.
@@ -88,7 +90,7 @@ impl Gpu {
     /// Wraps the caller's own device. Its handlers for errors and loss stay the caller's.
     pub fn from_device(device: wgpu::Device, queue: wgpu::Queue) -> Self {
         let capabilities = Capabilities::of(&device);
-        Self { device, queue, capabilities, lost: Arc::new(OnceLock::new()) }
+        Self { device, queue, capabilities, lost: Arc::new(OnceLock::new()), counters: Arc::default() }
     }
 
     /// The device.
@@ -114,6 +116,15 @@ impl Gpu {
     /// Why the device was lost; `None` while it lives.
     pub fn lost(&self) -> Option<&str> {
         self.lost.get().map(String::as_str)
+    }
+
+    /// What this handle and its clones have asked of the device so far.
+    pub fn traffic(&self) -> Traffic {
+        self.counters.traffic()
+    }
+
+    pub(crate) fn counters(&self) -> &Counters {
+        &self.counters
     }
 
     /// An error once the device is lost: loss does not reach error scopes, so every wait asks.

@@ -51,6 +51,7 @@ impl Gpu {
                 got: format!("{} bytes for {} from {offset} on", buffer.size(), bytes.len()),
             });
         }
+        self.counters().bytes_written.add(bytes.len() as u64);
         with_scopes(&self.device().clone(), "a write", || self.queue().write_buffer(buffer, offset, bytes))
     }
 
@@ -89,6 +90,7 @@ impl Gpu {
     /// # Errors
     /// [`GpuError::Validation`] for what was recorded, [`GpuError::DeviceLost`], [`GpuError::Timeout`].
     pub fn run(&self, record: impl FnOnce(&mut wgpu::CommandEncoder)) -> Result<(), GpuError> {
+        self.counters().submits.add(1);
         with_scopes(&self.device().clone(), "the recorded commands", || {
             let mut encoder = self.device().create_command_encoder(&Default::default());
             record(&mut encoder);
@@ -114,6 +116,7 @@ impl Gpu {
         let size = bytes.max(4).next_multiple_of(4);
         let descriptor =
             wgpu::BufferDescriptor { label: Some(label), size, usage, mapped_at_creation: false };
+        self.counters().buffers.add(1);
         with_scopes(self.device(), &format!("buffer `{label}` of {size} bytes"), || {
             self.device().create_buffer(&descriptor)
         })
@@ -123,6 +126,8 @@ impl Gpu {
         let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
         let staging = self.create("readback", buffer.size(), usage)?;
         let (sender, receiver) = mpsc::channel();
+        self.counters().submits.add(1);
+        self.counters().bytes_read.add(buffer.size());
         with_scopes(self.device(), "a readback", || {
             let mut encoder = self.device().create_command_encoder(&Default::default());
             encoder.copy_buffer_to_buffer(buffer, 0, &staging, 0, buffer.size());

@@ -118,7 +118,7 @@ pub(crate) fn run(args: &BenchArgs) -> Result<(), CliError> {
         output::print(&compare::text(old, &record))?;
     }
     if let Some(path) = &args.json {
-        output::write_file(path, &record.json()?)?;
+        output::write_file(path, &output::json(&record)?)?;
     }
     if let Some(path) = &args.html {
         output::write_file(path, record.html().as_bytes())?;

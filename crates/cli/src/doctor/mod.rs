@@ -201,7 +201,7 @@ fn finish(args: &DoctorArgs, round: &Round<'_>) -> Result<(), CliError> {
     }
     output::print(&report.text())?;
     if let Some(path) = &args.json {
-        output::write_file(path, &report.json()?)?;
+        output::write_file(path, &output::json(&report)?)?;
     }
     if let Some(path) = &args.html {
         output::write_file(path, page::html(report).as_bytes())?;

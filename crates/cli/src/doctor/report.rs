@@ -1,4 +1,4 @@
-use crate::{CliError, output};
+use crate::output;
 use langevin::verify::{Comparison, Verdicts, VerifyError};
 use langevin::{Capabilities, Kernel, Variant};
 use serde::Serialize;
@@ -109,12 +109,6 @@ impl Report {
             }
         }
         text
-    }
-
-    pub(super) fn json(&self) -> Result<Vec<u8>, CliError> {
-        let mut json = serde_json::to_vec_pretty(self).map_err(CliError::Json)?;
-        json.push(b'\n');
-        Ok(json)
     }
 
     /// What later plans should know.

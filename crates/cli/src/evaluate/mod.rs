@@ -2,6 +2,7 @@
 
 mod candidate;
 mod page;
+mod record;
 
 use crate::device::DeviceArgs;
 use crate::{CliError, output, precision, progress};
@@ -37,6 +38,12 @@ pub(crate) struct EvaluateArgs {
     /// Write the report as one page with pictures.
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
+    /// Write the table as JSON.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// The commit that was built, for --json.
+    #[arg(long, requires = "json")]
+    commit: Option<String>,
 }
 
 /// What one setting made.
@@ -56,9 +63,10 @@ struct Outcome {
 const ROUND: usize = 100;
 
 pub(crate) fn run(args: &EvaluateArgs) -> Result<(), CliError> {
-    if let Some(path) = &args.html {
-        output::check_writable(path)?;
-    }
+    let files = [("--html", &args.html), ("--json", &args.json)];
+    let files: Vec<_> = files.iter().filter_map(|(name, path)| Some((*name, path.as_deref()?))).collect();
+    output::check_distinct(&files)?;
+    files.iter().try_for_each(|(_, path)| output::check_writable(path))?;
     let gpu = args.device.open()?;
     let candidates = if args.candidates.is_empty() { Candidate::usual() } else { args.candidates.clone() };
     let all: Vec<Candidate> = [Candidate::baseline()].into_iter().chain(candidates).collect();
@@ -86,8 +94,11 @@ pub(crate) fn run(args: &EvaluateArgs) -> Result<(), CliError> {
         args.seed,
         output::table(&rows(&outcomes))
     ))?;
-    match &args.html {
-        Some(path) => output::write_file(path, page::html(adapter, args, &outcomes)?.as_bytes()),
+    if let Some(path) = &args.html {
+        output::write_file(path, page::html(adapter, args, &outcomes)?.as_bytes())?;
+    }
+    match &args.json {
+        Some(path) => output::write_file(path, &record::json(&gpu, args, &outcomes)?),
         None => Ok(()),
     }
 }
@@ -129,9 +140,14 @@ fn generate(
 const HEADINGS: [&str; 8] =
     ["settings", "accuracy", "Frechet", "PSNR", "computed", "seconds", "speed-up", "memory"];
 
+impl Outcome {
+    fn speed_up(&self, baseline: &Self) -> f64 {
+        baseline.seconds / self.seconds.max(1e-9)
+    }
+}
+
 /// The table, its headings first.
 fn rows(outcomes: &[Outcome]) -> Vec<Vec<String>> {
-    let baseline = outcomes.first().map_or(0.0, |outcome| outcome.seconds);
     let row = |outcome: &Outcome| {
         let psnr = if outcome.psnr.is_finite() { format!("{:.1} dB", outcome.psnr) } else { "same".into() };
         vec![
@@ -141,7 +157,7 @@ fn rows(outcomes: &[Outcome]) -> Vec<Vec<String>> {
             psnr,
             format!("{} of {}", outcome.computed, outcome.evaluations),
             format!("{:.2}", outcome.seconds),
-            format!("{:.2}", baseline / outcome.seconds.max(1e-9)),
+            format!("{:.2}", outcome.speed_up(outcomes.first().unwrap_or(outcome))),
             format!("{:.1} MB", outcome.bytes as f64 / 1e6),
         ]
     };

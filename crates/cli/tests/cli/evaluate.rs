@@ -9,8 +9,9 @@ fn settings_are_compared_in_a_table_and_on_a_page() {
     let directory = Directory::new("evaluate");
     let page = directory.path("page.html");
     let candidates = ["--candidate", "steps=2", "--candidate", "weights=e4m3,steps=2,cache=static:2"];
-    let report =
-        langevin(&[&["evaluate", "--each", "1", "--html", text(&page)], &candidates[..]].concat()).succeeds();
+    let json = directory.path("record.json");
+    let files = ["--html", text(&page), "--json", text(&json)];
+    let report = langevin(&[&["evaluate", "--each", "1"], &files[..], &candidates[..]].concat()).succeeds();
     let rows: Vec<&str> = report.lines().skip(2).collect();
     assert_eq!(rows.len(), 3, "{report}");
     assert!(
@@ -21,7 +22,7 @@ fn settings_are_compared_in_a_table_and_on_a_page() {
         rows[1].starts_with("steps=2") && rows[1].contains(" dB") && rows[1].contains("2 of 2"),
         "{report}"
     );
-    let html = std::fs::read_to_string(page).unwrap();
+    let html = std::fs::read_to_string(&page).unwrap();
     assert_eq!(html.matches("<img alt=").count(), 3);
     assert!(html.contains("weights=e4m3,steps=2,cache=static:2") && !html.contains("http"), "{html}");
     let usage = langevin(&["evaluate", "--candidate", "colour=red"]).fails_as_usage();
@@ -29,5 +30,15 @@ fn settings_are_compared_in_a_table_and_on_a_page() {
         usage.contains("`colour` is none of weights, precision, steps, sampler, cache and guidance"),
         "{usage}"
     );
-    assert_eq!(directory.files(), ["page.html"]);
+    let record: serde_json::Value = serde_json::from_slice(&std::fs::read(json).unwrap()).unwrap();
+    let names: Vec<_> =
+        record["rows"].as_array().unwrap().iter().map(|row| row["settings"].as_str()).collect();
+    assert_eq!(names, [Some("baseline"), Some("steps=2"), Some("weights=e4m3,steps=2,cache=static:2")]);
+    assert!(
+        record["rows"][0]["psnr_decibels"].is_null() && record["rows"][1]["psnr_decibels"].is_f64(),
+        "{record}"
+    );
+    let error = langevin(&["evaluate", "--html", text(&page), "--json", text(&page)]).fails();
+    assert!(error.starts_with("--html and --json must be two files"), "{error}");
+    assert_eq!(directory.files(), ["page.html", "record.json"]);
 }

@@ -34,9 +34,20 @@ fn ceilings_say_what_bounds_a_step() {
     let directory = Directory::new("plan");
     let ceilings = directory.path("ceilings.json");
     langevin(&["bench", "--ceilings", "--quick", "--seconds", "0.01", "--json", text(&ceilings)]).succeeds();
-    let report = langevin(&["plan", "--steps", "3", "--ceilings", text(&ceilings), "--measure"]).succeeds();
+    let measured = directory.path("measured.json");
+    let measure = ["--measure", "--json", text(&measured), "--commit", "abc"];
+    let report = langevin(&[&["plan", "--steps", "1", "--ceilings", text(&ceilings)], &measure[..]].concat())
+        .succeeds();
     assert!(report.contains("a step takes at least") && report.contains("bounds it"), "{report}");
-    assert!(report.contains("the median of 3 steps"), "{report}");
+    assert!(
+        report.contains("measured: a step takes ") && report.contains(" times its kernels alone"),
+        "{report}"
+    );
+    let record: serde_json::Value = serde_json::from_slice(&std::fs::read(&measured).unwrap()).unwrap();
+    let number = |name: &str| record[name].as_f64().unwrap_or_else(|| panic!("{name}: {record}"));
+    assert!(number("step_seconds") > 0.0 && number("kernels_seconds") > 0.0, "{record}");
+    assert!(number("step_over_kernels") > 0.0, "{record}");
+    assert_eq!((record["commit"].as_str(), record["command"][0].as_str()), (Some("abc"), Some("plan")));
     let other = directory.path("other.json");
     std::fs::write(&other, "{}").unwrap();
     assert!(

@@ -1,14 +1,13 @@
 //! The layers of the network.
 
+use super::positions::positions;
 use super::{CacheSlots, DitShape, Forward};
 use crate::caching::Caching;
-use crate::config::Positions;
 use crate::linear::Linear;
 use crate::precision::{Activations, MX_GROUP};
 use crate::program::{Program, Slot};
 use crate::weights::CrossWeights;
 use crate::{DiffusionError, DitConfig, DitWeights, Storage};
-use langevin::reference::Tensor;
 use langevin::{
     Activation, ActivationDesc, AttentionDesc, Columns, Format, Granularity, Heads, MatmulDesc, Modulation,
     Operand, PatchifyDesc, UnpatchifyDesc, View,
@@ -33,6 +32,8 @@ pub(super) struct Builder<'a> {
 struct After {
     /// How the result is stored.
     out: Format,
+    /// What it is divided by first, where it is stored in 8 bits.
+    out_scale: Option<Slot>,
     activation: Activation,
     gate: Option<(Columns, Slot)>,
     residual: Option<Slot>,
@@ -42,7 +43,7 @@ struct After {
 impl Default for After {
     fn default() -> Self {
         let (out, activation) = (Format::F32, Activation::Identity);
-        Self { out, activation, gate: None, residual: None, residual_shared: false }
+        Self { out, out_scale: None, activation, gate: None, residual: None, residual_shared: false }
     }
 }
 
@@ -55,6 +56,13 @@ pub(super) struct Input {
     pub(super) slot: Slot,
     pub(super) operand: Operand,
     pub(super) scale: Option<Slot>,
+}
+
+impl Input {
+    /// Codes and their scale.
+    pub(super) fn codes(slot: Slot, format: Format, granularity: Granularity, scale: Slot) -> Self {
+        Self { slot, operand: Operand::from(format).scaled(granularity), scale: Some(scale) }
+    }
 }
 
 impl From<Slot> for Input {
@@ -115,6 +123,7 @@ impl<'a> Builder<'a> {
             gate: after.gate.map(|(columns, _)| columns),
             residual: after.residual.is_some(),
             residual_shared: after.residual_shared,
+            out_scale: after.out_scale.is_some(),
             ..Default::default()
         };
         let (b, bias) = (self.program.constant(layer.matrix(storage)), self.program.constant(layer.bias()));
@@ -123,6 +132,7 @@ impl<'a> Builder<'a> {
         slots.extend(scale.map(|scale| ("b_scale", scale)));
         slots.extend(after.gate.map(|(_, gate)| ("gate", gate)));
         slots.extend(after.residual.map(|residual| ("residual", residual)));
+        slots.extend(after.out_scale.map(|scale| ("out_scale", scale)));
         self.program.node(desc, &slots);
         Ok(())
     }
@@ -198,7 +208,7 @@ impl<'a> Builder<'a> {
         }
         let kept = if cached { Some(self.keep_difference(entering, tokens)?) } else { None };
         let blocks = head.end..self.program.position();
-        let factors = kept.map(|kept| self.reuse_difference(entering, tokens, kept));
+        let reused = kept.map(|kept| (self.reuse_difference(entering, tokens, kept), kept));
         let reuse = blocks.end..self.program.position();
         if cached {
             // What it was has no weight in a reused evaluation, but must be a number.
@@ -207,7 +217,7 @@ impl<'a> Builder<'a> {
         let prediction = self.predict(tokens, modulation)?;
         taps.push(("velocity".to_owned(), prediction));
         let tail = reuse.end..self.program.position();
-        let cache = factors.map(|factors| CacheSlots { factors, probe });
+        let cache = reused.map(|(factors, differences)| CacheSlots { factors, differences, probe });
         Ok((prediction, Forward { head, blocks, reuse, tail }, cache))
     }
 
@@ -224,12 +234,7 @@ impl<'a> Builder<'a> {
             repeat: batch / self.shape.samples.max(1),
         };
         self.program.node(desc, &[("x", state), ("out", patches)]);
-        let positions = match config.positions {
-            Positions::Sincos => position_embedding(config),
-            Positions::Learned => self.weights.learned_positions()?,
-        };
-        let positions = Tensor::from_f32(Format::F32, &[config.tokens(), config.width()], &positions)?;
-        let residual = Some(self.program.constant(positions));
+        let residual = Some(self.program.constant(positions(self.weights)));
         let after = After { residual, residual_shared: true, ..After::default() };
         self.linear(&self.weights.patch, (patches.into(), batch, config.tokens()), Format::F32, after)
     }
@@ -240,8 +245,7 @@ impl<'a> Builder<'a> {
     }
 
     /// `x + gate attention(modulate(norm(x)))`, then `x + attention(norm(x), text)` if there is one, then the same as the
-    /// first around the feed-forward network: seven dispatches, four or five more for a text, and up to four more where all
-    /// inputs are quantized.
+    /// first around the feed-forward network. The count of dispatches stands at [`evaluation_kernels`](crate::PipelinePlan::evaluation_kernels).
     fn block(
         &mut self,
         index: usize,
@@ -271,10 +275,16 @@ impl<'a> Builder<'a> {
             x = self.cross_attention(index, cross, x, text)?;
         }
         let normed = self.norm_for(&layers.feed_forward_in, x, eps, norm_of(3, 4))?;
-        let out = stored_before(&layers.feed_forward_out);
-        let gelu = After { out, activation: Activation::GeluTanh, ..After::default() };
+        let (out, out_scale) = match self.given_codes(&layers.feed_forward_out)? {
+            Some((format, scale)) => (format, Some(scale)),
+            None => (stored_before(&layers.feed_forward_out), None),
+        };
+        let gelu = After { out, out_scale, activation: Activation::GeluTanh, ..After::default() };
         let hidden = self.linear(&layers.feed_forward_in, (normed, batch, tokens), format, gelu)?;
-        let hidden = self.input_of(&layers.feed_forward_out, hidden)?;
+        let hidden = match out_scale {
+            Some(scale) => Input::codes(hidden, out, Granularity::PerTensor, scale),
+            None => self.input_of(&layers.feed_forward_out, hidden)?,
+        };
         self.linear(&layers.feed_forward_out, (hidden, batch, tokens), format, gated(5, x))
     }
 
@@ -368,19 +378,4 @@ pub(super) fn stored_before(layer: &Linear) -> Format {
         Some(Activations::Plain(format)) => format,
         _ => Format::F32,
     }
-}
-
-/// `[tokens, width]`, tokens row-major. The first half of the channels holds the column, the second half the row; each
-/// half is the sines, then the cosines, of `position / 10000^(i / quarter)` (Peebles and Xie, arXiv 2212.09748).
-fn position_embedding(config: &DitConfig) -> Vec<f32> {
-    let (side, quarter) = (config.grid(), config.width() / 4);
-    let angle = |position: usize, i: usize| position as f64 * 10_000f64.powf(-(i as f64) / quarter as f64);
-    let half = |position: usize| {
-        let sines = (0..quarter).map(move |i| angle(position, i).sin());
-        sines.chain((0..quarter).map(move |i| angle(position, i).cos()))
-    };
-    (0..side * side)
-        .flat_map(|token| half(token % side).chain(half(token / side)))
-        .map(|value| value as f32)
-        .collect()
 }

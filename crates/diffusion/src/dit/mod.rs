@@ -4,6 +4,7 @@ mod cache;
 mod inputs;
 mod layers;
 mod operands;
+mod positions;
 
 use crate::caching::{Caching, Verdict};
 use crate::config::TIMESTEP_CHANNELS;
@@ -76,6 +77,9 @@ pub(crate) struct DitProgram {
     factors: Slot,
     /// What evaluations reuse, where they do.
     cache: Option<CacheSlots>,
+    /// What an evaluation may read before it is written, if only to multiply it by zero: an earlier run may have left what is
+    /// no number there.
+    stale: Vec<Slot>,
     prepare: Range<usize>,
     forward: Forward,
     pub(crate) combine: Range<usize>,
@@ -104,6 +108,8 @@ pub(crate) struct Forward {
 pub(crate) struct CacheSlots {
     /// The factors of kept differences and of the blocks' input, for [`Verdict::Reuse`].
     pub(crate) factors: Slot,
+    /// The differences kept, the newest first.
+    pub(crate) differences: Slot,
     /// What is looked at, what it was, and the change between them.
     pub(crate) probe: Option<[Slot; 3]>,
 }
@@ -156,6 +162,8 @@ impl DitProgram {
             1 => forward_out,
             _ => program.held(&[shape.predictions, elements]),
         };
+        let in_turn = (shape.turns > 1).then_some(prediction);
+        let stale = in_turn.into_iter().chain(cache.map(|cache| cache.differences)).collect();
         let DitShape { states, predictions, noise, .. } = shape;
         let desc = CombineDesc { states, predictions, noise, elements };
         let noise = noise.then(|| program.held(&[elements]));
@@ -178,6 +186,7 @@ impl DitProgram {
             prediction,
             factors,
             cache,
+            stale,
             prepare,
             forward,
             combine,
@@ -188,7 +197,8 @@ impl DitProgram {
 
     /// What runs once, before the first evaluation.
     pub(crate) fn before(&self) -> Vec<Command> {
-        vec![Command::Run(self.prepare.clone())]
+        let clear = self.stale.iter().map(|slot| Command::Clear(*slot));
+        clear.chain([Command::Run(self.prepare.clone())]).collect()
     }
 
     /// One evaluation with its step; `turns` of its forward passes, the first ones.

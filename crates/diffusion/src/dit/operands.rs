@@ -6,7 +6,7 @@ use crate::linear::Linear;
 use crate::precision::Activations;
 use crate::program::Slot;
 use langevin::reference::{NormKind, ScaleSource, Tensor};
-use langevin::{Format, Granularity, Modulation, NormDesc, NormQuantizeDesc, Operand, QuantizeDesc};
+use langevin::{Format, Granularity, Modulation, NormDesc, NormQuantizeDesc, QuantizeDesc};
 
 type Modulated = Option<(Slot, Modulation)>;
 
@@ -69,21 +69,30 @@ impl Builder<'_> {
 
     /// The codes of a layer's input, where a policy asks for them.
     fn codes(&mut self, layer: &Linear, shape: &[usize; 3]) -> Result<Option<Codes>, DiffusionError> {
-        let (q, granularity, largest) = match layer.precision.map(|precision| precision.activations) {
-            Some(Activations::Dynamic(format)) => (format, Granularity::PerRow, None),
-            Some(Activations::Calibrated(format, largest)) => (format, Granularity::PerTensor, Some(largest)),
+        let given = self.given_codes(layer)?;
+        let (q, granularity) = match (given, layer.precision.map(|precision| precision.activations)) {
+            (Some((format, _)), _) => (format, Granularity::PerTensor),
+            (None, Some(Activations::Dynamic(format))) => (format, Granularity::PerRow),
             _ => return Ok(None),
         };
-        let scale = if largest.is_some() { ScaleSource::Static } else { ScaleSource::Dynamic };
+        let scale = if given.is_some() { ScaleSource::Static } else { ScaleSource::Dynamic };
         let desc = QuantizeDesc { shape: shape.to_vec(), q, granularity, scale, ..Default::default() };
-        let scale = match largest {
-            Some(largest) => {
-                let scale = langevin::formats::scale::symmetric(largest, q);
-                self.program.constant(Tensor::from_f32(Format::F32, &[], &[scale])?)
-            }
+        let scale = match given {
+            Some((_, scale)) => scale,
             None => self.program.passing(&desc.scale_shape()),
         };
         Ok(Some(Codes { q: self.program.passing_as(q, shape), scale, desc }))
+    }
+
+    /// The format of a layer's input and its one scale, where a calibration has given it.
+    pub(super) fn given_codes(&mut self, layer: &Linear) -> Result<Option<(Format, Slot)>, DiffusionError> {
+        let Some(Activations::Calibrated(format, largest)) =
+            layer.precision.map(|precision| precision.activations)
+        else {
+            return Ok(None);
+        };
+        let scale = langevin::formats::scale::symmetric(largest, format);
+        Ok(Some((format, self.program.constant(Tensor::from_f32(Format::F32, &[], &[scale])?))))
     }
 
     /// Notes what a layer multiplies, for a calibration.
@@ -109,7 +118,6 @@ impl Codes {
     }
 
     fn input(&self) -> Input {
-        let operand = Operand::from(self.desc.q).scaled(self.desc.granularity);
-        Input { slot: self.q, operand, scale: Some(self.scale) }
+        Input::codes(self.q, self.desc.q, self.desc.granularity, self.scale)
     }
 }

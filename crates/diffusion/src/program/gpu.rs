@@ -113,12 +113,23 @@ impl GpuProgram {
         })?)
     }
 
+    /// Runs one operation several times in one submit, in one pass.
+    pub(crate) fn repeat(&self, gpu: &Gpu, node: usize, times: usize) -> Result<(), DiffusionError> {
+        Ok(gpu.run(|encoder| {
+            let mut pass = encoder.begin_compute_pass(&Default::default());
+            (0..times).for_each(|_| self.calls[node].record(&mut pass));
+        })?)
+    }
+
     fn record(&self, encoder: &mut wgpu::CommandEncoder, commands: &[Command]) {
         if let [Command::Copy { from, to, elements }] = commands {
             let [source, destination] = [from, to].map(|(slot, _)| self.buffer(*slot));
             let [start, end] = [from, to].map(|(_, element)| *element as u64 * 4);
             encoder.copy_buffer_to_buffer(source, start, destination, end, *elements as u64 * 4);
             return;
+        }
+        if let [Command::Clear(slot)] = commands {
+            return encoder.clear_buffer(self.buffer(*slot), 0, None);
         }
         let mut pass = encoder.begin_compute_pass(&Default::default());
         for command in commands {

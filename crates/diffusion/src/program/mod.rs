@@ -37,6 +37,8 @@ pub(crate) enum Command {
         /// How many.
         elements: usize,
     },
+    /// Fills a slot with zeros.
+    Clear(Slot),
 }
 
 /// Operations in order, and the tensors between them.
@@ -147,6 +149,7 @@ impl Program {
             match command {
                 Command::Run(nodes) => self.run_nodes_on_cpu(memory, nodes.clone(), &mut disturb)?,
                 Command::Copy { from, to, elements } => memory.copy(*from, *to, *elements)?,
+                Command::Clear(slot) => memory.write(*slot, &vec![0.0; self.elements(*slot)])?,
             }
         }
         Ok(())
