@@ -120,6 +120,36 @@ fn plans_and_calls_are_reused_in_order() {
     assert_eq!(gpu.download(&odd).unwrap()[..3], words(start)[3..6]);
 }
 
+/// Threads share a plan and the device; each has encoders and buffers of its own, and makes plans beside it.
+#[test]
+fn threads_share_a_plan_and_a_device() {
+    let Some(gpu) = gpu() else { return };
+    let gpu: &Gpu = &gpu;
+    let matmul = &plan(gpu);
+    let numbers =
+        |count: usize, of: usize| (0..count).map(|i| ((i * of % 7) as f32).to_bits()).collect::<Vec<_>>();
+    let product = |of: usize| -> Vec<u32> {
+        let a = gpu.upload("a", &numbers(M * K, of)).unwrap();
+        let b = gpu.upload("b", &numbers(K * N, of + 1)).unwrap();
+        let out = gpu.empty("out", 4 * (M * N) as u64).unwrap();
+        let call = matmul.bind(gpu.device(), MatmulBuffers::new(whole(&a), whole(&b), whole(&out))).unwrap();
+        gpu.run(|encoder| call.encode(encoder)).unwrap();
+        gpu.download(&out).unwrap()
+    };
+    let alone: Vec<Vec<u32>> = (0..4).map(product).collect();
+    assert!(alone.windows(2).all(|pair| pair[0] != pair[1]));
+    std::thread::scope(|scope| {
+        for (of, expected) in alone.iter().enumerate() {
+            scope.spawn(move || {
+                for round in 0..5 {
+                    assert_eq!(product(of), *expected, "thread {of}, round {round}");
+                }
+                assert_eq!(plan(gpu).scratch_bytes(), matmul.scratch_bytes());
+            });
+        }
+    });
+}
+
 /// More workgroups than a dimension holds are folded into two, here with room for seven instead of 65,535.
 #[test]
 fn folded_grids_reach_every_item() {

@@ -10,6 +10,7 @@ mod doctor;
 #[path = "../../src/documented.rs"]
 mod documented;
 mod evaluate;
+mod faults;
 mod files;
 mod generate;
 mod heat;
