@@ -2,9 +2,8 @@
 #![cfg(unix)]
 
 use crate::files::{Directory, f32s, load, save};
-use crate::process::{Finished, command, finished, has_gpu, text};
-use std::process::{Command, Stdio};
-use std::time::Duration;
+use crate::process::{Finished, command, finished, text};
+use std::process::Command;
 
 /// The program where no file may grow beyond 4 KiB: a write then fails, or, unless that is `noticed`, kills it.
 fn on_a_small_disk(arguments: &[&str], noticed: bool) -> Finished {
@@ -48,22 +47,4 @@ fn what_was_there_before_a_kill_stays_whole() {
     let others: Vec<String> =
         directory.files().into_iter().filter(|name| !name.ends_with(".safetensors")).collect();
     assert!(others.iter().all(|name| name.ends_with(".tmp")), "{others:?}");
-}
-
-#[test]
-fn an_interrupted_generation_leaves_no_picture() {
-    if !has_gpu() {
-        return;
-    }
-    let directory = Directory::new("interrupted");
-    let out = directory.path("digits.png");
-    let arguments = ["generate", "--digits", "0123456789", "--steps", "100000", "--out", text(&out)];
-    let mut running = command(&arguments).stderr(Stdio::null()).spawn().expect("the program starts");
-    std::thread::sleep(Duration::from_secs(2));
-    assert_eq!(running.try_wait().unwrap(), None, "it ended before it was interrupted");
-    let told = Command::new("kill").args(["-INT", &running.id().to_string()]).status().unwrap();
-    assert!(told.success());
-    let status = running.wait().unwrap();
-    assert!(!status.success(), "{status}");
-    assert_eq!(directory.files(), [""; 0]);
 }
