@@ -36,6 +36,7 @@ const REFERENCE: &[&str] = &["--package", "langevin-reference", "--lib"];
 const MATMUL: &[&str] = &["--workspace", "--test", "matmul"];
 const MERGE: &[&str] = &["--workspace", "--test", "merge"];
 const NORM: &[&str] = &["--workspace", "--test", "norm"];
+const NORM_QUANTIZE: &[&str] = &["--workspace", "--test", "norm_quantize"];
 const PATCHIFY: &[&str] = &["--workspace", "--test", "patchify"];
 const QUANTIZE: &[&str] = &["--workspace", "--test", "quantize"];
 const REFERENCE_HEAT: &[&str] = &["--package", "langevin-reference", "--test", "heat"];
@@ -260,6 +261,20 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         "    // Publishes the sums of the level below.\n    workgroupBarrier();\n",
         "",
         (NORM, "shapes"),
+    ),
+    mutation(
+        "the last four codes of a row are left out",
+        "shaders/norm_quantize_row.wgsl",
+        "unit < region.end; unit += step / 4u",
+        "unit + 1u < region.end; unit += step / 4u",
+        (NORM_QUANTIZE, "shapes"),
+    ),
+    mutation(
+        "the first row's scale is every row's",
+        "shaders/norm_quantize_row.wgsl",
+        "affine_of(select(row, 0u, ONE_SCALE),",
+        "affine_of(0u,",
+        (NORM_QUANTIZE, "every_granularity"),
     ),
     mutation(
         "pairs turn the other way",
