@@ -3,7 +3,7 @@
 //! Each set of formats and options is a shader to compile, 0.3 s on a software driver, so they are paired rather than
 //! multiplied; other sizes cost nothing more.
 
-use super::Group;
+use super::{Cases, Group};
 use langevin::formats::e8m0::ScaleRounding;
 use langevin::reference::random::{self, Random};
 use langevin::reference::{Boundary, Edge, FaceMean, ScaleSource, Scheme, Stencil};
@@ -20,9 +20,8 @@ const FLOATS: [Format; 3] = [Format::F32, Format::F16, Format::BF16];
 
 /// Every kernel's cases; with `random`, so many more of each that are drawn.
 pub(super) fn groups(random: usize) -> Vec<Box<dyn Group>> {
-    fn more<D: Kernel + Random + 'static>(mut cases: Vec<D>, random: usize) -> Box<dyn Group> {
-        cases.extend(random::valid::<D>(random, 1, LARGEST, MOST_FLOPS));
-        Box::new(cases)
+    fn more<D: Kernel + Random + 'static>(chosen: Vec<D>, random: usize) -> Box<dyn Group> {
+        Box::new(Cases { chosen, drawn: random::valid::<D>(random, 1, LARGEST, MOST_FLOPS) })
     }
     vec![
         more(matmul(), random),

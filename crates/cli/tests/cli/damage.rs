@@ -4,32 +4,24 @@
 
 use crate::files::{Directory, f32s, save};
 use crate::process::{has_gpu, langevin, text};
+use langevin::reference::random::Draw;
 use std::fs;
 use std::time::{Duration, Instant};
 
-/// SplitMix64 (Steele, Lea and Flood 2014).
-fn next(state: &mut u64) -> u64 {
-    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let mut x = *state;
-    x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    x ^ (x >> 31)
-}
-
 /// One to four things wrong with a file, mostly near its start, where its header is.
 fn damaged(file: &[u8], seed: u64) -> Vec<u8> {
-    let (mut bytes, mut state) = (file.to_vec(), seed);
-    for _ in 0..=next(&mut state) % 4 {
-        let kind = next(&mut state) % 6;
-        let end = if next(&mut state).is_multiple_of(3) { bytes.len() } else { bytes.len().min(64) };
-        let at = next(&mut state) as usize % end.max(1);
-        let value =
-            [0, 1, b'{', b'"', b'9', 0x7f, 0xff, next(&mut state) as u8][next(&mut state) as usize % 8];
+    let (mut bytes, mut draw) = (file.to_vec(), Draw::new(seed, 0));
+    for _ in 0..=draw.below(4) {
+        let kind = draw.below(6);
+        let end = if draw.rarely(3) { bytes.len() } else { bytes.len().min(64) };
+        let at = draw.below(end);
+        let any = draw.bits() as u8;
+        let value = draw.one(&[0, 1, b'{', b'"', b'9', 0x7f, 0xff, any]);
         match kind {
             0 => bytes.truncate(at),
             1 => bytes.insert(at.min(bytes.len()), value),
             2 if at < bytes.len() => drop(bytes.remove(at)),
-            3 if at < bytes.len() => bytes[at] ^= 1 << (next(&mut state) % 8),
+            3 if at < bytes.len() => bytes[at] ^= 1 << draw.below(8),
             4 => {
                 let piece = bytes[at.min(bytes.len())..].to_vec();
                 bytes.extend(piece);
