@@ -3,17 +3,22 @@
 use crate::config::{MLP_RATIO, Positions, TIMESTEP_CHANNELS};
 use crate::linear::{Linear, Part};
 use crate::precision::Activations;
+use crate::program::{Constant, Emit};
 use crate::quantization::Calibration;
 use crate::{Checkpoint, DiffusionError, DitConfig, Precision};
-use langevin::Format;
+use langevin::reference::formats;
+use langevin::{Format, Overflow};
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::Arc;
 
 /// One block's layers.
 #[derive(Clone, Debug)]
 pub(crate) struct BlockWeights {
     /// Query, key and value side by side.
     pub(crate) qkv: Linear,
+    /// The names of the weights of their norms, query's and key's.
+    pub(crate) qk_norm: Option<[String; 2]>,
     pub(crate) attention_out: Linear,
     /// The attention to a text.
     pub(crate) cross: Option<CrossWeights>,
@@ -58,8 +63,8 @@ const POSITIONS: &str = "pos_embed.pos_embed";
 
 impl DitWeights {
     /// Checks a checkpoint with the tensor names of diffusers' `DiTTransformer2DModel`: F32, F16 or BF16, linear layers as
-    /// `[out, in]`. What goes beyond that model has diffusers' names too: `attn2` (attention to a text),
-    /// `norm1.emb.guidance_embedder` and `pos_embed.pos_embed`. A learned variance (`out_channels` twice `in_channels`) is
+    /// `[out, in]`. What goes beyond that model has diffusers' names too: `attn2` (attention to a text), `attn1.norm_q` and
+    /// `attn1.norm_k`, `norm1.emb.guidance_embedder` and `pos_embed.pos_embed`. A learned variance (`out_channels` twice `in_channels`) is
     /// accepted and left out.
     ///
     /// # Errors
@@ -175,6 +180,18 @@ impl DitWeights {
         self.checkpoint.rows(&embedder(0, LABELS), class..class + 1)
     }
 
+    /// The weights of a block's norms of queries and keys, `[2, head_dim]`.
+    pub(crate) fn qk_norm(&self, names: &[String; 2]) -> Constant {
+        let (names, checkpoint, dim) =
+            (names.clone(), self.checkpoint.clone(), self.config.attention_head_dim);
+        let fill = move |emit: &mut Emit<'_>| {
+            let rows = names.iter().map(|name| checkpoint.rows(name, 0..dim));
+            let rows = rows.collect::<Result<Vec<_>, _>>()?.concat();
+            emit(0, &formats::encode(Format::F32, &rows, Overflow::Saturate))
+        };
+        Constant::new(Format::F32, &[2, dim], Arc::new(fill))
+    }
+
     /// The learned position embedding `[tokens, width]`.
     pub(crate) fn learned_positions(&self) -> Result<Vec<f32>, DiffusionError> {
         self.checkpoint.rows(POSITIONS, 0..1)
@@ -238,7 +255,9 @@ impl DitWeights {
         let positions = vec![1, config.tokens(), config.width()];
         let positions =
             (config.positions == Positions::Learned).then(|| (POSITIONS.to_owned(), positions)).into_iter();
-        layers.chain(embedders).chain(positions)
+        let norms = self.blocks.iter().filter_map(|block| block.qk_norm.as_ref()).flatten();
+        let norms = norms.map(|name| (name.clone(), vec![config.attention_head_dim]));
+        layers.chain(embedders).chain(positions).chain(norms)
     }
 
     /// The tensors that every block has a copy of, by their names in it.
@@ -282,6 +301,9 @@ impl BlockWeights {
             out: layers(&["attn2.to_out.0"], width, width),
         };
         Self {
+            qk_norm: config
+                .qk_norm
+                .map(|_| ["attn1.norm_q.weight", "attn1.norm_k.weight"].map(|name| block(index, name))),
             qkv: own(&["attn1.to_q", "attn1.to_k", "attn1.to_v"], width, width),
             attention_out: own(&["attn1.to_out.0"], width, width),
             cross: config.cross_attention_dim.map(cross),
