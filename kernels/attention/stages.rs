@@ -110,7 +110,7 @@ impl<'a> Call<'a> {
             .words("kv_offsets", Access::Read)
             .words(SCRATCH, Access::ReadWrite)
             .part("attention_list", include_str!("../../shaders/attention_list.wgsl"))
-            .loop_iterations(2 * sequences.div_ceil(256) + 256)
+            .loop_iterations(2 * sequences.div_ceil(64) + 64)
             .groups(1)
     }
 
@@ -124,7 +124,7 @@ impl<'a> Call<'a> {
             .fold(builder, StageBuilder::reads)
             .words(SCRATCH, Access::ReadWrite)
             .part("attention_gather", include_str!("../../shaders/attention_gather.wgsl"))
-            .groups(lengths.into_iter().max().unwrap_or(0).div_ceil(256) as u64)
+            .groups(lengths.into_iter().max().unwrap_or(0).div_ceil(64) as u64)
     }
 
     /// The kernel itself.
