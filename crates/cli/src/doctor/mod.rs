@@ -8,6 +8,7 @@ mod report;
 
 use crate::device::DeviceArgs;
 use crate::{CliError, output, progress};
+use clap::builder::PossibleValuesParser;
 use indicatif::ProgressBar;
 use jobs::Jobs;
 use langevin::gpu::GpuError;
@@ -27,6 +28,10 @@ use std::path::PathBuf;
 pub(crate) struct DoctorArgs {
     #[command(flatten)]
     device: DeviceArgs,
+    /// One kernel only.
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["exhaustive", "keep", "export", "judge"],
+          value_parser = PossibleValuesParser::new(crate::run::names()))]
+    kernel: Option<String>,
     /// A few cases per variant, done in seconds on a GPU; this is the default.
     #[arg(long)]
     quick: bool,
@@ -71,6 +76,8 @@ enum Runner<'a> {
 
 /// The cases of one kernel, whatever the type of its descriptor.
 trait Group {
+    fn kernel(&self) -> &'static str;
+
     /// How many cases there are on such an adapter, each variant counted.
     fn count(&self, capabilities: &Capabilities) -> usize;
 
@@ -107,6 +114,10 @@ impl<D> Cases<D> {
 }
 
 impl<D: Kernel> Group for Cases<D> {
+    fn kernel(&self) -> &'static str {
+        D::NAME
+    }
+
     fn count(&self, capabilities: &Capabilities) -> usize {
         self.all().map(|(desc, _)| desc.variants(capabilities).len()).sum()
     }
@@ -208,7 +219,8 @@ pub(crate) fn run(args: &DoctorArgs) -> Result<(), CliError> {
         capabilities.coop = Vec::new();
         capabilities.limits = langevin::wgpu::Limits::default();
     }
-    let groups = cases::groups(if args.full { RANDOM } else { 0 });
+    let mut groups = cases::groups(if args.full { RANDOM } else { 0 });
+    groups.retain(|group| args.kernel.as_deref().is_none_or(|kernel| kernel == group.kernel()));
     let count: usize = groups.iter().map(|group| group.count(&capabilities)).sum();
     let (report, bar) = (Report::new(&capabilities), progress::bar(count as u64, "checking"));
     let mut round = Round { capabilities, runner, report, bar };

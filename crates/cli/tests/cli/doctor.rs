@@ -66,6 +66,19 @@ fn a_part_of_all_numbers_goes_through_every_encoder() {
     langevin(&["doctor", "--exhaustive", "--quick"]).fails_as_usage();
 }
 
+#[test]
+fn one_kernel_is_checked_alone() {
+    if !has_gpu() {
+        return;
+    }
+    let table = langevin(&["doctor", "--full", "--kernel", "patchify"]).succeeds();
+    assert!(table.contains("all within their bounds"), "{table}");
+    assert_eq!(table.lines().filter(|line| line.contains(" ok")).count(), 1, "{table}");
+    // What is kept must be of all kernels.
+    langevin(&["doctor", "--kernel", "patchify", "--keep", "verdicts"]).fails_as_usage();
+    langevin(&["doctor", "--kernel", "no such kernel"]).fails_as_usage();
+}
+
 /// The names that `run` lists.
 fn kernels() -> Vec<String> {
     let usage = langevin(&["run", "no such kernel", "--input", "a", "--output", "b"]).fails_as_usage();
