@@ -65,9 +65,9 @@ pub(crate) struct DoctorArgs {
 }
 
 /// Who runs the cases.
-enum Runner<'a> {
+enum Runner {
     /// This program, on an adapter.
-    Here(&'a Gpu),
+    Here(Box<Gpu>),
     /// Another one, later.
     Export(Jobs),
     /// Another one, before.
@@ -82,13 +82,13 @@ trait Group {
     fn count(&self, capabilities: &Capabilities) -> usize;
 
     /// Runs them all; stops where the device is lost or a file cannot be used.
-    fn check(&self, round: &mut Round<'_>) -> Result<(), Stop>;
+    fn check(&self, round: &mut Round) -> Result<(), Stop>;
 }
 
 /// One round through the cases.
-struct Round<'a> {
+struct Round {
     capabilities: Capabilities,
-    runner: Runner<'a>,
+    runner: Runner,
     report: Report,
     bar: ProgressBar,
 }
@@ -122,7 +122,7 @@ impl<D: Kernel> Group for Cases<D> {
         self.all().map(|(desc, _)| desc.variants(capabilities).len()).sum()
     }
 
-    fn check(&self, round: &mut Round<'_>) -> Result<(), Stop> {
+    fn check(&self, round: &mut Round) -> Result<(), Stop> {
         let mut met: Vec<Variant> = Vec::new();
         for (seed, (desc, drawn)) in self.all().enumerate() {
             let inputs = generate::inputs(desc, seed as u64);
@@ -146,7 +146,7 @@ const RANDOM: usize = 16;
 /// How many cases of a variant another implementation gets: compilers take seconds for each.
 const EXPORTED: usize = 3;
 
-impl Round<'_> {
+impl Round {
     /// Whether the case that is the `nth` of its variant is not for this runner.
     fn skips(&self, variant: Variant, nth: usize) -> bool {
         match self.runner {
@@ -207,13 +207,13 @@ pub(crate) fn run(args: &DoctorArgs) -> Result<(), CliError> {
         let capabilities = gpu.capabilities().clone();
         let (mut report, bar) = (Report::new(&capabilities), ProgressBar::hidden());
         exhaustive::check(&gpu, parts, &mut report);
-        return finish(args, &Round { capabilities, runner: Runner::Here(&gpu), report, bar });
+        return finish(args, &Round { capabilities, runner: Runner::Here(Box::new(gpu)), report, bar });
     }
     let mut capabilities = gpu.capabilities().clone();
     let runner = match (&args.export, &args.judge) {
         (Some(folder), _) => Runner::Export(Jobs::new(folder)?),
         (_, Some(folder)) => Runner::Judge(Jobs::new(folder)?),
-        _ => Runner::Here(&gpu),
+        _ => Runner::Here(Box::new(gpu)),
     };
     if !matches!(runner, Runner::Here(_)) {
         capabilities.coop = Vec::new();
@@ -224,15 +224,22 @@ pub(crate) fn run(args: &DoctorArgs) -> Result<(), CliError> {
     let count: usize = groups.iter().map(|group| group.count(&capabilities)).sum();
     let (report, bar) = (Report::new(&capabilities), progress::bar(count as u64, "checking"));
     let mut round = Round { capabilities, runner, report, bar };
-    // After a loss nothing more can run, and the report says why.
-    if let Err(Stop::File(error)) = groups.iter().try_for_each(|group| group.check(&mut round)) {
-        return Err(*error);
+    for group in &groups {
+        match group.check(&mut round) {
+            Ok(()) => {}
+            Err(Stop::File(error)) => return Err(*error),
+            // A lost device has spoilt one kernel's cases, which the report says, and not the others'.
+            Err(Stop::Lost) => match (&mut round.runner, args.device.open()) {
+                (Runner::Here(gpu), Ok(fresh)) => **gpu = fresh,
+                _ => break,
+            },
+        }
     }
     round.bar.finish_and_clear();
     finish(args, &round)
 }
 
-fn finish(args: &DoctorArgs, round: &Round<'_>) -> Result<(), CliError> {
+fn finish(args: &DoctorArgs, round: &Round) -> Result<(), CliError> {
     let Round { capabilities, runner, report, .. } = round;
     let (cases, failures) = report.counts();
     if let Runner::Export(jobs) = runner
