@@ -7,7 +7,7 @@ use std::process::Command;
 use crate::driver::Driver;
 use crate::process::{Failure, capture, file_failure, remove_folder, run as run_command};
 use crate::test::is_the_driver;
-use crate::workspace::{cargo, langevin, root, show_adapter};
+use crate::workspace::{cargo, langevin, root, show_adapter, target_folder};
 
 /// Dawn's bindings for Node.js and the script that uses them.
 const DAWN: &str = "tests/dawn";
@@ -84,7 +84,8 @@ fn kernels() -> Result<Vec<String>, Failure> {
     let folder = root().join("kernels");
     let files = std::fs::read_dir(&folder).map_err(|error| file_failure("not read", &folder, &error))?;
     let is_kernel = |path: &PathBuf| {
-        std::fs::read_to_string(path).is_ok_and(|text| text.contains("pub type ") && text.contains(" = Plan<"))
+        std::fs::read_to_string(path)
+            .is_ok_and(|text| text.contains("pub type ") && text.contains(" = Plan<"))
     };
     let paths = files.filter_map(|file| Some(file.ok()?.path())).filter(is_kernel);
     let mut names: Vec<String> =
@@ -93,9 +94,9 @@ fn kernels() -> Result<Vec<String>, Failure> {
     Ok(names)
 }
 
-/// An empty folder in `target`.
+/// An empty folder in Cargo's target folder.
 fn empty_folder(name: &str) -> Result<PathBuf, Failure> {
-    let folder = root().join("target").join(name);
+    let folder = target_folder()?.join(name);
     remove_folder(&folder)?;
     std::fs::create_dir_all(&folder).map_err(|error| file_failure("not created", &folder, &error))?;
     Ok(folder)
