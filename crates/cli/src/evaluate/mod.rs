@@ -26,9 +26,12 @@ pub(crate) struct EvaluateArgs {
     #[command(flatten)]
     device: DeviceArgs,
     /// Settings to compare, as weights=FORMAT,precision=FILE.toml,steps=N,sampler=NAME,cache=NAME,guidance=SCALE; what is left out is that of the
-    /// baseline: 30 Euler steps in f32 with guidance 2 [default: one of each kind].
+    /// baseline [default: one of each kind].
     #[arg(long = "candidate", value_name = "SETTINGS", value_parser = Candidate::parse)]
     candidates: Vec<Candidate>,
+    /// What they are compared with, in the same words; what is left out is 30 Euler steps in f32 with guidance 2.
+    #[arg(long, value_name = "SETTINGS", value_parser = Candidate::parse)]
+    baseline: Option<Candidate>,
     /// Digits of each class.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1000))]
     each: u32,
@@ -68,8 +71,7 @@ pub(crate) fn run(args: &EvaluateArgs) -> Result<(), CliError> {
     output::check_distinct(&files)?;
     files.iter().try_for_each(|(_, path)| output::check_writable(path))?;
     let gpu = args.device.open()?;
-    let candidates = if args.candidates.is_empty() { Candidate::usual() } else { args.candidates.clone() };
-    let all: Vec<Candidate> = [Candidate::baseline()].into_iter().chain(candidates).collect();
+    let all = compared(args);
     let classes: Vec<usize> = (0..10 * args.each as usize).map(|i| i % 10).collect();
     let (weights, real) = (DitWeights::digits()?, RealDigits::load()?);
     let real_features = real.features();
@@ -101,6 +103,21 @@ pub(crate) fn run(args: &EvaluateArgs) -> Result<(), CliError> {
         Some(path) => output::write_file(path, &record::json(&gpu, args, &outcomes)?),
         None => Ok(()),
     }
+}
+
+/// The baseline, and what is compared with it.
+fn compared(args: &EvaluateArgs) -> Vec<Candidate> {
+    let mut baseline = args.baseline.clone().unwrap_or_else(Candidate::baseline);
+    let mut all = match args.candidates.as_slice() {
+        [] => Candidate::usual(&baseline),
+        // Their words have been read once, on the usual baseline.
+        some => some.iter().filter_map(|candidate| baseline.but(&candidate.name).ok()).collect(),
+    };
+    if args.baseline.is_some() {
+        baseline.name = format!("baseline, {}", baseline.name);
+    }
+    all.insert(0, baseline);
+    all
 }
 
 /// All samples of one setting, in rounds.
