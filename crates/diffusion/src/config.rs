@@ -2,6 +2,11 @@ use crate::{DiffusionError, NoiseSchedule, Prediction};
 use serde::Deserialize;
 
 /// The shape of a diffusion transformer, in the field names of diffusers' `config.json`.
+///
+/// What has no field is as in diffusers' DiT: the norms before attention and before the last projection have the epsilon 1e-6;
+/// a time `t`, times `timestep_scale`, is embedded by 128 cosines, then 128 sines, of `t / 10000^(i / 127)`; attention divides
+/// scores by the root of `attention_head_dim`; the feed-forward network is four times as wide as the tokens. Fields that are
+/// not known are passed over, since diffusers' files have many.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct DitConfig {
     /// Height and width of the picture (or of the latent).
@@ -66,7 +71,8 @@ pub enum Positions {
     /// A learned table `pos_embed.pos_embed` `[1, tokens, width]` is added.
     Learned,
     /// Nothing is added: neighbouring elements of queries and keys are turned in pairs, those of the first half of a head by
-    /// the token's row, those of the second by its column (FLUX's layout; Heo et al., arXiv 2403.13298).
+    /// the token's row, those of the second by its column (FLUX's layout; Heo et al., arXiv 2403.13298):
+    /// `(a, b)` becomes `(a cos - b sin, b cos + a sin)`. A norm of queries and keys comes first.
     Rotary,
 }
 

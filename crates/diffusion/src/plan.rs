@@ -122,7 +122,7 @@ impl PipelinePlan {
     /// and keys, rotary positions or both add one. A text adds four: norm, query, attention and projection; its keys and values
     /// are made once, but at each pass where guidance has its passes in turn. A GPU may
     /// cut the sums of small products, or the keys of few queries, among more workgroups than they have tiles: each that it
-    /// cuts takes a dispatch more.
+    /// cuts takes a dispatch more. So does each part of a product whose tensors are larger than the device binds at once.
     ///
     /// Beside the blocks an evaluation is seven: the modulations of all blocks as one product, two to tokens, three to the
     /// prediction, and the step.

@@ -139,9 +139,11 @@ impl DitWeights {
             let Some(rule) = first.or(other.flatten()) else { continue };
             let refuse = |what: String| DiffusionError::Precision { rule: rule + 1, what };
             if other.is_some() {
-                let last = names.last().unwrap_or(&"");
-                let what =
-                    format!("layers `{}` to `{last}` are one matrix and must be of one rule", names[0]);
+                let unlike = names.iter().find(|name| precision.rule_for(name) != first).unwrap_or(&"");
+                let what = format!(
+                    "layers `{}` and `{unlike}` are parts of one matrix and must be of one rule",
+                    names[0]
+                );
                 return Err(refuse(what));
             }
             let chosen = precision.rules[rule].precision(&names, calibration).map_err(refuse)?;
@@ -151,6 +153,19 @@ impl DitWeights {
             layer.precision = Some(chosen);
         }
         Ok(self)
+    }
+
+    /// As [`DitWeights::with_precision`], where a calibrated rule takes its inputs to lie between -1 and 1: for a plan, whose
+    /// memory, cost and time do not depend on what a calibration finds.
+    ///
+    /// # Errors
+    /// Those of [`DitWeights::with_precision`].
+    pub fn with_planned_precision(self, precision: &Precision) -> Result<Self, DiffusionError> {
+        let mut assumed = Calibration::default();
+        for name in self.layers().flat_map(Linear::names) {
+            assumed.histogram(name).observe(&[-1.0, 1.0]);
+        }
+        self.with_precision(precision, Some(&assumed))
     }
 
     /// The digit model that comes with this crate: 8x8 handwritten digits, ten classes, 1.4 million parameters.

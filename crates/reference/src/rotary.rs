@@ -212,7 +212,13 @@ impl Op for RotaryDesc {
     fn cost(&self) -> Cost {
         let of_norm = if self.norm.is_some() { 3.0 } else { 0.0 } + f64::from(u8::from(self.weight));
         let of_row = 3.0 * 2.0 * self.pairs() as f64 + of_norm * self.head_dim as f64;
-        Cost::of(of_row * self.batch as f64 * self.heads as f64 * self.seq as f64, &self.tensors())
+        let tensors = self.tensors();
+        let cost = Cost::of(of_row * self.batch as f64 * self.heads as f64 * self.seq as f64, &tensors);
+        let (cost, out) = (self.placed_x().counted(cost, &tensors, "x"), self.placed_out());
+        match self.in_place {
+            true => out.counted(cost, &tensors, "out"),
+            false => out.counted_out(cost, &tensors, "out"),
+        }
     }
 
     fn check_values(&self, inputs: &Tensors) -> Result<(), DescError> {

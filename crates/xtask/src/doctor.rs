@@ -9,6 +9,9 @@ use crate::process::{Failure, capture, file_failure, remove_folder, run as run_c
 use crate::test::is_the_driver;
 use crate::workspace::{cargo, langevin, root, show_adapter, target_folder};
 
+/// How the cases of a kernel are divided among processes where one would take too much memory.
+const SHARES: [&str; 4] = ["1/4", "2/4", "3/4", "4/4"];
+
 /// Dawn's bindings for Node.js and the script that uses them.
 const DAWN: &str = "tests/dawn";
 
@@ -24,9 +27,12 @@ pub(crate) fn run() -> Result<(), Failure> {
         println!("\n== driver {} ==", driver.name);
         show_adapter(&program, driver).and_then(|adapter| is_the_driver(driver, adapter))?;
         if driver.name == "swiftshader" {
-            // It keeps what it compiled: all kernels in one process take more than 24 GB.
+            // It keeps what it compiled: all kernels in one process take more than 24 GB, matmul alone 16.
             for kernel in kernels()? {
-                run_command(driver.command(&program).args(["doctor", "--full", "--kernel", &kernel]))?;
+                for share in SHARES {
+                    let what = ["doctor", "--full", "--kernel", &kernel, "--share", share];
+                    run_command(driver.command(&program).args(what))?;
+                }
             }
         } else {
             run_command(driver.command(&program).args(["doctor", "--full"]))?;

@@ -32,6 +32,9 @@ pub(crate) struct DoctorArgs {
     #[arg(long, value_name = "NAME", conflicts_with_all = ["exhaustive", "keep", "export", "judge"],
           value_parser = PossibleValuesParser::new(crate::run::names()))]
     kernel: Option<String>,
+    /// Only the K-th of N shares of the cases, for a driver that runs out of memory or time over all.
+    #[arg(long, value_name = "K/N", conflicts_with_all = ["exhaustive", "keep", "export", "judge"], value_parser = share)]
+    share: Option<[usize; 2]>,
     /// A few cases per variant, done in seconds on a GPU; this is the default.
     #[arg(long)]
     quick: bool,
@@ -91,6 +94,16 @@ struct Round {
     runner: Runner,
     report: Report,
     bar: ProgressBar,
+    /// Which of how many shares of the cases it runs, the first one being 0, and how many cases it met.
+    share: [usize; 2],
+    met: usize,
+}
+
+/// `K/N`; for clap.
+fn share(text: &str) -> Result<[usize; 2], String> {
+    let parsed = text.split_once('/').and_then(|(k, n)| Some([k.parse().ok()?, n.parse().ok()?]));
+    let within = parsed.filter(|[k, n]: &[usize; 2]| (1..=*n).contains(k));
+    within.map(|[k, n]| [k - 1, n]).ok_or_else(|| format!("`{text}` is no K/N with K from 1 to N"))
 }
 
 /// Why a round ended early.
@@ -131,6 +144,9 @@ impl<D: Kernel> Group for Cases<D> {
                 if round.skips(variant, met.iter().filter(|&&other| other == variant).count()) {
                     continue;
                 }
+                if !round.takes() {
+                    continue;
+                }
                 round.bar.set_message(format!("{} {}", D::NAME, variant.name));
                 round.case(desc, &inputs, variant, drawn)?;
                 round.bar.inc(1);
@@ -147,6 +163,13 @@ const RANDOM: usize = 16;
 const EXPORTED: usize = 3;
 
 impl Round {
+    /// Whether the next case is of this share.
+    fn takes(&mut self) -> bool {
+        let [which, of] = self.share;
+        self.met += 1;
+        (self.met - 1) % of == which
+    }
+
     /// Whether the case that is the `nth` of its variant is not for this runner.
     fn skips(&self, variant: Variant, nth: usize) -> bool {
         match self.runner {
@@ -207,7 +230,8 @@ pub(crate) fn run(args: &DoctorArgs) -> Result<(), CliError> {
         let capabilities = gpu.capabilities().clone();
         let (mut report, bar) = (Report::new(&capabilities), ProgressBar::hidden());
         exhaustive::check(&gpu, parts, &mut report);
-        return finish(args, &Round { capabilities, runner: Runner::Here(Box::new(gpu)), report, bar });
+        let runner = Runner::Here(Box::new(gpu));
+        return finish(args, &Round { capabilities, runner, report, bar, share: [0, 1], met: 0 });
     }
     let mut capabilities = gpu.capabilities().clone();
     let runner = match (&args.export, &args.judge) {
@@ -222,8 +246,9 @@ pub(crate) fn run(args: &DoctorArgs) -> Result<(), CliError> {
     let mut groups = cases::groups(if args.full { RANDOM } else { 0 });
     groups.retain(|group| args.kernel.as_deref().is_none_or(|kernel| kernel == group.kernel()));
     let count: usize = groups.iter().map(|group| group.count(&capabilities)).sum();
-    let (report, bar) = (Report::new(&capabilities), progress::bar(count as u64, "checking"));
-    let mut round = Round { capabilities, runner, report, bar };
+    let share = args.share.unwrap_or([0, 1]);
+    let (report, bar) = (Report::new(&capabilities), progress::bar((count / share[1]) as u64, "checking"));
+    let mut round = Round { capabilities, runner, report, bar, share, met: 0 };
     for group in &groups {
         match group.check(&mut round) {
             Ok(()) => {}

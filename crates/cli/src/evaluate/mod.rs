@@ -9,7 +9,7 @@ use crate::{CliError, output, precision, progress};
 use candidate::Candidate;
 use langevin::Gpu;
 use langevin_diffusion::quality::{RealDigits, features, frechet, psnr};
-use langevin_diffusion::{DitWeights, Memory, Noise, Pipeline, Start};
+use langevin_diffusion::{DitWeights, Memory, Noise, Pipeline, PipelinePlan, Start};
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -75,6 +75,11 @@ pub(crate) fn run(args: &EvaluateArgs) -> Result<(), CliError> {
     let classes: Vec<usize> = (0..10 * args.each as usize).map(|i| i % 10).collect();
     let (weights, real) = (DitWeights::digits()?, RealDigits::load()?);
     let real_features = real.features();
+    // What is wrong with the last one shows before the first one runs.
+    for candidate in &all {
+        let weights = precision::planned(weights.clone(), candidate.precision.as_deref())?;
+        PipelinePlan::new(&weights, candidate.options(1))?;
+    }
     let bar = progress::bar(all.len() as u64, "settings");
     let mut outcomes: Vec<Outcome> = Vec::new();
     for candidate in &all {
@@ -96,6 +101,13 @@ pub(crate) fn run(args: &EvaluateArgs) -> Result<(), CliError> {
         args.seed,
         output::table(&rows(&outcomes))
     ))?;
+    let features = real_features.ncols();
+    if classes.len() < 2 * features {
+        let (few, each) = (classes.len(), (2 * features).div_ceil(10));
+        output::print(&format!(
+            "{few} digits are too few to compare Frechet distances of {features} features: take --each {each} or more\n"
+        ))?;
+    }
     if let Some(path) = &args.html {
         output::write_file(path, page::html(adapter, args, &outcomes)?.as_bytes())?;
     }

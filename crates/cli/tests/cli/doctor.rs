@@ -74,6 +74,16 @@ fn one_kernel_is_checked_alone() {
     let table = langevin(&["doctor", "--full", "--kernel", "patchify"]).succeeds();
     assert!(table.contains("all within their bounds"), "{table}");
     assert_eq!(table.lines().filter(|line| line.contains(" ok")).count(), 1, "{table}");
+    let cases = |share: &str| -> usize {
+        let table = langevin(&["doctor", "--kernel", "patchify", "--share", share]).succeeds();
+        let line = table.lines().last().unwrap_or_default().to_owned();
+        line.split_once(" cases, all")
+            .and_then(|(count, _)| count.parse().ok())
+            .unwrap_or_else(|| panic!("{table}"))
+    };
+    let all = cases("1/1");
+    assert_eq!(cases("1/2") + cases("2/2"), all);
+    langevin(&["doctor", "--share", "3/2"]).fails_as_usage();
     // What is kept must be of all kernels.
     langevin(&["doctor", "--kernel", "patchify", "--keep", "verdicts"]).fails_as_usage();
     langevin(&["doctor", "--kernel", "no such kernel"]).fails_as_usage();

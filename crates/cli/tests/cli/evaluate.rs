@@ -16,7 +16,11 @@ fn settings_are_compared_in_a_table_and_on_a_page() {
     )
     .succeeds();
     let rows: Vec<&str> = report.lines().skip(2).collect();
-    assert_eq!(rows.len(), 3, "{report}");
+    assert_eq!(rows.len(), 4, "{report}");
+    assert!(rows[3].starts_with("10 digits are too few"), "{report}");
+    // The last one is found wrong before the first one runs.
+    let error = langevin(&["evaluate", "--candidate", "steps=8", "--candidate", "steps=0"]).fails();
+    assert!(error.starts_with("steps must be"), "{error}");
     assert!(
         rows[0].starts_with("baseline, steps=8") && rows[0].contains("same") && rows[0].contains("8 of 8"),
         "{report}"
