@@ -251,6 +251,8 @@ pub(crate) fn run(args: &DoctorArgs) -> Result<(), CliError> {
     let mut round = Round { capabilities, runner, report, bar, share, met: 0 };
     for group in &groups {
         match group.check(&mut round) {
+            // Where no bar is drawn: what is done is said as it is done.
+            Ok(()) if round.bar.is_hidden() => eprintln!("checked {}", group.kernel()),
             Ok(()) => {}
             Err(Stop::File(error)) => return Err(*error),
             // A lost device has spoilt one kernel's cases, which the report says, and not the others'.
