@@ -1,9 +1,14 @@
 //! The public API of every published library, as the files of `docs/api` have it: a change of it is seen in a review.
 //!
-//! `UPDATE_SNAPSHOTS=yes cargo test --package xtask --test public_api` writes the files anew.
+//! `UPDATE_SNAPSHOTS=yes cargo test --package xtask public_api` writes the files anew.
+//!
+//! These are tests of the program's own: for one beside it Cargo would build the program again, in place of the one that runs
+//! the tests.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
+use crate::workspace::root;
 
 /// The libraries, by their packages.
 const LIBRARIES: [&str; 5] =
@@ -12,14 +17,18 @@ const LIBRARIES: [&str; 5] =
 /// The form of rustdoc's JSON changes from version to version; this is the one that the package `public-api` reads.
 const READABLE: &str = "rustc 1.95.";
 
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+/// Cargo's target folder, of which a test lies in `debug/deps`.
+fn target_folder() -> PathBuf {
+    let this = std::env::current_exe().unwrap();
+    this.ancestors().nth(3).unwrap().to_path_buf()
 }
 
 /// Rustdoc with its JSON, which is no stable option, and only rustdoc: the environment of the compiler stays as it is, so
 /// that what is built is used.
 fn rustdoc() -> PathBuf {
-    let script = Path::new(env!("CARGO_TARGET_TMPDIR")).join("rustdoc.sh");
+    let folder = target_folder().join("tmp");
+    std::fs::create_dir_all(&folder).unwrap();
+    let script = folder.join("rustdoc.sh");
     std::fs::write(&script, "#!/bin/sh\nRUSTC_BOOTSTRAP=1 exec rustdoc \"$@\"\n").unwrap();
     #[cfg(unix)]
     std::fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
@@ -33,9 +42,7 @@ fn public_api(package: &str, rustdoc: &Path) -> String {
     command.args(["--", "-Z", "unstable-options", "--output-format", "json", "--cap-lints", "allow"]);
     let status = command.env("RUSTDOC", rustdoc).current_dir(root()).status().unwrap();
     assert!(status.success(), "rustdoc of {package}");
-    // The temporary folder lies in Cargo's target folder.
-    let documents = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("doc");
-    let json = documents.join(package.replace('-', "_")).with_extension("json");
+    let json = target_folder().join("doc").join(package.replace('-', "_")).with_extension("json");
     public_api::Builder::from_rustdoc_json(json)
         .omit_blanket_impls(true)
         .omit_auto_trait_impls(true)
