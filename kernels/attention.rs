@@ -1,4 +1,6 @@
 mod choice;
+mod loops;
+mod options;
 mod stages;
 
 use crate::kernel::{Kernel, Variant, buffers, sealed};

@@ -12,6 +12,7 @@ macro_rules! chapters {
             #[doc = "[numerics]: crate::guide::numerics"]
             #[doc = "[kernel]: crate::guide::own_kernel"]
             #[doc = "[pytorch]: crate::guide::pytorch"]
+            #[doc = "[diffusion]: crate::guide::diffusion"]
             #[doc = "[measuring]: crate::guide::measuring"]
             #[doc = "[trouble]: crate::guide::troubleshooting"]
             #[doc = "[records]: https://github.com/langevin-rs/langevin/tree/main/benches/records\n"]
@@ -29,6 +30,7 @@ chapters! {
     numerics: "numerics.md";
     own_kernel: "own-kernel.md";
     pytorch: "pytorch.md";
+    diffusion: "diffusion.md";
     measuring: "measuring.md";
     troubleshooting: "troubleshooting.md";
 }

@@ -1,4 +1,6 @@
 mod choice;
+mod loops;
+mod operands;
 mod parts;
 #[cfg(test)]
 mod range_tests;

@@ -48,19 +48,23 @@ impl Kernel for NormDesc {
         [SERIAL, TREE].into_iter().filter(|variant| capabilities.has(variant.tier)).collect()
     }
 
-    fn recipe(&self, variant: Variant, _: &Capabilities) -> Recipe {
+    fn recipe(&self, variant: Variant, capabilities: &Capabilities) -> Recipe {
         let builder = StageBuilder::new("norm", self)
             .size("width", self.width)
             .size("out_pitch", Dtype::from(self.out).padded_row_len(self.width));
         let builder = with_affine(with_rows(builder, self), self)
             .writes("out")
             .part("norm_store", include_str!("../shaders/norm_store.wgsl"));
-        Recipe::single(with_statistics(builder, self, variant.tier))
+        Recipe::single(with_statistics(builder, self, variant.tier, capabilities))
     }
 }
 
-/// Invocations that share a row of `tree`; the shader's own constant.
-pub(crate) const ROW_LANES: u32 = 128;
+/// Invocations that share a row of `tree`: a power of two.
+pub(crate) fn row_lanes(capabilities: &Capabilities) -> u32 {
+    let limits = &capabilities.limits;
+    let most = limits.max_compute_invocations_per_workgroup.min(limits.max_compute_workgroup_size_x);
+    1 << most.clamp(1, 128).ilog2()
+}
 
 /// Reads rows. The builder has their width.
 pub(crate) fn with_rows(builder: StageBuilder, desc: &NormDesc) -> StageBuilder {
@@ -88,15 +92,23 @@ pub(crate) fn with_affine(builder: StageBuilder, desc: &NormDesc) -> StageBuilde
 }
 
 /// The stage that computes the statistics of every row, and does with them what the builder's parts say.
-pub(crate) fn with_statistics(builder: StageBuilder, desc: &NormDesc, tier: Tier) -> Stage {
+pub(crate) fn with_statistics(
+    builder: StageBuilder,
+    desc: &NormDesc,
+    tier: Tier,
+    capabilities: &Capabilities,
+) -> Stage {
     let all_rows = if desc.width == 0 { 0 } else { desc.batch * desc.rows };
-    // Three passes over a row, four columns at a time, by one invocation or by 128.
+    // Three passes over a row, four columns at a time, by one invocation or by several.
+    let lanes = row_lanes(capabilities);
+    let each = desc.width.div_ceil(4 * lanes as usize);
     let (name, text, rows_per_group, iterations) = match tier {
         Tier::Software => {
             ("norm_serial", include_str!("../shaders/norm_serial.wgsl"), 8, 3 * desc.width.div_ceil(4))
         }
-        _ => ("norm_tree", include_str!("../shaders/norm_tree.wgsl"), 1, 3 * desc.width.div_ceil(512) + 14),
+        _ => ("norm_tree", include_str!("../shaders/norm_tree.wgsl"), 1, 3 * each + 14),
     };
+    let builder = if tier == Tier::Software { builder } else { builder.constant("LANES", lanes) };
     builder
         .flag("CENTRED", desc.kind == NormKind::Layer)
         .size("all_rows", all_rows)

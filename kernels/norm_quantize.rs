@@ -1,5 +1,5 @@
 use crate::kernel::{Kernel, Variant, buffers, sealed};
-use crate::norm::{ROW_LANES, with_rows, with_statistics};
+use crate::norm::{row_lanes, with_rows, with_statistics};
 use crate::quantize::{Job, Numbers};
 use crate::recipe::{Recipe, SCRATCH, Stage, StageBuilder};
 use crate::{Capabilities, Granularity, NormQuantizeDesc, Plan, ScaleSource, Tier};
@@ -53,7 +53,7 @@ impl Kernel for NormQuantizeDesc {
 
     fn recipe(&self, variant: Variant, capabilities: &Capabilities) -> Recipe {
         if is_by_row(self) {
-            return Recipe::single(by_row(self, variant));
+            return Recipe::single(by_row(self, variant, capabilities));
         }
         let numbers = Numbers::Normed(&self.norm);
         let codes = Job::new(&self.codes, self.tensors(), numbers, variant).recipe(variant, capabilities);
@@ -64,7 +64,7 @@ impl Kernel for NormQuantizeDesc {
         let builder = with_rows(builder, &self.norm)
             .words(SCRATCH, Access::ReadWrite)
             .part("norm_quantize_statistics", include_str!("../shaders/norm_quantize_statistics.wgsl"));
-        let statistics = with_statistics(builder, &self.norm, variant.tier);
+        let statistics = with_statistics(builder, &self.norm, variant.tier, capabilities);
         let scratch_bytes = numbers.scratch_words() as u64 * 4 + codes.scratch_bytes;
         // Rows without elements have no statistics.
         let first = (statistics.groups > 0).then_some(statistics);
@@ -85,11 +85,11 @@ fn is_by_row(desc: &NormQuantizeDesc) -> bool {
 }
 
 /// Statistics, scale and codes of every row.
-fn by_row(desc: &NormQuantizeDesc, variant: Variant) -> Stage {
-    let team = if variant.tier == Tier::Software { 1 } else { ROW_LANES };
+fn by_row(desc: &NormQuantizeDesc, variant: Variant, capabilities: &Capabilities) -> Stage {
+    let team = if variant.tier == Tier::Software { 1 } else { row_lanes(capabilities) };
     let numbers = Numbers::NormedByRow(&desc.norm);
     let builder = Job::new(&desc.codes, desc.tensors(), numbers, variant).of_rows("norm_quantize", team);
-    let mut stage = with_statistics(builder, &desc.norm, variant.tier);
+    let mut stage = with_statistics(builder, &desc.norm, variant.tier, capabilities);
     // The extremes, once more where they are not finite, the tree that merges them, and the codes.
     stage.loop_iterations += 3 * (desc.norm.width as u64).div_ceil(4 * u64::from(team)) + 7;
     stage

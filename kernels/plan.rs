@@ -63,6 +63,8 @@ pub struct StageSource {
     pub label: &'static str,
     /// The WGSL module; its entry point is `main`.
     pub wgsl: String,
+    /// Invocations of a workgroup, as the module says.
+    pub invocations: u32,
     /// The contents of the uniform buffer at binding 0.
     pub params: Vec<u32>,
     /// The tensors (or `scratch`) at the storage bindings from 1 on. A variable has its tensor's name, but where a dispatch
@@ -221,6 +223,7 @@ impl StageSource {
         Self {
             label: stage.label,
             wgsl: stage.shader.compose(),
+            invocations: stage.shader.invocations(),
             params: stage.shader.param_words(),
             bindings: stage.tensors().collect(),
             ranges: stage.bound().map(|(_, window)| window.map(|w| w.offset..w.offset + w.bytes)).collect(),
@@ -236,7 +239,29 @@ fn avoided<D: Kernel>(desc: &D, capabilities: &Capabilities, pick: &Pick) -> Vec
     asked.filter_map(|variant| capabilities.distrusts(D::NAME, variant.name)).cloned().collect()
 }
 
-/// The first trusted variant of those asked for whose loops the driver runs to their end.
+/// What a variant asks of a workgroup, or of a loop, that the device does not have.
+fn excess<D: Kernel>(recipe: &Recipe, variant: Variant, capabilities: &Capabilities) -> Option<PlanError> {
+    let limits = &capabilities.limits;
+    let most = limits.max_compute_invocations_per_workgroup.min(limits.max_compute_workgroup_size_x);
+    let error = |what: &str, stage: &Stage, limit, asked, allowed| PlanError::Limit {
+        op: D::NAME,
+        what: format!("{what} of {} ({})", stage.label, variant.name),
+        limit,
+        asked,
+        allowed,
+    };
+    let widest =
+        recipe.stages.iter().map(|stage| (stage.shader.invocations(), stage)).max_by_key(|(n, _)| *n);
+    if let Some((asked, stage)) = widest.filter(|(asked, _)| *asked > most) {
+        let limit = "max_compute_invocations_per_workgroup";
+        return Some(error("a workgroup", stage, limit, u64::from(asked), u64::from(most)));
+    }
+    let longest = recipe.stages.iter().max_by_key(|stage| stage.loop_iterations)?;
+    let (asked, allowed) = (longest.loop_iterations, capabilities.max_loop_iterations);
+    (asked > allowed).then(|| error("a loop", longest, "max_loop_iterations", asked, allowed))
+}
+
+/// The first trusted variant of those asked for that fits the device, and whose loops the driver runs to their end.
 pub(crate) fn choose<D: Kernel>(
     desc: &D,
     capabilities: &Capabilities,
@@ -251,23 +276,14 @@ pub(crate) fn choose<D: Kernel>(
             continue;
         }
         let recipe = desc.recipe(variant, capabilities);
-        let longest = recipe.stages.iter().max_by_key(|stage| stage.loop_iterations);
-        match longest.filter(|stage| stage.loop_iterations > capabilities.max_loop_iterations) {
-            None => return Ok((variant, recipe)),
-            Some(stage) => {
-                let limit = PlanError::Limit {
-                    op: D::NAME,
-                    what: format!("a loop of {} ({})", stage.label, variant.name),
-                    limit: "max_loop_iterations",
-                    asked: stage.loop_iterations,
-                    allowed: capabilities.max_loop_iterations,
-                };
-                // The one that asks for least is told.
-                match &refused {
-                    Some(PlanError::Limit { asked, .. }) if *asked <= stage.loop_iterations => {}
-                    _ => refused = Some(limit),
-                }
-            }
+        let Some(excess) = excess::<D>(&recipe, variant, capabilities) else { return Ok((variant, recipe)) };
+        // Of those that ask too much of the same, the one that asks for least is told.
+        match (&refused, &excess) {
+            (
+                Some(PlanError::Limit { limit: known, asked: least, .. }),
+                PlanError::Limit { limit, asked, .. },
+            ) if known != limit || least <= asked => {}
+            _ => refused = Some(excess),
         }
     }
     let name = |variant: &Variant| format!("{} ({})", variant.name, variant.tier);

@@ -73,6 +73,7 @@ impl Kernel for RotaryDesc {
             .flag("HAS_NORM", self.norm.is_some())
             .flag("HAS_WEIGHT", self.weight)
             .size("rows", rows(self))
+            .size("heads_per_weight", (self.heads / self.weight_rows.max(1)).max(1))
             .param("eps", ParamValue::F32(self.norm.unwrap_or(1.0)))
             .reads("weight");
         Recipe::single(match variant.tier {

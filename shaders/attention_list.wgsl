@@ -9,7 +9,7 @@ struct Params { seq_q: u32, seq_kv: u32, sequences: u32, group: u32, groups: u32
 @group(0) @binding(2) var<storage, read> kv_offsets: array<u32>;
 @group(0) @binding(3) var<storage, read_write> scratch: array<u32>;
 // @stand-in end
-const LANES = 256u;
+const LANES = 64u;
 var<workgroup> tiles_of_lane: array<u32, LANES>;
 
 // Rows between two offsets: where they start, and how many.

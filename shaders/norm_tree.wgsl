@@ -1,6 +1,7 @@
 // Normalisation of rows, portable: the lanes of a workgroup share a row and add up their sums in a fixed tree.
-// workgroup -> one row; invocation -> every 128th group of four columns of it.
+// workgroup -> one row; invocation -> every LANES-th group of four columns of it.
 // @stand-in begin
+const LANES = 128u;
 const CENTRED = true;
 struct Params { width: u32, eps: f32, groups: u32 }
 @group(0) @binding(0) var<uniform> p: Params;
@@ -9,9 +10,7 @@ fn inside(column: u32, v: vec4<f32>) -> vec4<f32> { return v; }
 fn deliver(row: u32, start: u32, step: u32, mean: f32, correction: f32, inverse: f32) { }
 fn unfold(group: vec3<u32>, groups: vec3<u32>) -> u32 { return group.x; }
 // @stand-in end
-const LANES = 128u;
-
-// 1 KiB.
+// At most 1 KiB.
 var<workgroup> partial_sums: array<vec2<f32>, LANES>;
 
 // The sum over the workgroup, the same bits in every lane and every run.

@@ -3,7 +3,7 @@
 // @stand-in begin
 const HAS_NORM = true;
 const HAS_WEIGHT = true;
-struct Params { head_dim: u32, rows: u32, eps: f32 }
+struct Params { head_dim: u32, rows: u32, eps: f32, heads_per_weight: u32 }
 @group(0) @binding(0) var<uniform> p: Params;
 struct Place { item: u32, head: u32, token: u32 }
 fn place_of(row: u32) -> Place { return Place(0u, 0u, row); }
@@ -41,7 +41,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
     let inverse = inverseSqrt(dot(squares, vec4<f32>(1.0)) / f32(p.head_dim) + p.eps);
     for (var column = 0u; column < p.head_dim; column += 4u) {
       var x = vec4<f32>(numbers[column], numbers[column + 1u], numbers[column + 2u], numbers[column + 3u]) * inverse;
-      if (HAS_WEIGHT) { x *= load4_weight(column); }
+      if (HAS_WEIGHT) { x *= load4_weight(place.head / p.heads_per_weight * p.head_dim + column); }
       keep(column, x);
     }
   }

@@ -4,7 +4,7 @@
 const LANES = 32u;
 const GROUP_ROWS = 8u;
 const HAS_NORM = true;
-struct Params { head_dim: u32, rows: u32, eps: f32, groups: u32 }
+struct Params { head_dim: u32, rows: u32, eps: f32, groups: u32, heads_per_weight: u32 }
 @group(0) @binding(0) var<uniform> p: Params;
 struct Place { item: u32, head: u32, token: u32 }
 fn place_of(row: u32) -> Place { return Place(0u, 0u, row); }
@@ -43,7 +43,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
     // Publishes the sum of each row.
     workgroupBarrier();
     x *= inverseSqrt(sums[local - lane] / f32(p.head_dim) + p.eps);
-    if (HAS_WEIGHT) { x *= load4_weight(column); }
+    if (HAS_WEIGHT) { x *= load4_weight(place.head / p.heads_per_weight * p.head_dim + column); }
   }
   numbers[local * 4u] = x.x;
   numbers[local * 4u + 1u] = x.y;

@@ -29,11 +29,9 @@ fn shapes() {
         for (j, pairing) in PAIRINGS.into_iter().enumerate() {
             let norm = ((i + j) % 2 == 0).then_some(1e-5);
             let weight = norm.is_some();
-            conform(
-                &gpu,
-                &RotaryDesc { axes: axes.clone(), pairing, norm, weight, ..desc.clone() },
-                i as u64,
-            );
+            let weight_rows = if weight { 1 + i / 2 % 2 } else { 1 };
+            let desc = RotaryDesc { axes: axes.clone(), pairing, norm, weight, weight_rows, ..desc.clone() };
+            conform(&gpu, &desc, i as u64);
         }
     }
 }
@@ -94,6 +92,50 @@ fn in_place() {
             conform(&gpu, &desc, i as u64);
             conform_as_gpu(&gpu, &desc, i as u64);
         }
+    }
+}
+
+/// Queries and keys of a packed projection in one call, a row of the weight for each: as two calls, to the bit.
+#[test]
+fn heads_share_rows_of_the_weight() {
+    let Some(gpu) = gpu() else { return };
+    let (seq, head_dim) = (5, 6);
+    let view = |first: usize| Some(View::columns(seq, 3 * 4 * head_dim, first * head_dim, head_dim));
+    let both = RotaryDesc {
+        batch: 2,
+        heads: 8,
+        norm: Some(1e-4),
+        weight: true,
+        weight_rows: 2,
+        x_view: view(0),
+        ..turning(seq, head_dim, &[6])
+    };
+    for weight_rows in [1, 2, 4, 8] {
+        conform(&gpu, &RotaryDesc { weight_rows, ..both.clone() }, weight_rows as u64);
+    }
+    let mut inputs = generate::inputs(&both, 3);
+    let weights = inputs.get("weight").unwrap().to_f32();
+    let values = inputs.get("x").unwrap().to_f32();
+    for variant in both.variants(gpu.capabilities()) {
+        let of_both = out_bits(&gpu, &both, &inputs, variant);
+        for half in 0..2 {
+            let one = RotaryDesc { heads: 4, weight_rows: 1, x_view: view(4 * half), ..both.clone() };
+            let row = &weights[half * head_dim..][..head_dim];
+            inputs.insert("weight", Tensor::from_f32(Format::F32, &[head_dim], row).unwrap());
+            // The last token's last keys end the tensor of both; one call sees its own part.
+            let extent = one.tensors()[0].elements().unwrap();
+            inputs.insert("x", Tensor::from_f32(Format::F32, &[extent], &values[..extent]).unwrap());
+            let of_one = out_bits(&gpu, &one, &inputs, variant);
+            let rows = |bits: &[u32], heads: usize| -> Vec<Vec<u32>> {
+                bits.chunks(heads * seq * head_dim).map(<[u32]>::to_vec).collect()
+            };
+            for (both, one) in rows(&of_both, 8).iter().zip(rows(&of_one, 4)) {
+                assert_eq!(both[half * one.len()..][..one.len()], one, "{} {half}", variant.name);
+            }
+        }
+        inputs.insert("weight", Tensor::from_f32(Format::F32, &[2, head_dim], &weights).unwrap());
+        let shape = [values.len()];
+        inputs.insert("x", Tensor::from_f32(Format::F32, &shape, &values).unwrap());
     }
 }
 
@@ -200,6 +242,7 @@ proptest! {
         rest in 0usize..9,
         (x, out, kind) in (0usize..6, 0usize..3, 0usize..3),
         (interleaved, norm, weight, in_place) in (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>()),
+        per_head in any::<bool>(),
         seed in any::<u64>(),
     ) {
         let Some(gpu) = gpu() else { return Ok(()) };
@@ -212,6 +255,7 @@ proptest! {
             positions: [Positions::From(2), Positions::Tokens, Positions::ItemTokens][kind],
             norm: norm.then_some(1e-3),
             weight: norm && weight,
+            weight_rows: if norm && weight && per_head { heads } else { 1 },
             x: if in_place { OUTS[out] } else { Format::ALL[x] },
             out: OUTS[out],
             in_place,
@@ -291,6 +335,16 @@ fn errors_name_the_field_and_the_numbers() {
     check(RotaryDesc { norm: Some(0.0), ..good() }, "`norm` must be a positive normal number, got 0");
     check(RotaryDesc { norm: Some(f32::NAN), ..good() }, "`norm` must be a positive normal number, got NaN");
     check(RotaryDesc { weight: true, ..good() }, "`weight` must be left out without a norm, got true");
+    let weighted = || RotaryDesc { weight: true, norm: Some(1e-5), ..good() };
+    check(
+        RotaryDesc { weight_rows: 3, ..weighted() },
+        "`weight_rows` must be a divisor of the 2 heads, got 3",
+    );
+    check(
+        RotaryDesc { weight_rows: 0, ..weighted() },
+        "`weight_rows` must be a divisor of the 2 heads, got 0",
+    );
+    check(RotaryDesc { weight_rows: 2, ..good() }, "`weight_rows` must be 1 without a weight, got 2");
     let elsewhere = error(RotaryDesc { in_place: true, x: Format::F16, ..good() });
     let start =
         "rotary: `in_place` must be left out where `x` and `out` are stored differently, got f16 at None";

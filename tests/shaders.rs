@@ -82,9 +82,9 @@ fn check_source(what: &str, source: &StageSource, capabilities: &Capabilities) {
         "{what} writes nothing"
     );
     let entry = &module.entry_points[0];
+    assert_eq!(entry.workgroup_size.iter().product::<u32>(), source.invocations, "{what}");
     assert!(
-        entry.workgroup_size.iter().product::<u32>()
-            <= capabilities.limits.max_compute_invocations_per_workgroup,
+        source.invocations <= capabilities.limits.max_compute_invocations_per_workgroup,
         "{what}: too many invocations"
     );
     let mut layouter = naga::proc::Layouter::default();
@@ -529,6 +529,7 @@ fn a_broken_shader_is_rejected() {
     assert!(rejects("@compute @workgroup_size(1) fn main() { missing(); }"));
     let wrong_list = StageSource {
         label: "wrong",
+        invocations: 1,
         wgsl: "@group(0) @binding(1) var<storage, read_write> out: array<u32>;
                @compute @workgroup_size(1) fn main() { out[0] = 1u; }"
             .into(),

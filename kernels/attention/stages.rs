@@ -1,11 +1,12 @@
 //! The dispatches of attention: what has to be listed or joined first, the kernel itself, and the sum of its splits.
 
 use super::choice::{self, Cooperative, Tile, is_by_token};
+use super::options::{with_flags, with_numbers, with_sizes, with_strides};
 use crate::kernel::Variant;
 use crate::recipe::{Load, Recipe, SCRATCH, Stage, StageBuilder};
-use crate::{Align, AttentionDesc, Capabilities, View, wgpu};
-use langevin_gpu::{Access, ParamValue};
-use langevin_reference::{Dtype, Format, Op};
+use crate::{AttentionDesc, Capabilities, View, wgpu};
+use langevin_gpu::Access;
+use langevin_reference::{Format, Op};
 
 /// The storage buffers that WebGPU promises.
 const MOST_BUFFERS: usize = 8;
@@ -29,7 +30,7 @@ pub(super) fn recipe(desc: &AttentionDesc, variant: Variant, capabilities: &Capa
 
 /// Where things stand in the scratch, in words.
 #[derive(Clone, Copy, Debug, Default)]
-struct Scratch {
+pub(super) struct Scratch {
     /// Of the small tensors, those that are joined.
     small: [usize; 4],
     /// Of the largest logit and the sum of the weights of every row of every split.
@@ -40,20 +41,20 @@ struct Scratch {
 }
 
 /// One call: the descriptor and what has been chosen for it.
-struct Call<'a> {
-    desc: &'a AttentionDesc,
-    variant: Variant,
-    tile: Tile,
+pub(super) struct Call<'a> {
+    pub(super) desc: &'a AttentionDesc,
+    pub(super) variant: Variant,
+    pub(super) tile: Tile,
     /// How the cooperative shader spreads the tile, for that variant.
-    cooperative: Option<Cooperative>,
-    tiles: usize,
-    slices: usize,
-    splits: usize,
-    split_keys: usize,
-    gathers: bool,
-    scratch: Scratch,
+    pub(super) cooperative: Option<Cooperative>,
+    pub(super) tiles: usize,
+    pub(super) slices: usize,
+    pub(super) splits: usize,
+    pub(super) split_keys: usize,
+    pub(super) gathers: bool,
+    pub(super) scratch: Scratch,
     /// How q, k and v are read.
-    loads: [Load; 3],
+    pub(super) loads: [Load; 3],
 }
 
 impl<'a> Call<'a> {
@@ -110,7 +111,7 @@ impl<'a> Call<'a> {
             .words("kv_offsets", Access::Read)
             .words(SCRATCH, Access::ReadWrite)
             .part("attention_list", include_str!("../../shaders/attention_list.wgsl"))
-            .loop_iterations(2 * sequences.div_ceil(256) + 256)
+            .loop_iterations(2 * sequences.div_ceil(64) + 64)
             .groups(1)
     }
 
@@ -124,7 +125,7 @@ impl<'a> Call<'a> {
             .fold(builder, StageBuilder::reads)
             .words(SCRATCH, Access::ReadWrite)
             .part("attention_gather", include_str!("../../shaders/attention_gather.wgsl"))
-            .groups(lengths.into_iter().max().unwrap_or(0).div_ceil(256) as u64)
+            .groups(lengths.into_iter().max().unwrap_or(0).div_ceil(64) as u64)
     }
 
     /// The kernel itself.
@@ -221,138 +222,6 @@ impl<'a> Call<'a> {
     fn uses_scratch(&self) -> bool {
         self.splits > 1 || self.gathers || self.desc.sequences.is_some()
     }
-
-    /// The shader that forms the sums.
-    fn sums(&self, builder: StageBuilder, capabilities: &Capabilities) -> StageBuilder {
-        let columns = self.desc.v_dim.min(self.tile.columns) as u32;
-        let builder =
-            builder.part("attention_rows", include_str!("../../shaders/shared/attention_rows.wgsl"));
-        if let Some(cooperative) = self.cooperative {
-            return self.cooperative(builder, cooperative);
-        }
-        match self.variant {
-            choice::SHUFFLE => builder
-                .enable("f16")
-                .constant("ROWS", self.tile.rows as u32)
-                .constant("GROUPS", self.tile.rows as u32 / 8)
-                .constant("VALUE_LOADS", columns.div_ceil(32))
-                .part("attention_shuffle", include_str!("../../shaders/attention_shuffle.wgsl")),
-            choice::BROADCAST => builder
-                .constant("COLUMN_GROUPS", columns.div_ceil(16))
-                .part("attention_broadcast", include_str!("../../shaders/attention_broadcast.wgsl")),
-            _ => self.tiled(builder, columns, capabilities),
-        }
-    }
-
-    fn tiled(&self, builder: StageBuilder, columns: u32, capabilities: &Capabilities) -> StageBuilder {
-        let half = self.variant == choice::TILED_F16;
-        let shuffles = match self.variant {
-            choice::TILED_F16 => choice::has_eights(capabilities),
-            variant => variant == choice::TILED_SUBGROUP,
-        };
-        let (name, text) = if shuffles {
-            ("lanes_subgroup", include_str!("../../shaders/shared/attention_lanes_subgroup.wgsl"))
-        } else {
-            ("lanes_tree", include_str!("../../shaders/shared/attention_lanes_tree.wgsl"))
-        };
-        let builder = if half {
-            builder.enable("f16").part("tile_f16", include_str!("../../shaders/shared/tile_f16.wgsl"))
-        } else {
-            builder.part("tile_f32", include_str!("../../shaders/shared/tile_f32.wgsl"))
-        };
-        builder
-            .constant("ROW_LANES", self.tile.rows as u32 / 4)
-            .constant("QUADS", quads(self.variant) as u32)
-            .constant("HALVES", columns.div_ceil(64))
-            .part(name, text)
-            .part("attention_tiled", include_str!("../../shaders/attention_tiled.wgsl"))
-    }
-
-    fn cooperative(&self, builder: StageBuilder, cooperative: Cooperative) -> StageBuilder {
-        let (desc, Cooperative { size, depths, columns, wide_tiles, .. }) = (self.desc, cooperative);
-        let (name, text) = if size == 8 {
-            ("coop8", include_str!("../../shaders/shared/coop8.wgsl"))
-        } else {
-            ("coop16", include_str!("../../shaders/shared/coop16.wgsl"))
-        };
-        let (cells, memory) = if cooperative.cell == 1 {
-            (
-                include_str!("../../shaders/shared/coop_scalars.wgsl"),
-                include_str!("../../shaders/shared/attention_cells_scalars.wgsl"),
-            )
-        } else {
-            (
-                include_str!("../../shaders/shared/coop_vectors.wgsl"),
-                include_str!("../../shaders/shared/attention_cells_vectors.wgsl"),
-            )
-        };
-        let head_is_whole = desc.head_dim.is_multiple_of(size as usize);
-        // A value that is not finite and that some row of the tile does not see.
-        let tames = hides(desc) && desc.v.format != Format::I8;
-        let builder = builder
-            .enable("f16")
-            .enable("wgpu_cooperative_matrix")
-            .constant("SUBGROUP", cooperative.subgroup)
-            .constant("SUBGROUPS", cooperative.subgroups())
-            .constant("SIDES", Cooperative::SIDES)
-            .constant("ROWS", cooperative.rows())
-            .constant("ROW_TILES", cooperative.row_tiles)
-            .constant("KEY_TILES", cooperative.key_tiles())
-            .constant("OWN_ROWS", cooperative.own_rows())
-            .constant("LINE", Cooperative::LINE)
-            .constant("CELLS", 8 / cooperative.cell)
-            .constant("DEPTHS", depths)
-            .constant("COLUMNS", columns)
-            .constant("WIDE_TILES", wide_tiles)
-            .constant("PASSES", columns / wide_tiles.max(1))
-            .constant("K_FETCHES", cooperative.fetches(depths))
-            .constant("V_FETCHES", cooperative.fetches(Cooperative::SIDES * columns))
-            .flag("TAMES", tames)
-            .flag("q_IS_WHOLE", head_is_whole)
-            .flag("k_IS_WHOLE", head_is_whole)
-            .flag("v_IS_WHOLE", desc.v_dim as u32 == Cooperative::SIDES * columns * size);
-        let on_words = desc.starts_on_words();
-        let tensors = ["q", "k", "v"].into_iter().zip(self.loads).zip(on_words);
-        let builder = tensors.fold(builder, |builder, ((name, load), on_words)| {
-            let scattered = include_str!("../../shaders/shared/attention_eights_scattered.wgsl");
-            let builder = if on_words {
-                builder.halves(name, load)
-            } else {
-                builder.part_for(name, "attention_eights_scattered", scattered)
-            };
-            let eights = include_str!("../../shaders/shared/attention_eights.wgsl");
-            builder.part_for(name, "attention_eights", eights)
-        });
-        builder
-            .part(name, text)
-            .part("coop_cells", cells)
-            .part("attention_cells", memory)
-            .part("attention_cooperative", include_str!("../../shaders/attention_cooperative.wgsl"))
-    }
-
-    /// For each block of keys: one, its loop over the dims, and those over its keys.
-    fn loop_iterations(&self) -> usize {
-        let head_dim = self.desc.head_dim;
-        let each_block = match self.variant {
-            choice::SHUFFLE => 1 + head_dim.div_ceil(4) + 1 + 8 * 6 + 1,
-            choice::BROADCAST => 1 + head_dim.div_ceil(4) + 1 + 4 + 1,
-            // Two loops over matrices of keys, and values that are not finite: 32 keys for every row and pass.
-            choice::COOPERATIVE => 1 + 2 * 4 + 32 * 8 * 4,
-            variant => {
-                let quads = quads(variant);
-                let staged = quads * 4;
-                1 + head_dim.div_ceil(4 * quads) * (1 + quads + staged) + 2 * (32 + 16) + 8
-            }
-        };
-        let keys = self.split_keys.min(self.desc.seq_kv);
-        // The search for a sequence, and what ends a tile.
-        keys.div_ceil(self.tile.keys) * each_block + 32 + 16 * 5
-    }
-}
-
-/// Four dims of a row at a time are staged, that often.
-fn quads(variant: Variant) -> usize {
-    if variant == choice::TILED_F16 { 8 } else { 4 }
 }
 
 /// The storage buffers of the kernel itself, without joining.
@@ -420,116 +289,5 @@ fn loads(desc: &AttentionDesc, variant: Variant, capabilities: &Capabilities) ->
     })
 }
 
-fn with_flags(builder: StageBuilder, desc: &AttentionDesc) -> StageBuilder {
-    let [q_on_words, k_on_words, v_on_words, _] = desc.starts_on_words();
-    let band = desc.band();
-    builder
-        .flag("FOLDS", desc.heads > desc.kv_heads)
-        .flag("HAS_LOW", band.left.is_some())
-        .flag("HAS_HIGH", band.right.is_some())
-        .flag(
-            "ALIGN_ENDS",
-            desc.sequences.is_some() && !band.is_everything() && band.align == Align::BottomRight,
-        )
-        .flag("HIDES", hides(desc))
-        .flag("HAS_MASK", desc.mask.is_some())
-        .flag("HAS_BIAS", desc.bias.is_some())
-        .flag("HAS_SOFTCAP", desc.softcap.is_some())
-        .flag("HAS_Q_SCALE", desc.q.scale.is_some())
-        .flag("HAS_K_SCALE", desc.k.scale.is_some())
-        .flag("HAS_V_SCALE", desc.v.scale.is_some())
-        .flag("K_SCALE_BY_KEY", is_by_token(desc.k.scale))
-        .flag("V_SCALE_BY_KEY", is_by_token(desc.v.scale))
-        .flag("HAS_SINKS", desc.sinks)
-        .flag("HAS_LSE", desc.lse)
-        .flag("HEAD_HAS_TAIL", !desc.head_dim.is_multiple_of(4))
-        .flag("COLUMNS_HAVE_TAIL", !desc.v_dim.is_multiple_of(4))
-        .flag("Q_ON_WORDS", q_on_words)
-        .flag("K_ON_WORDS", k_on_words)
-        .flag("V_ON_WORDS", v_on_words)
-}
-
-/// Whether some query may not see some key of its sequence.
-fn hides(desc: &AttentionDesc) -> bool {
-    !desc.band().is_everything() || desc.mask.is_some() || desc.bias.is_some()
-}
-
-/// The scale, the softcap and the limits of the band.
-fn with_numbers(builder: StageBuilder, desc: &AttentionDesc) -> StageBuilder {
-    let scale = desc.scale.map_or_else(|| 1.0 / (desc.head_dim as f64).sqrt(), f64::from);
-    // Weights are powers of two, as `IN_LOG2` of attention_logit.wgsl has it.
-    let in_log2 = desc.softcap.is_none() && desc.bias.is_none();
-    let scale = if in_log2 { scale * std::f64::consts::LOG2_E } else { scale };
-    let largest = f64::from(f32::MAX);
-    let cap = desc.softcap.unwrap_or(1.0);
-    let [low, high] = limits(desc).map(|limit| i32::try_from(limit.unwrap_or(0)).unwrap_or(i32::MAX));
-    builder
-        .param("scale", ParamValue::F32(scale.clamp(-largest, largest) as f32))
-        .param("softcap", ParamValue::F32(cap))
-        .param("softcap_inverse", ParamValue::F32((1.0 / f64::from(cap)) as f32))
-        .param("low", ParamValue::I32(low))
-        .param("high", ParamValue::I32(high))
-        .part("attention_logit", include_str!("../../shaders/shared/attention_logit.wgsl"))
-}
-
-/// The limits of `key - query`: of the one sequence, or, before the ends are aligned, of any.
-fn limits(desc: &AttentionDesc) -> [Option<i64>; 2] {
-    let band = desc.band();
-    match (desc.sequences, band.align) {
-        (None, _) => band.limits(desc.seq_q, desc.seq_kv),
-        // As if queries and keys were as many, which puts their ends together.
-        (Some(_), _) => {
-            let longest = desc.seq_q.max(desc.seq_kv);
-            band.limits(longest, longest)
-        }
-    }
-}
-
-fn with_strides(builder: StageBuilder, desc: &AttentionDesc) -> StageBuilder {
-    let names = [
-        ["q_offset", "q_batch", "q_head", "q_seq"],
-        ["k_offset", "k_batch", "k_head", "k_seq"],
-        ["v_offset", "v_batch", "v_head", "v_seq"],
-        ["out_offset", "out_batch", "out_head", "out_seq"],
-    ];
-    let builder = names.into_iter().zip(desc.strides()).fold(builder, |builder, (names, view)| {
-        with_sizes(builder, names, [view.offset, view.batch, view.head, view.seq])
-    });
-    let scales = [
-        (["q_scale_batch", "q_scale_head", "q_scale_seq"], desc.q.scale),
-        (["k_scale_batch", "k_scale_head", "k_scale_seq"], desc.k.scale),
-        (["v_scale_batch", "v_scale_head", "v_scale_seq"], desc.v.scale),
-    ];
-    let builder = scales.into_iter().fold(builder, |builder, (names, shape)| {
-        with_sizes(builder, names, broadcast_strides(shape.unwrap_or([1; 3]), Format::F32.into()))
-    });
-    let broadcast = [
-        (["mask_batch", "mask_head", "mask_row", "mask_key"], desc.mask, Dtype::Bool),
-        (["bias_batch", "bias_head", "bias_row", "bias_key"], desc.bias, Format::F32.into()),
-    ];
-    broadcast.into_iter().fold(builder, |builder, (names, shape, dtype)| {
-        with_sizes(builder, names, broadcast_strides(shape.unwrap_or([1; 4]), dtype))
-    })
-}
-
-/// Strides of a row-major tensor with padded rows; 0 where an extent of 1 is repeated.
-fn broadcast_strides<const N: usize>(shape: [usize; N], dtype: Dtype) -> [usize; N] {
-    let mut strides = [0; N];
-    let mut stride = 1;
-    for axis in (0..N).rev() {
-        strides[axis] = if shape[axis] == 1 { 0 } else { stride };
-        stride *= if axis == N - 1 { dtype.padded_row_len(shape[axis]) } else { shape[axis] };
-    }
-    strides
-}
-
 const PLACES: [&str; 4] = ["sinks_at", "q_scale_at", "k_scale_at", "v_scale_at"];
 const LENGTHS: [&str; 4] = ["sinks_len", "q_scale_len", "k_scale_len", "v_scale_len"];
-
-fn with_sizes<const N: usize>(
-    builder: StageBuilder,
-    names: [&'static str; N],
-    sizes: [usize; N],
-) -> StageBuilder {
-    names.into_iter().zip(sizes).fold(builder, |builder, (name, size)| builder.size(name, size))
-}

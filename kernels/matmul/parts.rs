@@ -1,7 +1,7 @@
 //! Products of which a tensor is larger than a binding may be: they are computed in parts, each over ranges of the tensors
 //! that can be bound. Pure functions.
 
-use super::stages::by_depth;
+use super::operands::by_depth;
 use crate::recipe::Window;
 use crate::{Capabilities, Columns, Granularity, MatmulDesc, Operand};
 use langevin_reference::{Dtype, Op};

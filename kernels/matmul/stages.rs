@@ -2,12 +2,13 @@
 //! takes parts to bind every tensor.
 
 use super::activation_code;
-use super::choice::{self, Cooperative, Tile};
+use super::choice;
+use super::operands::{AT_BY_DEPTH, BY_DEPTH, EIGHTS, OPERANDS, per};
 use super::parts::{Axis, Part, Sizes, Tensors};
-use super::shape::{Kind, Shape, segment};
+use super::shape::Shape;
 use crate::kernel::Variant;
 use crate::recipe::{Load, Recipe, Stage, StageBuilder};
-use crate::{Capabilities, Columns, Granularity, MatmulDesc, Operand};
+use crate::{Capabilities, Columns, MatmulDesc};
 use langevin_gpu::{Access, Element};
 use langevin_reference::{Dtype, Op, Overflow, Pair};
 
@@ -54,14 +55,14 @@ pub(super) fn recipe(desc: &MatmulDesc, variant: Variant, capabilities: &Capabil
 
 /// A part of a product and how it is computed.
 #[derive(Clone, Copy)]
-struct Product<'a> {
-    desc: &'a MatmulDesc,
-    variant: Variant,
-    shape: Shape,
-    slices: usize,
-    slice_depth: usize,
-    tensors: &'a Tensors,
-    part: Part,
+pub(super) struct Product<'a> {
+    pub(super) desc: &'a MatmulDesc,
+    pub(super) variant: Variant,
+    pub(super) shape: Shape,
+    pub(super) slices: usize,
+    pub(super) slice_depth: usize,
+    pub(super) tensors: &'a Tensors,
+    pub(super) part: Part,
 }
 
 impl Product<'_> {
@@ -106,7 +107,7 @@ impl Product<'_> {
     }
 
     /// The first element of a tensor that the part uses, counted from what is bound of it.
-    fn start(&self, name: &str) -> usize {
+    pub(super) fn start(&self, name: &str) -> usize {
         self.tensors.place(name, &self.part).1
     }
 
@@ -146,109 +147,6 @@ impl Product<'_> {
             .part("matmul_common", include_str!("../../shaders/shared/matmul_common.wgsl"))
     }
 
-    /// Adds the scales of an operand, and the zero points where the sums need them.
-    fn scales(&self, which: usize) -> impl Fn(StageBuilder) -> StageBuilder {
-        let (desc, operand) = (self.desc, [self.desc.a, self.desc.b][which]);
-        let rows = [desc.m, desc.b_columns()][which];
-        let groups = operand.group().map_or(1, |group| desc.k.div_ceil(group));
-        let names = OPERANDS[which];
-        // Scales and zero points lie alike.
-        let start = self.start(if operand.scale.is_some() { names.scale } else { names.zero });
-        move |builder| {
-            let grouped = operand.group().is_some();
-            let of_item = match operand.shared {
-                true => 0,
-                false => rows.saturating_mul(if grouped { groups } else { 1 }),
-            };
-            let line = if by_depth(operand, which) { groups } else { rows };
-            let builder = builder
-                .size(names.scale_stride, of_item)
-                .size(names.scale_pitch, line)
-                .size(names.scale_start, start)
-                .size(names.group, operand.group().unwrap_or(1))
-                .flag(names.by_depth, by_depth(operand, which))
-                .reads(names.scale);
-            // Zero points are read with the operands; a dispatch that only adds up has none.
-            let template = include_str!("../../shaders/shared/matmul_scales.wgsl");
-            builder.part_for(names.name, "matmul_scales", template)
-        }
-    }
-
-    /// Adds the operands, their scales of groups and their zero points.
-    fn operands(&self, builder: StageBuilder) -> StageBuilder {
-        [0, 1].into_iter().fold(builder, |builder, which| self.operand(builder, which))
-    }
-
-    fn operand(&self, builder: StageBuilder, which: usize) -> StageBuilder {
-        let (operand, names) = ([self.desc.a, self.desc.b][which], OPERANDS[which]);
-        let by_depth = by_depth(operand, which);
-        let rows = [self.desc.m, self.desc.b_columns()][which];
-        let of_part = match (which, self.desc.pair) {
-            (0, _) => self.part.size[Axis::Row],
-            (_, None) => self.part.size[Axis::Column],
-            _ => rows,
-        };
-        let (length, lines) = if by_depth { (self.desc.k, rows) } else { (rows, self.desc.k) };
-        let columns = operand.columns.unwrap_or(Columns::all(length));
-        let pitch = Dtype::from(operand.format).padded_row_len(columns.width);
-        let builder = builder
-            .size(names.rows, of_part)
-            .size(names.pitch, pitch)
-            .size(names.stride, if operand.shared { 0 } else { lines.saturating_mul(pitch) })
-            .size(names.start, self.start(names.name))
-            .flag(names.has_zero, operand.zero)
-            .reads(names.zero);
-        let builder = self.scales(which)(builder);
-        if self.variant == choice::DOT4 {
-            let (name, text) = if by_depth {
-                ("packed_by_depth", include_str!("../../shaders/shared/matmul_packed_by_depth.wgsl"))
-            } else {
-                ("packed_by_row", include_str!("../../shaders/shared/matmul_packed_by_row.wgsl"))
-            };
-            return builder.words(names.name, Access::Read).part_for(names.name, name, text);
-        }
-        // Of a pair by rows, the second half starts n further.
-        let halves = if self.desc.pair.is_some() && which == 1 && !by_depth { self.desc.n } else { 0 };
-        let aligned = |to| [pitch, self.start(names.name), halves].iter().all(|at| at.is_multiple_of(to));
-        let by_vectors = which == 1 && matches!(self.shape.kind, Kind::Vector { quads: 1.., .. });
-        let load = match self.variant {
-            _ if by_vectors && aligned(128 / operand.format.bits() as usize) => Load::Vectors,
-            _ if by_vectors => Load::Together,
-            // The row's elements are decoded for every four columns.
-            _ if matches!(self.shape.kind, Kind::Vector { quads: 1.., .. }) && aligned(4) => {
-                Load::WideTogether
-            }
-            choice::TILED_F16 if aligned(4) => Load::NativeWide,
-            choice::TILED_F16 => Load::Native,
-            choice::COOPERATIVE if aligned(8) => Load::Eights,
-            choice::SHUFFLE | choice::VECTOR_LANES | choice::COOPERATIVE => Load::Together,
-            choice::BROADCAST => Load::Words,
-            _ if aligned(4) => Load::Wide,
-            _ => Load::Words,
-        };
-        let (name, text) = if by_depth {
-            ("by_depth", BY_DEPTH)
-        } else {
-            ("by_row", include_str!("../../shaders/shared/matmul_by_row.wgsl"))
-        };
-        let builder =
-            if by_depth { builder.part_for(names.name, "at_by_depth", AT_BY_DEPTH) } else { builder };
-        let builder = builder.reads_by(names.name, load).part_for(names.name, name, text);
-        if self.variant == choice::COOPERATIVE {
-            let builder = builder.halves(names.name, load);
-            return builder.part_for(names.name, "matmul_eights", EIGHTS);
-        }
-        if by_vectors {
-            let vectors = include_str!("../../shaders/shared/matmul_vectors.wgsl");
-            return builder.vectors(names.name, "b_PER_WORD", load).part_for(
-                names.name,
-                "matmul_vectors",
-                vectors,
-            );
-        }
-        builder
-    }
-
     /// Adds what finishes a sum.
     fn epilogue(&self, builder: StageBuilder) -> StageBuilder {
         let desc = self.desc;
@@ -282,158 +180,9 @@ impl Product<'_> {
             .part("activation", include_str!("../../shaders/shared/activation.wgsl"))
             .part("matmul_epilogue", include_str!("../../shaders/shared/matmul_epilogue.wgsl"))
     }
-
-    /// Adds the shader that forms the sums.
-    fn sums(&self, builder: StageBuilder) -> Stage {
-        let (desc, shape) = (self.desc, self.shape);
-        let segment = segment(desc);
-        let pairs = u32::from(desc.pair.is_some());
-        let depths = self.part.size[Axis::Depth];
-        let depth = self.slice_depth.min(depths);
-        let [tiles_m, tiles_n] = shape.grid(&self.part);
-        let builder = builder
-            .constant("PAIRS", pairs)
-            .constant("SINGLES", 1 - pairs)
-            .flag("SEGMENTED", segment.is_some())
-            .size("slice_depth", self.slice_depth)
-            .size("segment", segment.unwrap_or(self.slice_depth))
-            .size("tiles_m", tiles_m)
-            .size("tiles_n", tiles_n)
-            .size("tile_columns", shape.tile_columns)
-            .size("half_step", shape.half_step);
-        let segments = segment.map_or(1, |segment| depth.div_ceil(segment));
-        let (builder, iterations) = match shape.kind {
-            Kind::Tiled(tile) => self.tiled(builder, tile, depth),
-            Kind::Vector { rows, column_lanes, depth_lanes, halves, quads } => {
-                let builder = builder
-                    .constant("ROWS", rows)
-                    .constant("HALVES", halves)
-                    .constant("COLUMN_HALVES", if pairs == 1 { 1 } else { halves })
-                    .constant("COLUMN_LANES", column_lanes)
-                    .constant("DEPTH_LANES", depth_lanes)
-                    .constant("QUADS", quads.max(1))
-                    .constant("ANY_VECTORS", quads.min(1));
-                (
-                    self.vector(builder),
-                    depth.div_ceil(4 * depth_lanes as usize) + 8 * (rows * halves) as usize,
-                )
-            }
-            Kind::Cooperative(cooperative) => {
-                let steps = (cooperative.depth / cooperative.size) as usize;
-                let tiles = depth.div_ceil(cooperative.depth as usize);
-                (self.cooperative(builder, cooperative), tiles * (steps + 2))
-            }
-            Kind::Shuffle { rows, halves } => (self.shuffle(builder, rows, halves), depth.div_ceil(4)),
-            Kind::Broadcast { rows } => {
-                let text = include_str!("../../shaders/matmul_broadcast.wgsl");
-                let builder = builder.constant("ROWS", rows).constant("HALVES", 1 + pairs);
-                (builder.part("matmul_broadcast", text), depth.div_ceil(4))
-            }
-        };
-        let tiles = shape.tiles(&self.part).saturating_mul(self.slices);
-        // A segment's own loop has an end, and what is drained after it.
-        builder.loop_iterations(iterations + 3 * segments).groups(tiles as u64)
-    }
-
-    fn tiled(&self, builder: StageBuilder, tile: Tile, depth: usize) -> (StageBuilder, usize) {
-        let builder = builder
-            .constant("ROWS", tile.rows)
-            .constant("COLUMNS", tile.columns)
-            .constant("ROW_LANES", tile.row_lanes)
-            .constant("COLUMN_LANES", tile.column_lanes);
-        let builder = builder.part("matmul_raster", RASTER);
-        // Depths of a tile: F16 takes half the memory of F32, and large tiles bring few blocks to an invocation.
-        let large = tile.row_lanes * tile.column_lanes >= 256;
-        let tile_k =
-            if self.variant == choice::DOT4 || large && self.variant == choice::TILED_F16 { 32 } else { 16 };
-        let blocks = tile.row_lanes * tile.rows + tile.column_lanes * tile.columns;
-        let fetches = tile_k / 4 * blocks / (tile.row_lanes * tile.column_lanes);
-        let builder = builder.constant("FETCHES", fetches);
-        // The loop over a tile's depths, or words of four, counts with its end.
-        let steps = if self.variant == choice::DOT4 { tile_k / 4 } else { tile_k };
-        let iterations = depth.div_ceil(tile_k as usize) * (steps as usize + 2);
-        if self.variant == choice::DOT4 {
-            let text = include_str!("../../shaders/matmul_dot4.wgsl");
-            return (builder.part("matmul_dot4", text), iterations);
-        }
-        let builder = if self.variant == choice::TILED_F16 {
-            let text = include_str!("../../shaders/shared/tile_f16.wgsl");
-            builder.enable("f16").part("tile_f16", text)
-        } else {
-            builder.part("tile_f32", include_str!("../../shaders/shared/tile_f32.wgsl"))
-        };
-        let text = include_str!("../../shaders/matmul_tiled.wgsl");
-        (builder.constant("TILE_K", tile_k).part("matmul_tiled", text), iterations)
-    }
-
-    fn shuffle(&self, builder: StageBuilder, rows: u32, halves: u32) -> StageBuilder {
-        let words = self.desc.a.format.bytes() as u32;
-        let rows_per_gather = 8 / words;
-        builder
-            .constant("ROWS", rows)
-            .constant("HALVES", halves)
-            .constant("COLUMN_HALVES", if self.desc.pair.is_some() { 1 } else { halves })
-            .constant("WORDS", words)
-            .constant("PER_WORD", 4 / words)
-            .constant("GATHERS", rows.div_ceil(rows_per_gather))
-            .constant("ROWS_PER_GATHER", rows_per_gather)
-            .constant("GATHERED_ROWS", rows.min(rows_per_gather))
-            .part("matmul_shuffle", include_str!("../../shaders/matmul_shuffle.wgsl"))
-    }
-
-    fn vector(&self, builder: StageBuilder) -> StageBuilder {
-        let (name, text) = match self.variant {
-            choice::VECTOR_SUBGROUP => {
-                ("merge_subgroup", include_str!("../../shaders/shared/matmul_merge_subgroup.wgsl"))
-            }
-            choice::VECTOR_LANES => {
-                ("merge_lanes", include_str!("../../shaders/shared/matmul_merge_lanes.wgsl"))
-            }
-            _ => ("merge_tree", include_str!("../../shaders/shared/matmul_merge_tree.wgsl")),
-        };
-        builder.part(name, text).part("matmul_vector", include_str!("../../shaders/matmul_vector.wgsl"))
-    }
-
-    fn cooperative(&self, builder: StageBuilder, cooperative: Cooperative) -> StageBuilder {
-        let (name, text) = if cooperative.size == 8 {
-            ("coop8", include_str!("../../shaders/shared/coop8.wgsl"))
-        } else {
-            ("coop16", include_str!("../../shaders/shared/coop16.wgsl"))
-        };
-        let (cell_name, cell) = if cooperative.cell == 1 {
-            ("coop_scalars", include_str!("../../shaders/shared/coop_scalars.wgsl"))
-        } else {
-            ("coop_vectors", include_str!("../../shaders/shared/coop_vectors.wgsl"))
-        };
-        let strip_tiles = cooperative.strip_tiles();
-        builder
-            .proven()
-            .enable("wgpu_cooperative_matrix")
-            .constant("SUBGROUP", cooperative.subgroup)
-            .constant("SUBGROUPS_M", cooperative.subgroups[0])
-            .constant("SUBGROUPS_N", cooperative.subgroups[1])
-            .constant("TILES_M", cooperative.tiles[0])
-            .constant("TILES_N", cooperative.tiles[1])
-            .constant("HALF_TILES", cooperative.tiles[1] / 2)
-            .constant("STRIP_TILES", strip_tiles)
-            .constant("PASSES", cooperative.tiles[1] / 2 / strip_tiles)
-            .constant("SHARE", cooperative.share())
-            .constant("TILE_K", cooperative.depth)
-            .constant("CELLS", 8 / cooperative.cell)
-            .constant("A_FETCHES", cooperative.fetches(cooperative.rows()))
-            .constant("B_FETCHES", cooperative.fetches(cooperative.columns()))
-            .part(name, text)
-            .part(cell_name, cell)
-            .part("matmul_raster", RASTER)
-            .part("matmul_cooperative", include_str!("../../shaders/matmul_cooperative.wgsl"))
-    }
 }
 
-const RASTER: &str = include_str!("../../shaders/shared/matmul_raster.wgsl");
 const SLICE: &str = include_str!("../../shaders/shared/matmul_slice.wgsl");
-const AT_BY_DEPTH: &str = include_str!("../../shaders/shared/matmul_at_by_depth.wgsl");
-const BY_DEPTH: &str = include_str!("../../shaders/shared/matmul_by_depth.wgsl");
-const EIGHTS: &str = include_str!("../../shaders/shared/matmul_eights.wgsl");
 
 /// How another kernel says where its factor of a product is, both of whose factors have depths as neighbours.
 #[derive(Clone, Copy, Debug)]
@@ -488,70 +237,4 @@ pub(crate) fn sums(
         }
     });
     product.sums(if variant == choice::COOPERATIVE { builder.enable("f16") } else { builder })
-}
-
-/// The names that belong to an operand.
-#[derive(Clone, Copy, Debug)]
-struct Names {
-    name: &'static str,
-    scale: &'static str,
-    zero: &'static str,
-    rows: &'static str,
-    pitch: &'static str,
-    stride: &'static str,
-    start: &'static str,
-    scale_stride: &'static str,
-    scale_pitch: &'static str,
-    scale_start: &'static str,
-    group: &'static str,
-    by_depth: &'static str,
-    has_zero: &'static str,
-}
-
-const OPERANDS: [Names; 2] = [
-    Names {
-        name: "a",
-        scale: "a_scale",
-        zero: "a_zero",
-        rows: "a_rows",
-        pitch: "a_pitch",
-        stride: "a_stride",
-        start: "a_start",
-        scale_stride: "a_scale_stride",
-        scale_pitch: "a_scale_pitch",
-        scale_start: "a_scale_start",
-        group: "a_group",
-        by_depth: "a_BY_DEPTH",
-        has_zero: "a_HAS_ZERO",
-    },
-    Names {
-        name: "b",
-        scale: "b_scale",
-        zero: "b_zero",
-        rows: "b_rows",
-        pitch: "b_pitch",
-        stride: "b_stride",
-        start: "b_start",
-        scale_stride: "b_scale_stride",
-        scale_pitch: "b_scale_pitch",
-        scale_start: "b_scale_start",
-        group: "b_group",
-        by_depth: "b_BY_DEPTH",
-        has_zero: "b_HAS_ZERO",
-    },
-];
-
-/// Whether neighbours in memory are neighbours along k.
-pub(super) fn by_depth(operand: Operand, which: usize) -> bool {
-    (which == 0) != operand.transposed
-}
-
-/// The `TENSOR_PER` of `shaders/shared/matmul_scales.wgsl`.
-fn per(scale: Option<Granularity>) -> u32 {
-    match scale {
-        None => 0,
-        Some(Granularity::PerTensor) => 1,
-        Some(Granularity::PerGroup(_)) => 3,
-        Some(_) => 2,
-    }
 }

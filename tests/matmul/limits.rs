@@ -1,35 +1,22 @@
 //! Tensors larger than a binding may be, grids larger than a dimension, and sizes near 2^32: right, or refused by name.
 
 use super::product;
-use langevin::gpu::{self, adapters};
 use langevin::reference::generate;
 use langevin::verify::{self, Op, RunOptions, Tensors};
 use langevin::{
-    Capabilities, Columns, Format, Granularity, Kernel, Matmul, MatmulDesc, Operand, Pair, PlanError,
+    Capabilities, Columns, Format, Gpu, Granularity, Kernel, Matmul, MatmulDesc, Operand, Pair, PlanError,
     PlanOptions, Variant, sources, wgpu,
 };
-use langevin_testkit::gpu;
+use langevin_testkit::{gpu, limited};
 
 /// A device that binds 64 KiB at most and has 40 workgroups to a dimension, which wgpu enforces.
-fn small_device() -> gpu::Gpu {
-    let real = adapters().into_iter().find(|adapter| {
-        let wanted = std::env::var("LANGEVIN_ADAPTER").unwrap_or_default().to_lowercase();
-        adapter.get_info().name.to_lowercase().contains(&wanted)
-    });
-    let adapter = real.expect("the test's device was opened on one");
-    let features = wgpu::Features::SHADER_F16 | wgpu::Features::SUBGROUP;
-    let descriptor = wgpu::DeviceDescriptor {
-        label: Some("small"),
-        required_features: features & adapter.features(),
-        required_limits: wgpu::Limits {
-            max_storage_buffer_binding_size: 64 << 10,
-            max_compute_workgroups_per_dimension: 40,
-            ..Default::default()
-        },
+fn small_device() -> Gpu {
+    let limits = wgpu::Limits {
+        max_storage_buffer_binding_size: 64 << 10,
+        max_compute_workgroups_per_dimension: 40,
         ..Default::default()
     };
-    let (device, queue) = pollster::block_on(adapter.request_device(&descriptor)).unwrap();
-    gpu::Gpu::from_device(device, queue)
+    limited(wgpu::Features::SHADER_F16 | wgpu::Features::SUBGROUP, limits)
 }
 
 /// Every tensor larger than a binding, one at a time and together, in every layout that can be cut.
@@ -76,12 +63,12 @@ fn large() -> Vec<MatmulDesc> {
     ]
 }
 
-fn options(variant: Variant, gpu: &gpu::Gpu) -> RunOptions {
+fn options(variant: Variant, gpu: &Gpu) -> RunOptions {
     let capabilities = Some(gpu.capabilities().clone());
     RunOptions { plan: PlanOptions { pick: variant.into(), capabilities, ..Default::default() } }
 }
 
-fn out(gpu: &gpu::Gpu, desc: &MatmulDesc, inputs: &Tensors, variant: Variant) -> verify::Tensor {
+fn out(gpu: &Gpu, desc: &MatmulDesc, inputs: &Tensors, variant: Variant) -> verify::Tensor {
     verify::run(gpu, desc, inputs, &options(variant, gpu)).unwrap().remove("out").unwrap()
 }
 

@@ -107,7 +107,7 @@ pub(crate) fn run(args: &GenerateArgs) -> Result<(), CliError> {
     let classes: Vec<usize> =
         args.digits.0.iter().copied().cycle().take(per_row * args.rows as usize).collect();
     let started = Instant::now();
-    let pictures = sample(args, &weights, &classes)?;
+    let (pictures, computed) = sample(args, &weights, &classes)?;
     let seconds = started.elapsed().as_secs_f64();
 
     if let Some(sample) = pictures.iter().position(|value| !value.is_finite()) {
@@ -119,18 +119,26 @@ pub(crate) fn run(args: &GenerateArgs) -> Result<(), CliError> {
     if let Some(path) = &args.samples {
         write_samples(path, &pictures, &classes, size)?;
     }
+    let policy = args.precision.as_ref().map(|path| format!(" but for the layers of {}", path.display()));
     output::print(&format!(
-        "{} digits, {} {} steps, {} weights, {seconds:.1} s: {}\n",
+        "{} digits, {} {} steps, {} weights{}, {seconds:.1} s{}: {}\n",
         classes.len(),
         args.steps,
         args.sampler,
         args.weights,
+        policy.unwrap_or_default(),
+        computed
+            .map(|[computed, all]| format!(", {computed} of {all} evaluations computed"))
+            .unwrap_or_default(),
         args.out.display()
     ))
 }
 
+/// The pictures, and with a cache how many evaluations were computed of how many.
+type Sampled = (Vec<f32>, Option<[usize; 2]>);
+
 /// All samples, in rounds.
-fn sample(args: &GenerateArgs, weights: &DitWeights, classes: &[usize]) -> Result<Vec<f32>, CliError> {
+fn sample(args: &GenerateArgs, weights: &DitWeights, classes: &[usize]) -> Result<Sampled, CliError> {
     let gpu = if args.cpu { None } else { Some(args.device.open()?) };
     let on = gpu.as_ref().map_or("the CPU references".into(), |gpu| gpu.capabilities().adapter.clone());
     output::print(&format!("on {on}\n"))?;
@@ -146,6 +154,7 @@ fn sample(args: &GenerateArgs, weights: &DitWeights, classes: &[usize]) -> Resul
     let bar = progress::bar(rounds as u64 * u64::from(args.steps), "steps");
     let given = args.from.as_deref().map(|path| read_samples(path, classes.len() * elements)).transpose()?;
     let mut pictures = Vec::with_capacity(classes.len() * elements);
+    let mut evaluations = [0, 0];
     let mut pipeline: Option<(usize, Pipeline)> = None;
     for (round, classes) in classes.chunks(ROUND).enumerate() {
         let options = args.options(classes.len())?;
@@ -163,10 +172,12 @@ fn sample(args: &GenerateArgs, weights: &DitWeights, classes: &[usize]) -> Resul
         let start =
             Start { classes, noise: Noise::Seeded { seed: args.seed, first }, pictures: given, texts: None };
         pictures.extend(current.sample(&start, |_| bar.inc(1))?);
+        evaluations[0] += current.computed().len();
+        evaluations[1] += current.evaluations();
         pipeline = Some((classes.len(), current));
     }
     bar.finish_and_clear();
-    Ok(pictures)
+    Ok((pictures, (args.cache != Caching::None).then_some(evaluations)))
 }
 
 impl GenerateArgs {

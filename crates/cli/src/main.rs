@@ -92,16 +92,17 @@ mod tests {
             ["cargo", "run", rest @ ..] => {
                 let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
                 let name = rest.iter().position(|&word| word == "--example").and_then(|at| rest.get(at + 1));
-                let folders = ["examples", "crates/diffusion/examples"];
-                let is_file = |name: &&str| {
-                    folders.iter().any(|f| root.join(f).join(name).with_extension("rs").is_file())
-                };
+                let of_diffusion = rest.windows(2).any(|pair| pair == ["--package", "langevin-diffusion"]);
+                let folder = root.join(if of_diffusion { "crates/diffusion/examples" } else { "examples" });
+                let is_file = |name: &&str| folder.join(name).with_extension("rs").is_file();
                 rest.contains(&"--manifest-path") || name.is_some_and(is_file)
             }
-            ["cargo", "install", "langevin-cli"] | ["cargo", "add", "langevin", ..] => true,
+            ["cargo", "install", "--path", "crates/cli"] => true,
+            ["cargo", "add", "langevin", "--path", _] | ["cargo", "add", "pollster"] => true,
+            ["UPDATE_SNAPSHOTS=yes", "cargo", "test", "--package", "xtask", "public_api"] => true,
             ["cargo", "test" | "bench" | "package", ..] => true,
             // Tools that are installed apart.
-            ["cargo", "deny" | "hack" | "semver-checks" | "public-api", ..] => true,
+            ["cargo", "deny" | "hack" | "semver-checks", ..] => true,
             ["./run-all.sh", ..] | [".ci/run"] | ["cd", _] => true,
             ["rustup", "component", ..] | ["python", ..] => true,
             _ => false,

@@ -7,7 +7,9 @@ use crate::device::DeviceArgs;
 use crate::model::Model;
 use crate::{CliError, output, precision};
 use langevin::Format;
-use langevin_diffusion::{Caching, Guidance, KernelCost, Passes, PipelineOptions, PipelinePlan, Sampler};
+use langevin_diffusion::{
+    Caching, DitConfig, Guidance, KernelCost, Passes, PipelineOptions, PipelinePlan, Sampler,
+};
 use std::path::PathBuf;
 
 /// Print the memory and the cost of sampling from a diffusion transformer, before anything is allocated.
@@ -36,7 +38,7 @@ pub(crate) struct PlanArgs {
     /// How a step is made: euler, euler-ancestral, heun, ddim[:ETA], dpmpp-2m or lms[:ORDER].
     #[arg(long, default_value_t = Sampler::DpmSolver2M)]
     sampler: Sampler,
-    /// The guidance scale; 1 for none.
+    /// The guidance scale; 1 for none. A model that embeds it takes one forward pass.
     #[arg(long, default_value_t = 2.0, allow_negative_numbers = true)]
     guidance: f64,
     /// Run guidance's two forward passes one after the other.
@@ -86,19 +88,22 @@ pub(crate) fn run(args: &PlanArgs) -> Result<(), CliError> {
     if let Some(path) = &args.json {
         output::check_writable(path)?;
     }
-    let rates = args.ceilings.as_deref().map(Rates::read).transpose()?;
+    let policy = args.precision.as_deref();
+    let narrow = precision::narrows_activations(policy)?;
+    let rates = args.ceilings.as_deref().map(|path| Rates::read(path, narrow)).transpose()?;
     let gpu = args.device.open()?;
     let weights = args.model.weights(args.size)?;
-    let weights = precision::apply(weights, args.precision.as_deref(), &gpu)?;
-    let plan = PipelinePlan::new(&weights, args.options())?;
+    let weights = precision::planned(weights, policy)?;
+    let plan = PipelinePlan::new(&weights, args.options(weights.config()))?;
     let (config, capabilities) = (plan.config(), gpu.capabilities());
     let memory = plan.fitting_memory(capabilities)?;
     output::print(&format!(
-        "{} parameters in {} weights, {} tokens, {} forward passes of {} samples to a step, {} evaluations\non {}\n\n{memory}\n\n",
+        "{} parameters in {} weights{}, {} tokens, {} forward passes of {} samples to a step, {} evaluations\non {}\n\n{memory}\n\n",
         weights.parameters(),
         args.weights,
+        policy.map_or(String::new(), |policy| format!(" but for the layers of {}", policy.display())),
         config.tokens(),
-        if args.guidance == 1.0 { 1 } else { 2 },
+        if args.guidance == 1.0 || config.guidance_embeds { 1 } else { 2 },
         args.samples,
         plan.schedule().evaluations.len(),
         capabilities.adapter,
@@ -112,9 +117,10 @@ pub(crate) fn run(args: &PlanArgs) -> Result<(), CliError> {
 }
 
 impl PlanArgs {
-    fn options(&self) -> PipelineOptions {
+    fn options(&self, config: &DitConfig) -> PipelineOptions {
         let passes = if self.in_turn { Passes::InTurn } else { Passes::Together };
         let guidance = match self.guidance {
+            scale if config.guidance_embeds => Guidance::Distilled { scale },
             1.0 => Guidance::None,
             scale => Guidance::ClassifierFree { scale, interval: [0.0, 1.0], passes },
         };

@@ -1,7 +1,7 @@
 //! Precision policies from TOML files; shared by `generate`, `plan` and `evaluate`.
 
 use crate::CliError;
-use langevin::Gpu;
+use langevin::{Format, Gpu};
 use langevin_diffusion::quantization::Calibration;
 use langevin_diffusion::{
     DiffusionError, DitWeights, Noise, Pipeline, PipelineOptions, Precision, PrecisionRule, Start,
@@ -29,6 +29,19 @@ pub(crate) fn apply(weights: DitWeights, path: Option<&Path>, gpu: &Gpu) -> Resu
     weights.clone().with_precision(&Precision { rules: rules.collect() }, None).map_err(wrong)?;
     let calibration = calibrate(&weights, gpu)?;
     weights.with_precision(&precision, Some(&calibration)).map_err(wrong)
+}
+
+/// The weights as the policy of a file says, for a plan: nothing is run.
+pub(crate) fn planned(weights: DitWeights, path: Option<&Path>) -> Result<DitWeights, CliError> {
+    let Some(path) = path else { return Ok(weights) };
+    let wrong = |error: DiffusionError| CliError::Policy { path: path.to_owned(), what: error.to_string() };
+    weights.with_planned_precision(&read(path)?).map_err(wrong)
+}
+
+/// Whether a policy lets some layers multiply other than F32.
+pub(crate) fn narrows_activations(path: Option<&Path>) -> Result<bool, CliError> {
+    let policy = path.map(read).transpose()?;
+    Ok(policy.is_some_and(|policy| policy.rules.iter().any(|rule| rule.activations != Format::F32)))
 }
 
 fn calibrate(weights: &DitWeights, gpu: &Gpu) -> Result<Calibration, CliError> {

@@ -25,20 +25,22 @@ pub enum Caching {
     /// Every evaluation is computed.
     #[default]
     None,
-    /// Every so many evaluations one is computed.
+    /// Every so many evaluations one is computed. Heun's method has two to a step: with 2, what it corrects by is always reused,
+    /// which leaves little of the correction.
     Static {
         /// How many.
         every: usize,
     },
     /// Computes when the input of the first block, normalised and modulated, has changed enough: when the relative L1 changes
-    /// from evaluation to evaluation since the last one computed sum to more than the threshold. Liu et al., TeaCache, arXiv
+    /// from evaluation to evaluation since the last one computed sum to the threshold or more. The change is that of all samples
+    /// together: under this cache and the next a picture depends on those beside it. Liu et al., TeaCache, arXiv
     /// 2411.19108, with the identity for its polynomial.
     TeaCache {
         /// The sum.
         threshold: f64,
     },
-    /// Computes the first blocks always, and the others when what the first ones added has changed enough: by more than the
-    /// threshold, relative to the last evaluation computed in whole (the first-block cache, DBCache with no last blocks).
+    /// Computes the first blocks always, and the others when what the first ones added has changed enough: by the threshold
+    /// or more, relative to the last evaluation computed in whole (the first-block cache, DBCache with no last blocks).
     FirstBlocks {
         /// How many are the first.
         blocks: usize,
@@ -148,6 +150,8 @@ pub(crate) enum Verdict {
 pub(crate) struct Decisions {
     caching: Caching,
     evaluations: usize,
+    /// Evaluations of a step; the second, of two, stands at the next step's time.
+    of_step: usize,
     /// The evaluations computed so far.
     computed: Vec<usize>,
     /// The sum of relative changes since the last one.
@@ -155,8 +159,25 @@ pub(crate) struct Decisions {
 }
 
 impl Decisions {
-    pub(crate) fn new(caching: Caching, evaluations: usize) -> Self {
-        Self { caching, evaluations, computed: Vec::new(), changed: 0.0 }
+    pub(crate) fn new(caching: Caching, evaluations: usize, of_step: usize) -> Self {
+        Self { caching, evaluations, of_step, computed: Vec::new(), changed: 0.0 }
+    }
+
+    /// How many steps lie before an evaluation's time.
+    fn time(&self, evaluation: usize) -> usize {
+        evaluation.div_ceil(self.of_step)
+    }
+
+    /// From the last evaluation computed to this one, in intervals between the last two.
+    fn intervals(&self, evaluation: usize) -> f64 {
+        match self.computed[..] {
+            [.., before, last] => {
+                let [before, last, now] = [before, last, evaluation].map(|one| self.time(one) as f64);
+                (now - last) / (last - before).max(1.0)
+            }
+            // The value itself stands for all, whatever the time.
+            _ => 0.0,
+        }
     }
 
     pub(crate) fn computed(&self) -> &[usize] {
@@ -184,8 +205,8 @@ impl Decisions {
             return Verdict::Compute;
         }
         Verdict::Reuse(match self.caching {
-            Caching::Taylor { every, order } => {
-                taylor(order.min(self.computed.len() - 1), since as f64 / every as f64)
+            Caching::Taylor { order, .. } => {
+                taylor(order.min(self.computed.len() - 1), self.intervals(evaluation))
             }
             _ => vec![1.0],
         })
@@ -213,7 +234,7 @@ mod tests {
     use super::*;
 
     fn verdicts(caching: Caching, changes: &[f64]) -> String {
-        let mut decisions = Decisions::new(caching, changes.len());
+        let mut decisions = Decisions::new(caching, changes.len(), 1);
         let letter = |(i, change): (usize, &f64)| match decisions.decide(i, *change) {
             Verdict::Compute => 'c',
             Verdict::Reuse(_) => '-',
@@ -246,7 +267,7 @@ mod tests {
             // Constants stay.
             assert!((taylor(degree, steps).iter().sum::<f64>() - 1.0).abs() < 1e-15);
         }
-        let mut decisions = Decisions::new(Caching::Taylor { every: 2, order: 2 }, 9);
+        let mut decisions = Decisions::new(Caching::Taylor { every: 2, order: 2 }, 9, 1);
         // The degree grows with what is known.
         let lengths: Vec<usize> = (0..6)
             .filter_map(|i| match decisions.decide(i, 0.0) {
@@ -255,6 +276,17 @@ mod tests {
             })
             .collect();
         assert_eq!(lengths, [1, 2, 3]);
+    }
+
+    /// Heun's second evaluation of a step is a whole step ahead, where the next step begins.
+    #[test]
+    fn the_second_evaluation_of_a_step_is_at_the_next_time() {
+        let factors = |of_step, at: usize| {
+            let mut decisions = Decisions::new(Caching::Taylor { every: 2, order: 1 }, 9, of_step);
+            (0..=at).map(|i| decisions.decide(i, 0.0)).last()
+        };
+        assert_eq!(factors(2, 3), Some(Verdict::Reuse(vec![2.0, -1.0])));
+        assert_eq!(factors(1, 3), Some(Verdict::Reuse(vec![1.5, -0.5])));
     }
 
     #[test]

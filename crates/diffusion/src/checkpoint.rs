@@ -68,7 +68,7 @@ impl Checkpoint {
     /// holds either under diffusers' name.
     ///
     /// # Errors
-    /// [`DiffusionError::File`] for a file that cannot be read, [`DiffusionError::Truncated`] for one that is no whole
+    /// [`DiffusionError::File`] for a file that cannot be read, or an index that names one in another place, [`DiffusionError::Truncated`] for one that is no whole
     /// safetensors file, [`DiffusionError::MissingTensor`] for a tensor that the index promises and its file lacks.
     pub fn open(path: &Path) -> Result<Self, DiffusionError> {
         if path.is_dir() {
@@ -90,6 +90,10 @@ impl Checkpoint {
         files.sort();
         files.dedup();
         for file in files {
+            if file.file_name() != Some(file.as_os_str()) {
+                let what = format!("it names `{}`, which is not a file beside it", file.display());
+                return Err(DiffusionError::file(path, std::io::Error::other(what)));
+            }
             read_headers(&path.with_file_name(file), &mut tensors)?;
         }
         match weight_map.iter().find(|(name, _)| !tensors.contains_key(*name)) {

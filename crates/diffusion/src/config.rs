@@ -2,6 +2,11 @@ use crate::{DiffusionError, NoiseSchedule, Prediction};
 use serde::Deserialize;
 
 /// The shape of a diffusion transformer, in the field names of diffusers' `config.json`.
+///
+/// What has no field is as in diffusers' DiT: the norms before attention and before the last projection have the epsilon 1e-6;
+/// a time `t`, times `timestep_scale`, is embedded by 128 cosines, then 128 sines, of `t / 10000^(i / 127)`; attention divides
+/// scores by the root of `attention_head_dim`; the feed-forward network is four times as wide as the tokens. Fields that are
+/// not known are passed over, since diffusers' files have many.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct DitConfig {
     /// Height and width of the picture (or of the latent).
@@ -30,6 +35,15 @@ pub struct DitConfig {
     /// How a token knows its place.
     #[serde(default)]
     pub positions: Positions,
+    /// The base of rotary positions' angles: pair `i` of an axis of `n` elements turns by `position * rope_theta^(-2 i / n)`.
+    #[serde(default = "default_rope_theta")]
+    pub rope_theta: f64,
+    /// What queries and keys go through, head by head, before tokens attend to each other.
+    #[serde(default)]
+    pub qk_norm: Option<QkNorm>,
+    /// The epsilon of that norm, inside the root.
+    #[serde(default = "default_qk_norm_eps")]
+    pub qk_norm_eps: f32,
     /// The activation of the feed-forward network; only diffusers' "gelu-approximate" is known.
     #[serde(default = "default_activation")]
     pub activation_fn: String,
@@ -56,6 +70,19 @@ pub enum Positions {
     Sincos,
     /// A learned table `pos_embed.pos_embed` `[1, tokens, width]` is added.
     Learned,
+    /// Nothing is added: neighbouring elements of queries and keys are turned in pairs, those of the first half of a head by
+    /// the token's row, those of the second by its column (FLUX's layout; Heo et al., arXiv 2403.13298):
+    /// `(a, b)` becomes `(a cos - b sin, b cos + a sin)`. A norm of queries and keys comes first.
+    Rotary,
+}
+
+/// The norm of queries and keys (Dehghani et al., arXiv 2302.05442), in diffusers' names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum QkNorm {
+    /// By the root mean square of a head's elements, times a weight `attn1.norm_q.weight`, `attn1.norm_k.weight`
+    /// `[head_dim]` that all heads share.
+    RmsNorm,
 }
 
 fn default_activation() -> String {
@@ -64,6 +91,14 @@ fn default_activation() -> String {
 
 fn default_norm_eps() -> f32 {
     1e-5
+}
+
+fn default_rope_theta() -> f64 {
+    10_000.0
+}
+
+fn default_qk_norm_eps() -> f32 {
+    1e-6
 }
 
 fn default_timestep_scale() -> f64 {
@@ -119,6 +154,7 @@ impl DitConfig {
         if self.activation_fn != default_activation() {
             return Err(DiffusionError::config("activation_fn", default_activation(), &self.activation_fn));
         }
+        self.validate_queries_and_keys()?;
         if !self.width().is_multiple_of(4) {
             let expected =
                 "such that heads times head_dim is a multiple of 4 (the position embedding's quarters)";
@@ -135,6 +171,22 @@ impl DitConfig {
         }
         if !self.timestep_scale.is_finite() {
             return Err(DiffusionError::config("timestep_scale", "a finite number", self.timestep_scale));
+        }
+        Ok(())
+    }
+
+    /// What is done to them before tokens attend to each other.
+    fn validate_queries_and_keys(&self) -> Result<(), DiffusionError> {
+        if self.positions == Positions::Rotary && !self.attention_head_dim.is_multiple_of(4) {
+            let expected =
+                "a multiple of 4 with rotary positions (pairs for the row, and pairs for the column)";
+            return Err(DiffusionError::config("attention_head_dim", expected, self.attention_head_dim));
+        }
+        if !(self.rope_theta.is_finite() && self.rope_theta > 0.0) {
+            return Err(DiffusionError::config("rope_theta", "a positive finite number", self.rope_theta));
+        }
+        if !(self.qk_norm_eps.is_normal() && self.qk_norm_eps > 0.0) {
+            return Err(DiffusionError::config("qk_norm_eps", "a positive normal number", self.qk_norm_eps));
         }
         Ok(())
     }
@@ -158,6 +210,9 @@ impl DitConfig {
             cross_attention_dim: None,
             guidance_embeds: false,
             positions: Positions::Sincos,
+            rope_theta: default_rope_theta(),
+            qk_norm: None,
+            qk_norm_eps: default_qk_norm_eps(),
             activation_fn: default_activation(),
             norm_eps: default_norm_eps(),
             timestep_scale: default_timestep_scale(),

@@ -42,7 +42,7 @@ mod weights;
 
 pub use caching::Caching;
 pub use checkpoint::Checkpoint;
-pub use config::{DitConfig, Positions};
+pub use config::{DitConfig, Positions, QkNorm};
 pub use error::DiffusionError;
 pub use guidance::{Guidance, Passes};
 pub use measure::{KernelTime, StepTime};

@@ -6,7 +6,8 @@ use std::ops::Range;
 /// Where a run's standard normal noise comes from.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Noise<'a> {
-    /// From a seed; the samples are those from number `first` on, so that a set made in several runs is the same as in one.
+    /// From a seed; the samples are those from number `first` on, so that a set made in several runs is the same as in one
+    /// (but for a cache that looks at all samples of a run, [`Caching`](crate::Caching)).
     Seeded {
         /// The seed.
         seed: u64,

@@ -5,7 +5,9 @@ use crate::dit::CacheSlots;
 use crate::plan::PipelinePlan;
 use crate::program::{Command, GpuProgram, HostMemory, Slot};
 use crate::quantization::Calibration;
-use crate::{Caching, DiffusionError, DitWeights, Guidance, Memory, Noise, PipelineOptions, Start, noise};
+use crate::{
+    Caching, DiffusionError, DitWeights, Guidance, Memory, Noise, PipelineOptions, Sampler, Start, noise,
+};
 use langevin::Gpu;
 use langevin::gpu::GpuError;
 use langevin::reference::generate::Random;
@@ -130,7 +132,7 @@ impl Pipeline {
     }
 
     fn new(plan: PipelinePlan, backend: Backend, memory: Option<Memory>) -> Self {
-        let decisions = Decisions::new(plan.options().caching, plan.schedule().evaluations.len());
+        let decisions = decisions(&plan);
         Self { plan, backend, memory, fresh: Fresh::Given(Vec::new()), decisions }
     }
 
@@ -171,7 +173,7 @@ impl Pipeline {
     }
 
     /// How often the network is evaluated in a run: steps, or about twice as many with
-    /// [`Sampler::Heun`](crate::Sampler::Heun).
+    /// [`Sampler::Heun`].
     pub fn evaluations(&self) -> usize {
         self.plan.schedule().evaluations.len()
     }
@@ -204,7 +206,7 @@ impl Pipeline {
         // What an earlier run remembered may be no number.
         state.resize(self.plan.dit.program.elements(self.plan.dit.state), 0.0);
         self.fresh = fresh;
-        self.decisions = Decisions::new(self.plan.options().caching, self.evaluations());
+        self.decisions = decisions(&self.plan);
         self.write(self.plan.dit.state, &state)?;
         self.write_conditions(start)?;
         self.run(&self.plan.dit.before())
@@ -339,4 +341,10 @@ impl Pipeline {
             Backend::Cpu(memory, _) => memory.write(slot, values),
         }
     }
+}
+
+/// What a cache has decided before a run.
+fn decisions(plan: &PipelinePlan) -> Decisions {
+    let of_step = if plan.options().sampler == Sampler::Heun { 2 } else { 1 };
+    Decisions::new(plan.options().caching, plan.schedule().evaluations.len(), of_step)
 }

@@ -15,7 +15,7 @@ use std::str::FromStr;
 ///
 /// ```toml
 /// [[layer]]                                  # the last block stays as it was trained
-/// names = "transformer_blocks.27.**"
+/// names = ["transformer_blocks.27.attn1.**", "transformer_blocks.27.ff.**"]
 /// weights = "bf16"
 ///
 /// [[layer]]
@@ -31,7 +31,7 @@ use std::str::FromStr;
 /// ```
 ///
 /// Layers that are multiplied as one matrix must be of one precision: query, key and value of an attention; the modulations
-/// (`norm1.linear` of every block, with `proj_out_1`).
+/// (`norm1.linear` of every block, with `proj_out_1`), which is why the example does not say `transformer_blocks.27.**`.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Precision {

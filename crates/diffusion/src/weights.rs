@@ -3,17 +3,22 @@
 use crate::config::{MLP_RATIO, Positions, TIMESTEP_CHANNELS};
 use crate::linear::{Linear, Part};
 use crate::precision::Activations;
+use crate::program::{Constant, Emit};
 use crate::quantization::Calibration;
 use crate::{Checkpoint, DiffusionError, DitConfig, Precision};
-use langevin::Format;
+use langevin::reference::formats;
+use langevin::{Format, Overflow};
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::Arc;
 
 /// One block's layers.
 #[derive(Clone, Debug)]
 pub(crate) struct BlockWeights {
     /// Query, key and value side by side.
     pub(crate) qkv: Linear,
+    /// The names of the weights of their norms, query's and key's.
+    pub(crate) qk_norm: Option<[String; 2]>,
     pub(crate) attention_out: Linear,
     /// The attention to a text.
     pub(crate) cross: Option<CrossWeights>,
@@ -58,8 +63,8 @@ const POSITIONS: &str = "pos_embed.pos_embed";
 
 impl DitWeights {
     /// Checks a checkpoint with the tensor names of diffusers' `DiTTransformer2DModel`: F32, F16 or BF16, linear layers as
-    /// `[out, in]`. What goes beyond that model has diffusers' names too: `attn2` (attention to a text),
-    /// `norm1.emb.guidance_embedder` and `pos_embed.pos_embed`. A learned variance (`out_channels` twice `in_channels`) is
+    /// `[out, in]`. What goes beyond that model has diffusers' names too: `attn2` (attention to a text), `attn1.norm_q` and
+    /// `attn1.norm_k`, `norm1.emb.guidance_embedder` and `pos_embed.pos_embed`. A learned variance (`out_channels` twice `in_channels`) is
     /// accepted and left out.
     ///
     /// # Errors
@@ -134,9 +139,11 @@ impl DitWeights {
             let Some(rule) = first.or(other.flatten()) else { continue };
             let refuse = |what: String| DiffusionError::Precision { rule: rule + 1, what };
             if other.is_some() {
-                let last = names.last().unwrap_or(&"");
-                let what =
-                    format!("layers `{}` to `{last}` are one matrix and must be of one rule", names[0]);
+                let unlike = names.iter().find(|name| precision.rule_for(name) != first).unwrap_or(&"");
+                let what = format!(
+                    "layers `{}` and `{unlike}` are parts of one matrix and must be of one rule",
+                    names[0]
+                );
                 return Err(refuse(what));
             }
             let chosen = precision.rules[rule].precision(&names, calibration).map_err(refuse)?;
@@ -146,6 +153,19 @@ impl DitWeights {
             layer.precision = Some(chosen);
         }
         Ok(self)
+    }
+
+    /// As [`DitWeights::with_precision`], where a calibrated rule takes its inputs to lie between -1 and 1: for a plan, whose
+    /// memory, cost and time do not depend on what a calibration finds.
+    ///
+    /// # Errors
+    /// Those of [`DitWeights::with_precision`].
+    pub fn with_planned_precision(self, precision: &Precision) -> Result<Self, DiffusionError> {
+        let mut assumed = Calibration::default();
+        for name in self.layers().flat_map(Linear::names) {
+            assumed.histogram(name).observe(&[-1.0, 1.0]);
+        }
+        self.with_precision(precision, Some(&assumed))
     }
 
     /// The digit model that comes with this crate: 8x8 handwritten digits, ten classes, 1.4 million parameters.
@@ -173,6 +193,18 @@ impl DitWeights {
     /// A row of the label table.
     pub(crate) fn label(&self, class: usize) -> Result<Vec<f32>, DiffusionError> {
         self.checkpoint.rows(&embedder(0, LABELS), class..class + 1)
+    }
+
+    /// The weights of a block's norms of queries and keys, `[2, head_dim]`.
+    pub(crate) fn qk_norm(&self, names: &[String; 2]) -> Constant {
+        let (names, checkpoint, dim) =
+            (names.clone(), self.checkpoint.clone(), self.config.attention_head_dim);
+        let fill = move |emit: &mut Emit<'_>| {
+            let rows = names.iter().map(|name| checkpoint.rows(name, 0..dim));
+            let rows = rows.collect::<Result<Vec<_>, _>>()?.concat();
+            emit(0, &formats::encode(Format::F32, &rows, Overflow::Saturate))
+        };
+        Constant::new(Format::F32, &[2, dim], Arc::new(fill))
     }
 
     /// The learned position embedding `[tokens, width]`.
@@ -238,7 +270,9 @@ impl DitWeights {
         let positions = vec![1, config.tokens(), config.width()];
         let positions =
             (config.positions == Positions::Learned).then(|| (POSITIONS.to_owned(), positions)).into_iter();
-        layers.chain(embedders).chain(positions)
+        let norms = self.blocks.iter().filter_map(|block| block.qk_norm.as_ref()).flatten();
+        let norms = norms.map(|name| (name.clone(), vec![config.attention_head_dim]));
+        layers.chain(embedders).chain(positions).chain(norms)
     }
 
     /// The tensors that every block has a copy of, by their names in it.
@@ -282,6 +316,9 @@ impl BlockWeights {
             out: layers(&["attn2.to_out.0"], width, width),
         };
         Self {
+            qk_norm: config
+                .qk_norm
+                .map(|_| ["attn1.norm_q.weight", "attn1.norm_k.weight"].map(|name| block(index, name))),
             qkv: own(&["attn1.to_q", "attn1.to_k", "attn1.to_v"], width, width),
             attention_out: own(&["attn1.to_out.0"], width, width),
             cross: config.cross_attention_dim.map(cross),

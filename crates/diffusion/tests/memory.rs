@@ -5,7 +5,7 @@ use langevin::{Capabilities, Format};
 use langevin_diffusion::quantization::Calibration;
 use langevin_diffusion::{
     Caching, DiffusionError, DitConfig, DitWeights, Guidance, Passes, Pipeline, PipelineOptions,
-    PipelinePlan, Precision, Sampler, Start, Storage,
+    PipelinePlan, Positions, Precision, QkNorm, Sampler, Start, Storage,
 };
 use langevin_testkit::gpu;
 
@@ -118,6 +118,14 @@ fn a_block_is_few_dispatches() {
     let text = DitConfig { cross_attention_dim: Some(64), ..config.clone() };
     let options = PipelineOptions { text_tokens: 77, ..options(1) };
     assert_eq!(block_dispatches(&text, None, options), 11);
+    for positions in [Positions::Rotary, Positions::Learned] {
+        for qk_norm in [None, Some(QkNorm::RmsNorm)] {
+            let turned = positions == Positions::Rotary || qk_norm.is_some();
+            let config = DitConfig { positions, qk_norm, ..config.clone() };
+            let got = block_dispatches(&config, None, crate::options(1));
+            assert_eq!(got, if turned { 8 } else { 7 }, "{positions:?} {qk_norm:?}");
+        }
+    }
 }
 
 #[test]

@@ -102,7 +102,7 @@ fn digits_in_mixed_precision_are_right() {
     );
     // The modulations of the last block are one matrix with those of the others.
     let error = digits().with_precision(&mixed, None).unwrap_err().to_string();
-    assert!(error.ends_with("are one matrix and must be of one rule"), "{error}");
+    assert!(error.ends_with("are parts of one matrix and must be of one rule"), "{error}");
     let mixed = Precision {
         rules: policy(
             r#"{"names": ["transformer_blocks.3.attn1.**", "transformer_blocks.3.ff.**"], "weights": "bf16"}"#,
@@ -143,6 +143,9 @@ fn policies_change_the_plan_and_senseless_ones_are_one_sentence() {
     let (plain, small) = (of(digits()), of(digits().with_precision(&mx, None).unwrap()));
     println!("{plain} bytes of weights, {small} with mxfp8 blocks");
     assert!(small < plain * 2 / 3, "{plain} {small}");
+    // A plan needs no calibration, and is that of the calibrated weights.
+    let planned = digits().with_planned_precision(&policy(CALIBRATED)).unwrap();
+    assert!(of(planned) < plain * 2 / 3);
     for (rules, sentence) in [
         (
             r#"{"names": "blocks.**", "weights": "i8"}"#,
@@ -150,8 +153,8 @@ fn policies_change_the_plan_and_senseless_ones_are_one_sentence() {
         ),
         (
             r#"{"names": "**.attn1.to_q", "weights": "i8"}"#,
-            "precision rule 1: layers `transformer_blocks.0.attn1.to_q` to `transformer_blocks.0.attn1.to_v` are one matrix \
-             and must be of one rule",
+            "precision rule 1: layers `transformer_blocks.0.attn1.to_q` and `transformer_blocks.0.attn1.to_k` are parts of one \
+             matrix and must be of one rule",
         ),
         (
             r#"{"names": "pos_embed.proj", "weights": "i8", "activations": "i8"}"#,

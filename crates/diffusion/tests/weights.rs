@@ -1,6 +1,6 @@
 //! What is said of weights that do not fit their configuration. No GPU needed.
 
-use langevin_diffusion::{Checkpoint, DiffusionError, DitConfig, DitWeights};
+use langevin_diffusion::{Checkpoint, DiffusionError, DitConfig, DitWeights, Positions, QkNorm};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors, serialize};
 
@@ -63,6 +63,17 @@ fn every_misfit_is_named() {
     );
 }
 
+/// Norms of queries and keys have tensors of their own.
+#[test]
+fn norms_of_queries_and_keys_are_looked_for() {
+    let checkpoint = Checkpoint::from_bytes(BYTES).unwrap();
+    let config = DitConfig { qk_norm: Some(QkNorm::RmsNorm), ..DitConfig::from_json(JSON).unwrap() };
+    assert_eq!(
+        DitWeights::new(checkpoint, &config).unwrap_err().to_string(),
+        "the weights have no tensor `transformer_blocks.0.attn1.norm_q.weight`, expected [32]"
+    );
+}
+
 #[test]
 fn a_truncated_file_is_no_file() {
     for bytes in [0, 7, 8, 1000, BYTES.len() - 1] {
@@ -107,5 +118,21 @@ fn every_rule_of_a_configuration_is_named() {
     assert_eq!(
         large(|config| DitConfig { timestep_scale: f64::INFINITY, ..config }),
         "timestep_scale must be a finite number, got inf"
+    );
+    assert_eq!(
+        large(|config| DitConfig { positions: Positions::Rotary, attention_head_dim: 66, ..config }),
+        "attention_head_dim must be a multiple of 4 with rotary positions (pairs for the row, and pairs for the column), got 66"
+    );
+    assert_eq!(
+        large(|config| DitConfig { rope_theta: 0.0, ..config }),
+        "rope_theta must be a positive finite number, got 0"
+    );
+    assert_eq!(
+        large(|config| DitConfig { qk_norm_eps: f32::NAN, ..config }),
+        "qk_norm_eps must be a positive normal number, got NaN"
+    );
+    assert!(
+        broken("\"num_layers\": 4", "\"num_layers\": 4, \"qk_norm\": \"layer_norm\"")
+            .contains("`layer_norm`")
     );
 }

@@ -42,6 +42,9 @@ class Config:
     cross_attention_dim: int | None = None
     guidance_embeds: bool = False
     positions: str = "sincos"
+    rope_theta: float = 10000.0
+    qk_norm: str | None = None
+    qk_norm_eps: float = 1e-6
 
     @property
     def width(self) -> int:
@@ -87,6 +90,22 @@ def position_embedding(config: Config) -> np.ndarray:
     row, column = np.meshgrid(coordinate, coordinate, indexing="ij")
     half = config.width // 2
     return np.concatenate([sincos_1d(half, column), sincos_1d(half, row)], axis=1)
+
+
+def rms_norm(x: jax.Array, weight: jax.Array, eps: float) -> jax.Array:
+    """Mean square 1 over the elements of a head, times a weight."""
+    return x / jnp.sqrt(jnp.mean(jnp.square(x), axis=-1, keepdims=True) + eps) * weight
+
+
+def turn(config: Config, x: jax.Array) -> jax.Array:
+    """x [B, N, H, D / H]: neighbouring elements are a complex number, turned by the token's row in the first half of a head,
+    by its column in the second."""
+    dim = config.attention_head_dim // 2
+    frequency = config.rope_theta ** (-np.arange(0, dim, 2, dtype=np.float64) / dim)
+    row, column = np.divmod(np.arange(config.tokens), config.grid)
+    angle = np.concatenate([np.outer(row, frequency), np.outer(column, frequency)], axis=1)
+    turned = (x[..., 0::2] + 1j * x[..., 1::2]) * np.exp(1j * angle)[None, :, None, :]
+    return jnp.stack([turned.real, turned.imag], axis=-1).reshape(x.shape).astype(x.dtype)
 
 
 def timestep_features(t: jax.Array) -> jax.Array:
@@ -141,6 +160,8 @@ def patch_embed(params: dict, config: Config, x: jax.Array) -> jax.Array:
     tokens = patches @ kernel.T + params["pos_embed.proj.bias"]
     if config.positions == "learned":
         return tokens + params["pos_embed.pos_embed"]
+    if config.positions == "rotary":
+        return tokens
     return tokens + jnp.asarray(position_embedding(config), x.dtype)
 
 
@@ -160,6 +181,11 @@ def attention(params: dict, config: Config, prefix: str, x: jax.Array, context: 
         return y.reshape(batch, of.shape[1], config.num_attention_heads, config.attention_head_dim)
 
     q, k, v = heads("to_q", x), heads("to_k", context), heads("to_v", context)
+    if context is x and config.qk_norm is not None:
+        q = rms_norm(q, params[prefix + "norm_q.weight"], config.qk_norm_eps)
+        k = rms_norm(k, params[prefix + "norm_k.weight"], config.qk_norm_eps)
+    if context is x and config.positions == "rotary":
+        q, k = turn(config, q), turn(config, k)
     scores = jnp.einsum("bqhd,bkhd->bhqk", q, k) / np.sqrt(config.attention_head_dim).astype(x.dtype)
     mixed = jnp.einsum("bhqk,bkhd->bqhd", jax.nn.softmax(scores, axis=-1), v)
     return linear(params, prefix + "to_out.0", mixed.reshape(batch, tokens, width))
@@ -250,6 +276,9 @@ def initial_params(config: Config, seed: int) -> dict:
         add_linear(prefix + "norm1.linear", np.zeros((6 * width, width)))
         for name in ("to_q", "to_k", "to_v", "to_out.0"):
             add_linear(prefix + "attn1." + name, xavier(rng, width, width))
+        if config.qk_norm is not None:
+            for name in ("norm_q", "norm_k"):
+                params[prefix + f"attn1.{name}.weight"] = np.ones(config.attention_head_dim)
         if config.cross_attention_dim is not None:
             for name, inputs in (("q", width), ("k", config.cross_attention_dim), ("v", config.cross_attention_dim)):
                 add_linear(prefix + "attn2.to_" + name, xavier(rng, width, inputs))

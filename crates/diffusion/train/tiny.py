@@ -25,6 +25,8 @@ SEED = 21
 CONFIG = model.Config(2, 2, 4, 2, 2, 8, 2, 3)
 # Classes and a text, learned positions, a learned variance; and a text with the guidance scale told to the network.
 TEXT = replace(CONFIG, out_channels=4, cross_attention_dim=6, positions="learned")
+# Rotary positions, queries and keys with a norm: angles and an epsilon that a small model feels.
+ROTARY = replace(CONFIG, positions="rotary", rope_theta=4.0, qk_norm="rms_norm", qk_norm_eps=0.01)
 DISTILLED = replace(CONFIG, cross_attention_dim=4, num_embeds_ada_norm=None, guidance_embeds=True)
 SAMPLES, STEPS, TEXT_TOKENS = 2, 5, 3
 LABELS = np.array([2, 0])
@@ -65,15 +67,18 @@ CASES = {
     "lms from pictures, cosine": Case("lms:4", "cosine", "velocity", start_step=1),
     "text": Case("euler", config=TEXT),
     "distilled": Case("euler", config=DISTILLED),
+    "rotary": Case("euler", config=ROTARY),
 }
 
 
 def random_params(rng: np.random.Generator, config: model.Config) -> dict:
     """Normal numbers large enough that every tensor matters, and small enough that errors do not grow from step to step."""
     shapes = {name: value.shape for name, value in model.initial_params(config, 0).items()}
-    vectors = ("bias", "table.weight", "pos_embed.pos_embed")
+    vectors = ("bias", "table.weight", "pos_embed.pos_embed", "norm_q.weight", "norm_k.weight")
     spread = lambda name, shape: 0.2 if name.endswith(vectors) else 0.6 / np.sqrt(np.prod(shape[1:]))
-    return {name: rng.normal(0, spread(name, shape), shape).astype(np.float16) for name, shape in shapes.items()}
+    mean = lambda name: 1.0 if ".norm_" in name else 0.0
+    draw = lambda name, shape: rng.normal(mean(name), spread(name, shape), shape).astype(np.float16)
+    return {name: draw(name, shape) for name, shape in shapes.items()}
 
 
 def alphas_squared(schedule: str) -> np.ndarray:
@@ -235,7 +240,11 @@ def write_model(name: str, config: model.Config, rng: np.random.Generator) -> di
 def main() -> None:
     rng = np.random.default_rng(SEED)
     models = {"tiny_dit": CONFIG, "tiny_text": TEXT, "tiny_distilled": DISTILLED}
+    # A model of its own numbers, so that a new one leaves the others as they are.
+    later = {"tiny_rotary": ROTARY}
     params = {config: write_model(name, config, rng) for name, config in models.items()}
+    for name, config in later.items():
+        params[config] = write_model(name, config, np.random.default_rng(list(name.encode())))
     pictures = np.tanh(rng.standard_normal((SAMPLES, CONFIG.in_channels, CONFIG.sample_size, CONFIG.sample_size)))
     pictures = pictures.astype(np.float32).astype(np.float64)
     tensors = {"pictures": pictures}

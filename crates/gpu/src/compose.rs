@@ -184,6 +184,27 @@ impl Shader {
         text
     }
 
+    /// Invocations of a workgroup, as the entry point says; zero where it says so in other words than a product of constants.
+    pub fn invocations(&self) -> u32 {
+        let mut constants: Vec<(&str, String)> = self.constants.clone();
+        let value = |expression: &str, constants: &[(&str, String)]| {
+            let known: Vec<(&str, &str)> =
+                constants.iter().map(|(name, value)| (*name, value.as_str())).collect();
+            evaluate(expression, &known)
+        };
+        for line in self.parts.iter().flat_map(|part| part.text.lines()) {
+            if let Some(constant) = line.strip_prefix("const ") {
+                let Some((name, expression)) = constant.trim_end_matches(';').split_once(" = ") else {
+                    continue;
+                };
+                constants.push((name, value(expression, &constants).to_string()));
+            } else if let Some((_, size)) = line.split_once("@workgroup_size(") {
+                return size.split_once(')').map_or(0, |(size, _)| value(size, &constants));
+            }
+        }
+        0
+    }
+
     /// The uniform buffer's contents, padded to 16 bytes.
     pub fn param_words(&self) -> Vec<u32> {
         let mut words: Vec<u32> = self.params.iter().map(|(_, value)| value.word()).collect();

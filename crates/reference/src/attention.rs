@@ -223,7 +223,11 @@ impl Op for AttentionDesc {
     /// What values decide is not known here: masked pairs count, and sequences as if they were one.
     fn cost(&self) -> Cost {
         let pairs = self.pairs() * self.batch as f64 * self.heads as f64;
-        Cost::of(2.0 * pairs * (self.head_dim as f64 + self.v_dim as f64), &self.tensors())
+        let tensors = self.tensors();
+        let cost = Cost::of(2.0 * pairs * (self.head_dim as f64 + self.v_dim as f64), &tensors);
+        let inputs = [("q", self.q_heads()), ("k", self.k_heads()), ("v", self.v_heads())];
+        let cost = inputs.iter().fold(cost, |cost, (name, heads)| heads.counted(cost, &tensors, name));
+        self.out_heads().counted_out(cost, &tensors, "out")
     }
 
     fn answer(&self, inputs: &Tensors) -> Vec<Expected> {

@@ -96,7 +96,9 @@ impl Op for GatedResidualDesc {
 
     fn cost(&self) -> Cost {
         let per_element = if self.gate.is_some() { 2.0 } else { 1.0 };
-        Cost::of(per_element * self.batch as f64 * self.rows as f64 * self.width as f64, &self.tensors())
+        let tensors = self.tensors();
+        let cost = Cost::of(per_element * self.batch as f64 * self.rows as f64 * self.width as f64, &tensors);
+        cost.touching(&tensors, "gate", self.batch as f64 * self.width as f64)
     }
 
     fn answer(&self, inputs: &Tensors) -> Vec<Expected> {

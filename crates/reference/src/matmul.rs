@@ -215,7 +215,20 @@ impl Op for MatmulDesc {
 
     fn cost(&self) -> Cost {
         let flops = 2.0 * self.batch as f64 * self.m as f64 * self.b_columns() as f64 * self.k as f64;
-        Cost::of(flops, &self.tensors())
+        let tensors = self.tensors();
+        let product = |extents: [usize; 3]| extents.map(|extent| extent as f64).iter().product::<f64>();
+        let items = |operand: &Operand| if operand.shared { 1 } else { self.batch };
+        let mut cost = Cost::of(flops, &tensors).touching(&tensors, "gate", product([self.batch, self.n, 1]));
+        if self.a.columns.is_some() {
+            cost = cost.touching(&tensors, "a", product([items(&self.a), self.m, self.k]));
+        }
+        if self.b.columns.is_some() {
+            cost = cost.touching(&tensors, "b", product([items(&self.b), self.k, self.b_columns()]));
+        }
+        match self.out_columns {
+            Some(_) => cost.writing(&tensors, "out", product([self.batch, self.m, self.n])),
+            None => cost,
+        }
     }
 
     fn answer(&self, inputs: &Tensors) -> Vec<Expected> {

@@ -168,7 +168,9 @@ impl Op for NormDesc {
         let statistics = if self.kind == NormKind::Layer { 7.0 } else { 3.0 };
         let affine = f64::from(u8::from(self.weight)) + f64::from(u8::from(self.bias));
         let per_element = statistics + affine + if self.modulation.is_some() { 3.0 } else { 0.0 };
-        Cost::of(per_element * self.batch as f64 * self.rows as f64 * self.width as f64, &self.tensors())
+        let tensors = self.tensors();
+        let cost = Cost::of(per_element * self.batch as f64 * self.rows as f64 * self.width as f64, &tensors);
+        cost.touching(&tensors, "modulation", self.modulating())
     }
 
     fn answer(&self, inputs: &Tensors) -> Vec<Expected> {
@@ -203,6 +205,11 @@ impl Op for NormDesc {
 }
 
 impl NormDesc {
+    /// Elements of the modulations that are used: a shift and a scale for each column of an item.
+    pub(crate) fn modulating(&self) -> f64 {
+        2.0 * self.batch as f64 * self.width as f64
+    }
+
     /// The normalised row, before weight, bias and modulation.
     pub(crate) fn normalise(&self, row: &[f64]) -> Vec<Rounded> {
         let Statistics { centred, square, largest_sum } = match self.kind {

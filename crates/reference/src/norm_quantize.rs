@@ -75,7 +75,9 @@ impl Op for NormQuantizeDesc {
     }
 
     fn cost(&self) -> Cost {
-        Cost::of(self.norm.cost().flops + self.codes.cost().flops, &self.tensors())
+        let tensors = self.tensors();
+        let cost = Cost::of(self.norm.cost().flops + self.codes.cost().flops, &tensors);
+        cost.touching(&tensors, "modulation", self.norm.modulating())
     }
 
     fn check_values(&self, inputs: &Tensors) -> Result<(), DescError> {

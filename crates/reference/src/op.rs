@@ -79,6 +79,22 @@ impl Cost {
         Self { flops, bytes_read: sum(Role::Output), bytes_written: sum(Role::Input) }
     }
 
+    /// The same where so many elements of a tensor are touched and the others are not: of a view, or of some columns.
+    pub(crate) fn touching(mut self, tensors: &[TensorSpec], name: &str, elements: f64) -> Self {
+        let Some(spec) = tensors.iter().find(|spec| spec.name == name) else { return self };
+        let all = spec.gpu_bytes().unwrap_or(u64::MAX) as f64;
+        let spared = (all - elements * spec.dtype.bytes() as f64).max(0.0);
+        self.bytes_read -= if spec.role == Role::Output { 0.0 } else { spared };
+        self.bytes_written -= if spec.role == Role::Input { 0.0 } else { spared };
+        self
+    }
+
+    /// The same for a tensor that is written there and keeps what it holds elsewhere: nothing of it is read.
+    pub(crate) fn writing(self, tensors: &[TensorSpec], name: &str, elements: f64) -> Self {
+        let bytes_written = self.touching(tensors, name, elements).bytes_written;
+        Self { bytes_written, ..self.touching(tensors, name, 0.0) }
+    }
+
     /// FLOPs per byte moved.
     pub fn arithmetic_intensity(&self) -> f64 {
         self.flops / (self.bytes_read + self.bytes_written)

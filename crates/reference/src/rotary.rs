@@ -11,7 +11,7 @@ use crate::generate::Random;
 use crate::{
     Cost, DescError, Dtype, Expected, Format, NormDesc, NormKind, Op, Role, Tensor, TensorSpec, Tensors, View,
 };
-use ndarray::{ArrayD, IxDyn};
+use ndarray::{ArrayD, ArrayViewD, Axis, IxDyn};
 pub use plain::{rotary, rotary_table};
 use rayon::prelude::*;
 
@@ -54,7 +54,7 @@ impl Default for Positions {
 /// | tensor | shape | type |
 /// |---|---|---|
 /// | `x` | `[batch, heads, seq, head_dim]`, unless [`RotaryDesc::in_place`] | [`RotaryDesc::x`] |
-/// | `weight` | `[head_dim]`, with [`RotaryDesc::weight`] | F32 |
+/// | `weight` | `[head_dim]`, or `[weight_rows, head_dim]` of several, with [`RotaryDesc::weight`] | F32 |
 /// | `cos`, `sin` | `[table_rows, pairs]`, with any axis | F32 |
 /// | `positions` | `[seq, axes]` or `[batch, seq, axes]`, see [`Positions`] | I32 |
 /// | `out` | `[batch, heads, seq, head_dim]` | [`RotaryDesc::out`] |
@@ -70,7 +70,8 @@ impl Default for Positions {
 /// pair `i` of an axis has its angle in column `i` behind the pairs of the axes before it.
 ///
 /// With [`RotaryDesc::norm`] a row is first divided by `sqrt(mean(x^2) + norm)` over all of its `head_dim` elements and
-/// multiplied by the weight: the QK norm of many models. `x` and `out` may be a [`View`] of a larger buffer, a third of a
+/// multiplied by the weight: the QK norm of many models. The heads are divided evenly among the rows of the weight: queries
+/// and keys that stand side by side are twice as many heads with two rows, and one call. `x` and `out` may be a [`View`] of a larger buffer, a third of a
 /// packed projection or a `[batch, seq, heads, dim]` layout in, the next rows of a cache out; or one buffer, in place.
 ///
 /// `x` is in any format (I8 counts as the integers it holds), arithmetic is f32, `out` is F32, F16 or BF16. NaN and
@@ -85,7 +86,7 @@ impl Default for Positions {
 /// # Errors
 /// [`DescError::Field`] for axes that are odd, empty, more than four or longer than a row together, a `head_dim` outside
 /// 1 to 256, a table with fewer rows than [`Positions::From`] needs, or none, a norm that is not a positive normal number,
-/// a weight without a norm, an `out` of 8 bits, a view of it whose rows meet, or `in_place` where `x` is stored otherwise
+/// a weight without a norm, rows of it that do not divide the heads, an `out` of 8 bits, a view of it whose rows meet, or `in_place` where `x` is stored otherwise
 /// than `out`; [`DescError::TooLarge`] for more elements than u32 counts; [`DescError::Value`] for a position outside the
 /// table.
 ///
@@ -139,6 +140,9 @@ pub struct RotaryDesc {
     /// Multiplies the normalised row by a weight per element.
     #[cfg_attr(feature = "serde", serde(skip))]
     pub weight: bool,
+    /// Rows of the weight: the first of so many equal parts of the heads is multiplied by the first row, and so on.
+    #[cfg_attr(feature = "serde", serde(skip))]
+    pub weight_rows: usize,
     /// How `x` is stored.
     #[cfg_attr(feature = "serde", serde(skip))]
     pub x: Format,
@@ -169,6 +173,7 @@ impl Default for RotaryDesc {
             positions: Positions::From(0),
             norm: None,
             weight: false,
+            weight_rows: 1,
             x: Format::F32,
             x_view: None,
             out: Format::F32,
@@ -191,7 +196,7 @@ impl Op for RotaryDesc {
         let (x, out) = (self.placed_x(), self.placed_out());
         let mut specs = Vec::new();
         specs.extend((!self.in_place).then(|| TensorSpec::input("x", x.format, &x.tensor_shape())));
-        specs.extend(self.weight.then(|| TensorSpec::input("weight", Format::F32, &[self.head_dim])));
+        specs.extend(self.weight.then(|| TensorSpec::input("weight", Format::F32, &self.weight_shape())));
         if !self.axes.is_empty() {
             let shape = [self.table_rows, self.pairs()];
             specs.extend(["cos", "sin"].map(|name| TensorSpec::input(name, Format::F32, &shape)));
@@ -207,7 +212,13 @@ impl Op for RotaryDesc {
     fn cost(&self) -> Cost {
         let of_norm = if self.norm.is_some() { 3.0 } else { 0.0 } + f64::from(u8::from(self.weight));
         let of_row = 3.0 * 2.0 * self.pairs() as f64 + of_norm * self.head_dim as f64;
-        Cost::of(of_row * self.batch as f64 * self.heads as f64 * self.seq as f64, &self.tensors())
+        let tensors = self.tensors();
+        let cost = Cost::of(of_row * self.batch as f64 * self.heads as f64 * self.seq as f64, &tensors);
+        let (cost, out) = (self.placed_x().counted(cost, &tensors, "x"), self.placed_out());
+        match self.in_place {
+            true => out.counted(cost, &tensors, "out"),
+            false => out.counted_out(cost, &tensors, "out"),
+        }
     }
 
     fn check_values(&self, inputs: &Tensors) -> Result<(), DescError> {
@@ -226,13 +237,19 @@ impl Op for RotaryDesc {
     fn answer(&self, inputs: &Tensors) -> Vec<Expected> {
         let x = self.placed_x().gather(inputs.values(if self.in_place { "out" } else { "x" }));
         let tables = ["cos", "sin", "positions"].map(|name| inputs.values(name).unwrap_or_default());
-        let weight = inputs.values("weight");
+        // A list of rows, also of one.
+        let weight = inputs
+            .values("weight")
+            .and_then(|weight| weight.into_shape_with_order(IxDyn(&[self.weight_rows, self.head_dim])).ok());
         let rows: Vec<Vec<Rounded>> = x
             .par_chunks(self.head_dim)
             .enumerate()
             .map(|(row, x)| {
                 let (item, token) = (row / (self.heads * self.seq), row % self.seq);
-                self.turned(&self.normalised(x, weight.as_ref()), |axis, pair| {
+                let head = row / self.seq % self.heads;
+                let weight =
+                    weight.as_ref().map(|all| all.index_axis(Axis(0), head * self.weight_rows / self.heads));
+                self.turned(&self.normalised(x, weight), |axis, pair| {
                     let at = [self.table_row(&tables[2], item, token, axis), pair];
                     [Rounded::exact(tables[0][IxDyn(&at)]), Rounded::exact(tables[1][IxDyn(&at)])]
                 })
@@ -256,6 +273,13 @@ impl RotaryDesc {
     /// Pairs of elements that are turned.
     pub fn pairs(&self) -> usize {
         self.axes.iter().fold(0usize, |sum, axis| sum.saturating_add(*axis)) / 2
+    }
+
+    fn weight_shape(&self) -> Vec<usize> {
+        match self.weight_rows {
+            1 => vec![self.head_dim],
+            rows => vec![rows, self.head_dim],
+        }
     }
 
     fn positions_shape(&self) -> Option<Vec<usize>> {
@@ -287,13 +311,13 @@ impl RotaryDesc {
     }
 
     /// A row before it is turned.
-    fn normalised(&self, row: &[f64], weight: Option<&ArrayD<f64>>) -> Vec<Rounded> {
+    fn normalised(&self, row: &[f64], weight: Option<ArrayViewD<'_, f64>>) -> Vec<Rounded> {
         let Some(eps) = self.norm else {
             return row.iter().copied().map(Rounded::exact).collect();
         };
         let norm = NormDesc { kind: NormKind::Rms, eps, ..Default::default() };
         let weighted =
-            |(i, y): (usize, Rounded)| weight.map_or(y, |weight| y.mul(Rounded::exact(weight[[i]])));
+            |(i, y): (usize, Rounded)| weight.as_ref().map_or(y, |weight| y.mul(Rounded::exact(weight[[i]])));
         let row = norm.normalise(row).into_iter().enumerate().map(weighted);
         row.map(|y| if y.error.is_finite() { y } else { Rounded::NOTHING }).collect()
     }

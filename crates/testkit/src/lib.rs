@@ -3,7 +3,7 @@
 #![forbid(unsafe_code)]
 
 use langevin::verify::{self, RunOptions};
-use langevin::{Capabilities, Gpu, Kernel, PlanError, PlanOptions, Variant, sources};
+use langevin::{Capabilities, Gpu, Kernel, PlanError, PlanOptions, Variant, sources, wgpu};
 use langevin_gpu::{GpuError, OpenOptions};
 use langevin_reference::{Comparison, Tensors, generate};
 use std::ffi::OsString;
@@ -34,6 +34,26 @@ pub fn gpu() -> Option<MutexGuard<'static, Gpu>> {
             None
         }
     }
+}
+
+/// The same adapter as a device of these features, as far as it has them, and limits: the caller's own as far as kernels
+/// know. For a caller that holds the device of [`gpu`].
+///
+/// # Panics
+/// When the adapter has less.
+pub fn limited(features: wgpu::Features, limits: wgpu::Limits) -> Gpu {
+    let wanted = std::env::var("LANGEVIN_ADAPTER").unwrap_or_default().to_lowercase();
+    let matches = |adapter: &wgpu::Adapter| adapter.get_info().name.to_lowercase().contains(&wanted);
+    let adapter = langevin_gpu::adapters().into_iter().find(matches).expect("the adapter of `gpu`");
+    let descriptor = wgpu::DeviceDescriptor {
+        label: Some("limited"),
+        required_features: features & adapter.features(),
+        required_limits: limits,
+        ..Default::default()
+    };
+    let device = pollster::block_on(adapter.request_device(&descriptor));
+    let (device, queue) = device.unwrap_or_else(|error| panic!("{error}"));
+    Gpu::from_device(device, queue)
 }
 
 /// Runs an example that Cargo has built with the tests, behind the runner if there is one; what it printed.

@@ -17,7 +17,7 @@ Usage: cargo xtask COMMAND
                               swiftshader  the driver of `setup --swiftshader`: slow, for chosen tests
                               all      stock, then mesa26
                             --quick runs fewer random cases and no documentation examples
-  doctor                    every kernel's check on the software drivers that are set up, and through Dawn, a second
+  doctor                    every kernel's full check on the software drivers that are set up, and through Dawn, a second
                             implementation of WebGPU (needs node and npm)
   mutate [--driver WHICH] [--only TEXT]
                             inject faults one by one into a copy of the repository; a test must notice each. TEXT is a

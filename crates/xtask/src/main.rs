@@ -17,6 +17,8 @@ mod mesa26;
 mod mutate;
 mod mutations;
 mod process;
+#[cfg(test)]
+mod public_api;
 mod record;
 mod sources;
 mod swiftshader;

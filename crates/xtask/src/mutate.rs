@@ -101,15 +101,18 @@ impl Outcome {
     }
 }
 
-/// The repository as it is, committed or not, in a folder of its own; it shares what Cargo has built of the dependencies.
+/// The repository as it is, committed or not, in a folder of its own. So is what Cargo builds of it: Cargo would take the
+/// libraries of a workspace elsewhere for those of this one, faults and all.
 struct Copy {
     folder: PathBuf,
+    built: PathBuf,
     driver: Driver,
 }
 
 impl Copy {
     fn of_repository(driver: Driver) -> Result<Self, Failure> {
-        let folder = target_folder()?.join("mutants");
+        let place = target_folder()?.join("mutants");
+        let (folder, built) = (place.join("repository"), place.join("target"));
         remove_folder(&folder)?;
         let list = ["ls-files", "-z", "--cached", "--others", "--exclude-standard"];
         let files = capture(Command::new("git").args(list).current_dir(root()))?;
@@ -119,7 +122,7 @@ impl Copy {
             std::fs::create_dir_all(parent).map_err(|error| file_failure("not created", parent, &error))?;
             std::fs::copy(root().join(file), &to).map_err(|error| file_failure("not copied", &to, &error))?;
         }
-        Ok(Self { folder, driver })
+        Ok(Self { folder, built, driver })
     }
 
     /// Calls `check` while the fault is there.
@@ -150,7 +153,7 @@ impl Copy {
     fn cargo(&self, target: &[&str]) -> Result<Command, Failure> {
         let mut command = cargo();
         command.arg("test").args(target).current_dir(&self.folder);
-        command.env("CARGO_TARGET_DIR", target_folder()?).env_remove("CARGO_MANIFEST_DIR");
+        command.env("CARGO_TARGET_DIR", &self.built).env_remove("CARGO_MANIFEST_DIR");
         // Targets of one package are those that use no GPU.
         if !target.contains(&"--package") {
             prepare(&mut command, &self.driver)?;

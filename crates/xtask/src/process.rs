@@ -126,8 +126,9 @@ mod tests {
     fn failures_name_the_command_and_its_end() {
         let failed = run(Command::new("sh").args(["-c", "exit 3"])).unwrap_err();
         assert_eq!(failed.to_string(), "`sh -c exit 3` failed with exit code 3");
-        let stopped = run(Command::new("sh").args(["-c", "kill -s INT $$"])).unwrap_err();
-        assert_eq!(stopped.to_string(), "`sh -c kill -s INT $$` was stopped by signal 2, interrupted");
+        // Not SIGINT, which a program that was started in the background ignores, and its children.
+        let stopped = run(Command::new("sh").args(["-c", "kill -s TERM $$"])).unwrap_err();
+        assert_eq!(stopped.to_string(), "`sh -c kill -s TERM $$` was stopped by signal 15, terminated");
         assert_eq!(capture(Command::new("sh").args(["-c", "echo seen"])), Ok("seen\n".to_owned()));
         assert!(capture(Command::new("sh").args(["-c", "echo seen; exit 1"])).is_err());
     }

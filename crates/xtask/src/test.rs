@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::args::{DriverChoice, TestOptions};
 use crate::driver::Driver;
 use crate::process::{Failure, file_failure, run as run_command};
-use crate::workspace::{Adapter, cargo, host_triple, langevin, root, show_adapter};
+use crate::workspace::{Adapter, cargo, host_triple, langevin, show_adapter, target_folder};
 
 /// Packages whose tests use no GPU: one driver is enough for them. Any other package runs on every driver.
 const CPU_PACKAGES: [&str; 3] = ["langevin-formats", "langevin-reference", "xtask"];
@@ -30,16 +30,16 @@ pub(crate) fn run(options: &TestOptions) -> Result<(), Failure> {
     };
     let (for_cargo, _) = split_at_dashes(&options.cargo_args);
     run_command(cargo().args(["test", "--workspace", "--no-run"]).args(for_cargo))?;
-    let program = langevin("debug")?;
+    let (program, logs) = (langevin("debug")?, target_folder()?);
     // A suite keeps one core busy, since a software driver compiles shaders on one: two suites run side by side.
     let rows: Vec<Row> = std::thread::scope(|scope| {
-        let (several, program) = (drivers.len() > 1, program.as_path());
-        let test = |driver| scope.spawn(move || test_on(driver, several, program, options));
+        let (logs, program) = ((drivers.len() > 1).then_some(logs.as_path()), program.as_path());
+        let test = |driver| scope.spawn(move || test_on(driver, logs, program, options));
         let running: Vec<_> = drivers.iter().map(test).collect();
         running.into_iter().filter_map(|row| row.join().ok()).collect()
     });
     for row in rows.iter().filter(|_| drivers.len() > 1) {
-        let log = log_file(row.driver);
+        let log = log_file(&logs, row.driver);
         let text = std::fs::read_to_string(&log).unwrap_or_default();
         println!("\n== driver {} ({}) ==\n{text}", row.driver, log.display());
     }
@@ -63,11 +63,11 @@ struct Row {
 }
 
 /// Where a driver's output goes while another driver's tests run.
-fn log_file(driver: &str) -> PathBuf {
-    root().join("target").join(format!("test-{driver}.log"))
+fn log_file(folder: &Path, driver: &str) -> PathBuf {
+    folder.join(format!("test-{driver}.log"))
 }
 
-fn test_on(driver: &Driver, to_file: bool, program: &Path, options: &TestOptions) -> Row {
+fn test_on(driver: &Driver, logs: Option<&Path>, program: &Path, options: &TestOptions) -> Row {
     println!("\n== driver {} ==", driver.name);
     let scope = scope(driver, options);
     let missing = |sentence: String| Row {
@@ -83,8 +83,8 @@ fn test_on(driver: &Driver, to_file: bool, program: &Path, options: &TestOptions
     };
     let started = Instant::now();
     let redirected = |mut command: Command| -> Result<Command, Failure> {
-        if to_file {
-            let path = log_file(driver.name);
+        if let Some(folder) = logs {
+            let path = log_file(folder, driver.name);
             let failed = |error| file_failure("not created", &path, &error);
             let file = std::fs::File::create(&path).map_err(failed)?;
             command.stdout(file.try_clone().map_err(failed)?).stderr(file);

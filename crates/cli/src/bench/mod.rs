@@ -134,7 +134,7 @@ pub(crate) fn run(args: &BenchArgs) -> Result<(), CliError> {
 /// The rates at which an adapter works at best, and what a dispatch takes beside.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Rates {
-    /// Floating-point operations per second of the shaders that a plan takes.
+    /// Floating-point operations per second of the fastest shaders that a plan may take.
     pub(crate) flops: f64,
     /// Bytes in and out per second.
     pub(crate) bytes: f64,
@@ -143,14 +143,15 @@ pub(crate) struct Rates {
 }
 
 impl Rates {
-    /// Reads those of a record.
-    pub(crate) fn read(path: &Path) -> Result<Self, CliError> {
+    /// Reads those of a record; cooperative matrices count where some layers multiply numbers that f16 holds.
+    pub(crate) fn read(path: &Path, narrow: bool) -> Result<Self, CliError> {
         let record = Record::read(path)?;
         let (Some(ceilings), Some(overhead)) = (record.ceilings, record.overhead) else {
             return Err(CliError::NoCeilings { path: path.to_owned() });
         };
         // No plan takes cooperative matrices on a CPU.
-        let cooperative = ceilings.cooperative_flops.filter(|_| record.adapter.device_type != "Cpu");
+        let taken = narrow && record.adapter.device_type != "Cpu";
+        let cooperative = ceilings.cooperative_flops.filter(|_| taken);
         Ok(Self {
             flops: cooperative.unwrap_or(ceilings.f32_flops),
             bytes: ceilings.copy_bytes,

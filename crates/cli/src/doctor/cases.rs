@@ -365,7 +365,7 @@ fn rotary() -> Vec<RotaryDesc> {
     let pairings = [Pairing::HalfSplit, Pairing::Interleaved];
     let case = |(i, (x, _, out)): (usize, (Format, Format, Format))| RotaryDesc {
         batch: 2,
-        heads: 3,
+        heads: 4,
         seq: 5,
         head_dim: 70 + i,
         axes: axes[i % 4].clone(),
@@ -374,6 +374,7 @@ fn rotary() -> Vec<RotaryDesc> {
         positions: positions[i % 3],
         norm: (i % 4 != 1).then_some(1e-5),
         weight: i % 2 == 0,
+        weight_rows: if i % 2 == 0 { [2, 1, 4][i / 2 % 3] } else { 1 },
         x,
         out,
         ..Default::default()

@@ -8,6 +8,7 @@ mod report;
 
 use crate::device::DeviceArgs;
 use crate::{CliError, output, progress};
+use clap::builder::PossibleValuesParser;
 use indicatif::ProgressBar;
 use jobs::Jobs;
 use langevin::gpu::GpuError;
@@ -27,6 +28,13 @@ use std::path::PathBuf;
 pub(crate) struct DoctorArgs {
     #[command(flatten)]
     device: DeviceArgs,
+    /// One kernel only.
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["exhaustive", "keep", "export", "judge"],
+          value_parser = PossibleValuesParser::new(crate::run::names()))]
+    kernel: Option<String>,
+    /// Only the K-th of N shares of the cases, for a driver that runs out of memory or time over all.
+    #[arg(long, value_name = "K/N", conflicts_with_all = ["exhaustive", "keep", "export", "judge"], value_parser = share)]
+    share: Option<[usize; 2]>,
     /// A few cases per variant, done in seconds on a GPU; this is the default.
     #[arg(long)]
     quick: bool,
@@ -60,9 +68,9 @@ pub(crate) struct DoctorArgs {
 }
 
 /// Who runs the cases.
-enum Runner<'a> {
+enum Runner {
     /// This program, on an adapter.
-    Here(&'a Gpu),
+    Here(Box<Gpu>),
     /// Another one, later.
     Export(Jobs),
     /// Another one, before.
@@ -71,19 +79,31 @@ enum Runner<'a> {
 
 /// The cases of one kernel, whatever the type of its descriptor.
 trait Group {
+    fn kernel(&self) -> &'static str;
+
     /// How many cases there are on such an adapter, each variant counted.
     fn count(&self, capabilities: &Capabilities) -> usize;
 
     /// Runs them all; stops where the device is lost or a file cannot be used.
-    fn check(&self, round: &mut Round<'_>) -> Result<(), Stop>;
+    fn check(&self, round: &mut Round) -> Result<(), Stop>;
 }
 
 /// One round through the cases.
-struct Round<'a> {
+struct Round {
     capabilities: Capabilities,
-    runner: Runner<'a>,
+    runner: Runner,
     report: Report,
     bar: ProgressBar,
+    /// Which of how many shares of the cases it runs, the first one being 0, and how many cases it met.
+    share: [usize; 2],
+    met: usize,
+}
+
+/// `K/N`; for clap.
+fn share(text: &str) -> Result<[usize; 2], String> {
+    let parsed = text.split_once('/').and_then(|(k, n)| Some([k.parse().ok()?, n.parse().ok()?]));
+    let within = parsed.filter(|[k, n]: &[usize; 2]| (1..=*n).contains(k));
+    within.map(|[k, n]| [k - 1, n]).ok_or_else(|| format!("`{text}` is no K/N with K from 1 to N"))
 }
 
 /// Why a round ended early.
@@ -107,17 +127,24 @@ impl<D> Cases<D> {
 }
 
 impl<D: Kernel> Group for Cases<D> {
+    fn kernel(&self) -> &'static str {
+        D::NAME
+    }
+
     fn count(&self, capabilities: &Capabilities) -> usize {
         self.all().map(|(desc, _)| desc.variants(capabilities).len()).sum()
     }
 
-    fn check(&self, round: &mut Round<'_>) -> Result<(), Stop> {
+    fn check(&self, round: &mut Round) -> Result<(), Stop> {
         let mut met: Vec<Variant> = Vec::new();
         for (seed, (desc, drawn)) in self.all().enumerate() {
             let inputs = generate::inputs(desc, seed as u64);
             for variant in desc.variants(&round.capabilities) {
                 met.push(variant);
                 if round.skips(variant, met.iter().filter(|&&other| other == variant).count()) {
+                    continue;
+                }
+                if !round.takes() {
                     continue;
                 }
                 round.bar.set_message(format!("{} {}", D::NAME, variant.name));
@@ -135,7 +162,14 @@ const RANDOM: usize = 16;
 /// How many cases of a variant another implementation gets: compilers take seconds for each.
 const EXPORTED: usize = 3;
 
-impl Round<'_> {
+impl Round {
+    /// Whether the next case is of this share.
+    fn takes(&mut self) -> bool {
+        let [which, of] = self.share;
+        self.met += 1;
+        (self.met - 1) % of == which
+    }
+
     /// Whether the case that is the `nth` of its variant is not for this runner.
     fn skips(&self, variant: Variant, nth: usize) -> bool {
         match self.runner {
@@ -196,31 +230,43 @@ pub(crate) fn run(args: &DoctorArgs) -> Result<(), CliError> {
         let capabilities = gpu.capabilities().clone();
         let (mut report, bar) = (Report::new(&capabilities), ProgressBar::hidden());
         exhaustive::check(&gpu, parts, &mut report);
-        return finish(args, &Round { capabilities, runner: Runner::Here(&gpu), report, bar });
+        let runner = Runner::Here(Box::new(gpu));
+        return finish(args, &Round { capabilities, runner, report, bar, share: [0, 1], met: 0 });
     }
     let mut capabilities = gpu.capabilities().clone();
     let runner = match (&args.export, &args.judge) {
         (Some(folder), _) => Runner::Export(Jobs::new(folder)?),
         (_, Some(folder)) => Runner::Judge(Jobs::new(folder)?),
-        _ => Runner::Here(&gpu),
+        _ => Runner::Here(Box::new(gpu)),
     };
     if !matches!(runner, Runner::Here(_)) {
         capabilities.coop = Vec::new();
         capabilities.limits = langevin::wgpu::Limits::default();
     }
-    let groups = cases::groups(if args.full { RANDOM } else { 0 });
+    let mut groups = cases::groups(if args.full { RANDOM } else { 0 });
+    groups.retain(|group| args.kernel.as_deref().is_none_or(|kernel| kernel == group.kernel()));
     let count: usize = groups.iter().map(|group| group.count(&capabilities)).sum();
-    let (report, bar) = (Report::new(&capabilities), progress::bar(count as u64, "checking"));
-    let mut round = Round { capabilities, runner, report, bar };
-    // After a loss nothing more can run, and the report says why.
-    if let Err(Stop::File(error)) = groups.iter().try_for_each(|group| group.check(&mut round)) {
-        return Err(*error);
+    let share = args.share.unwrap_or([0, 1]);
+    let (report, bar) = (Report::new(&capabilities), progress::bar((count / share[1]) as u64, "checking"));
+    let mut round = Round { capabilities, runner, report, bar, share, met: 0 };
+    for group in &groups {
+        match group.check(&mut round) {
+            // Where no bar is drawn: what is done is said as it is done.
+            Ok(()) if round.bar.is_hidden() => eprintln!("checked {}", group.kernel()),
+            Ok(()) => {}
+            Err(Stop::File(error)) => return Err(*error),
+            // A lost device has spoilt one kernel's cases, which the report says, and not the others'.
+            Err(Stop::Lost) => match (&mut round.runner, args.device.open()) {
+                (Runner::Here(gpu), Ok(fresh)) => **gpu = fresh,
+                _ => break,
+            },
+        }
     }
     round.bar.finish_and_clear();
     finish(args, &round)
 }
 
-fn finish(args: &DoctorArgs, round: &Round<'_>) -> Result<(), CliError> {
+fn finish(args: &DoctorArgs, round: &Round) -> Result<(), CliError> {
     let Round { capabilities, runner, report, .. } = round;
     let (cases, failures) = report.counts();
     if let Runner::Export(jobs) = runner

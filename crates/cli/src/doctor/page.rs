@@ -2,6 +2,7 @@
 
 use super::report::{HEADING, Report, Row};
 use crate::html::{STYLE, escaped, line, paragraph, section, table};
+use crate::stamp::{WGPU_VERSION, command, now};
 
 /// The whole page.
 pub(super) fn html(report: &Report) -> String {
@@ -23,6 +24,9 @@ pub(super) fn html(report: &Report) -> String {
         ("type", report.device_type.clone()),
         ("tiers", report.tiers.join(", ")),
         ("langevin", report.version.to_owned()),
+        ("wgpu", WGPU_VERSION.to_owned()),
+        ("command", std::iter::once("langevin".to_owned()).chain(command()).collect::<Vec<_>>().join(" ")),
+        ("date (UTC)", now()),
     ];
     let identity = identity.map(|(name, value)| line("td", &[name.to_owned(), value]));
     page += &section("Adapter", &table(&identity.concat()));

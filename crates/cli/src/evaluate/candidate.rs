@@ -27,7 +27,12 @@ impl Candidate {
 
     /// Reads settings; for clap.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
-        let mut candidate = Self { name: text.to_owned(), ..Self::baseline() };
+        Self::baseline().but(text)
+    }
+
+    /// The same but for some settings, which are its name.
+    pub(super) fn but(&self, text: &str) -> Result<Self, String> {
+        let mut candidate = Self { name: text.to_owned(), ..self.clone() };
         for setting in text.split(',') {
             let (name, value) =
                 setting.split_once('=').ok_or_else(|| format!("`{setting}` is no NAME=VALUE"))?;
@@ -50,7 +55,7 @@ impl Candidate {
     }
 
     /// One of each kind, at the setting that the documentation names.
-    pub(super) fn usual() -> Vec<Self> {
+    pub(super) fn usual(baseline: &Self) -> Vec<Self> {
         [
             "weights=f16",
             "weights=e4m3",
@@ -64,7 +69,7 @@ impl Candidate {
             "cache=dbcache:1:0.2",
         ]
         .iter()
-        .filter_map(|text| Self::parse(text).ok())
+        .filter_map(|text| baseline.but(text).ok())
         .collect()
     }
 
@@ -97,8 +102,15 @@ mod tests {
             Candidate::parse("colour=red").unwrap_err(),
             "`colour` is none of weights, precision, steps, sampler, cache and guidance"
         );
+        let few = candidate.but("steps=4,cache=none").unwrap();
+        let options = few.options(3);
+        assert_eq!(
+            (few.name.as_str(), options.weights, options.steps),
+            ("steps=4,cache=none", Format::E4m3, 4)
+        );
+        assert_eq!(options.caching, Caching::None);
         assert_eq!(Candidate::parse("steps").unwrap_err(), "`steps` is no NAME=VALUE");
         assert!(Candidate::parse("cache=tea").unwrap_err().starts_with("cache: there is no cache `tea`"));
-        assert_eq!(Candidate::usual().len(), 10);
+        assert_eq!(Candidate::usual(&Candidate::baseline()).len(), 10);
     }
 }

@@ -9,7 +9,7 @@ use crate::{CliError, output, precision, progress};
 use candidate::Candidate;
 use langevin::Gpu;
 use langevin_diffusion::quality::{RealDigits, features, frechet, psnr};
-use langevin_diffusion::{DitWeights, Memory, Noise, Pipeline, Start};
+use langevin_diffusion::{DitWeights, Memory, Noise, Pipeline, PipelinePlan, Start};
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -26,9 +26,12 @@ pub(crate) struct EvaluateArgs {
     #[command(flatten)]
     device: DeviceArgs,
     /// Settings to compare, as weights=FORMAT,precision=FILE.toml,steps=N,sampler=NAME,cache=NAME,guidance=SCALE; what is left out is that of the
-    /// baseline: 30 Euler steps in f32 with guidance 2 [default: one of each kind].
+    /// baseline [default: one of each kind].
     #[arg(long = "candidate", value_name = "SETTINGS", value_parser = Candidate::parse)]
     candidates: Vec<Candidate>,
+    /// What they are compared with, in the same words; what is left out is 30 Euler steps in f32 with guidance 2.
+    #[arg(long, value_name = "SETTINGS", value_parser = Candidate::parse)]
+    baseline: Option<Candidate>,
     /// Digits of each class.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1000))]
     each: u32,
@@ -68,11 +71,15 @@ pub(crate) fn run(args: &EvaluateArgs) -> Result<(), CliError> {
     output::check_distinct(&files)?;
     files.iter().try_for_each(|(_, path)| output::check_writable(path))?;
     let gpu = args.device.open()?;
-    let candidates = if args.candidates.is_empty() { Candidate::usual() } else { args.candidates.clone() };
-    let all: Vec<Candidate> = [Candidate::baseline()].into_iter().chain(candidates).collect();
+    let all = compared(args);
     let classes: Vec<usize> = (0..10 * args.each as usize).map(|i| i % 10).collect();
     let (weights, real) = (DitWeights::digits()?, RealDigits::load()?);
     let real_features = real.features();
+    // What is wrong with the last one shows before the first one runs.
+    for candidate in &all {
+        let weights = precision::planned(weights.clone(), candidate.precision.as_deref())?;
+        PipelinePlan::new(&weights, candidate.options(1))?;
+    }
     let bar = progress::bar(all.len() as u64, "settings");
     let mut outcomes: Vec<Outcome> = Vec::new();
     for candidate in &all {
@@ -94,6 +101,13 @@ pub(crate) fn run(args: &EvaluateArgs) -> Result<(), CliError> {
         args.seed,
         output::table(&rows(&outcomes))
     ))?;
+    let features = real_features.ncols();
+    if classes.len() < 2 * features {
+        let (few, each) = (classes.len(), (2 * features).div_ceil(10));
+        output::print(&format!(
+            "{few} digits are too few to compare Frechet distances of {features} features: take --each {each} or more\n"
+        ))?;
+    }
     if let Some(path) = &args.html {
         output::write_file(path, page::html(adapter, args, &outcomes)?.as_bytes())?;
     }
@@ -101,6 +115,21 @@ pub(crate) fn run(args: &EvaluateArgs) -> Result<(), CliError> {
         Some(path) => output::write_file(path, &record::json(&gpu, args, &outcomes)?),
         None => Ok(()),
     }
+}
+
+/// The baseline, and what is compared with it.
+fn compared(args: &EvaluateArgs) -> Vec<Candidate> {
+    let mut baseline = args.baseline.clone().unwrap_or_else(Candidate::baseline);
+    let mut all = match args.candidates.as_slice() {
+        [] => Candidate::usual(&baseline),
+        // Their words have been read once, on the usual baseline.
+        some => some.iter().filter_map(|candidate| baseline.but(&candidate.name).ok()).collect(),
+    };
+    if args.baseline.is_some() {
+        baseline.name = format!("baseline, {}", baseline.name);
+    }
+    all.insert(0, baseline);
+    all
 }
 
 /// All samples of one setting, in rounds.

@@ -55,10 +55,11 @@ pub(super) fn run(args: &PlanArgs, gpu: &Gpu, weights: &DitWeights) -> Result<()
 
 fn time(args: &PlanArgs, gpu: &Gpu, weights: &DitWeights) -> Result<StepTime, CliError> {
     let bar = progress::bar(0, "weights");
-    let mut pipeline = Pipeline::on_gpu_with_progress(gpu, weights, args.options(), |done, total| {
-        bar.set_length(total);
-        bar.set_position(done);
-    })?;
+    let mut pipeline =
+        Pipeline::on_gpu_with_progress(gpu, weights, args.options(weights.config()), |done, total| {
+            bar.set_length(total);
+            bar.set_position(done);
+        })?;
     bar.finish_and_clear();
     let config = weights.config();
     let classes = vec![0; if config.num_embeds_ada_norm.is_some() { args.samples } else { 0 }];

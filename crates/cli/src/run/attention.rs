@@ -81,7 +81,7 @@ impl FromFile for RotaryDesc {
         Input::optional("positions", I32),
     ];
     const OUTPUTS: &'static str = "out as x [b, h, s, d]; cos and sin [table rows, pairs], positions [s, axes] or [b, s, axes]: \
-         a row for each axis of a token; weight [d]";
+         a row for each axis of a token; weight [d], or [parts of the heads, d]";
     const FIELDS: &'static str = "out: f32, f16, bf16; axes: [elements of each], one of all pairs unless given; pairing: half_split, \
          interleaved; positions: {\"from\": the first token's row}; norm: eps of an RMS norm before";
 
@@ -89,6 +89,9 @@ impl FromFile for RotaryDesc {
         let [batch, heads, seq, head_dim] = four_axes(Self::NAME, &tensors, "x", "[b, h, s, d]")?;
         self = Self { batch, heads, seq, head_dim, x: tensors::format(&tensors, "x"), ..self };
         self.weight = tensors.get("weight").is_some();
+        if let &[rows, _] = shape(&tensors, "weight") {
+            self.weight_rows = rows;
+        }
         if tensors.get("cos").is_some() {
             let &[table_rows, pairs] = shape(&tensors, "cos") else {
                 return Err(wrong(Self::NAME, &tensors, "cos", "[table rows, pairs]").into());

@@ -66,6 +66,29 @@ fn a_part_of_all_numbers_goes_through_every_encoder() {
     langevin(&["doctor", "--exhaustive", "--quick"]).fails_as_usage();
 }
 
+#[test]
+fn one_kernel_is_checked_alone() {
+    if !has_gpu() {
+        return;
+    }
+    let table = langevin(&["doctor", "--full", "--kernel", "patchify"]).succeeds();
+    assert!(table.contains("all within their bounds"), "{table}");
+    assert_eq!(table.lines().filter(|line| line.contains(" ok")).count(), 1, "{table}");
+    let cases = |share: &str| -> usize {
+        let table = langevin(&["doctor", "--kernel", "patchify", "--share", share]).succeeds();
+        let line = table.lines().last().unwrap_or_default().to_owned();
+        line.split_once(" cases, all")
+            .and_then(|(count, _)| count.parse().ok())
+            .unwrap_or_else(|| panic!("{table}"))
+    };
+    let all = cases("1/1");
+    assert_eq!(cases("1/2") + cases("2/2"), all);
+    langevin(&["doctor", "--share", "3/2"]).fails_as_usage();
+    // What is kept must be of all kernels.
+    langevin(&["doctor", "--kernel", "patchify", "--keep", "verdicts"]).fails_as_usage();
+    langevin(&["doctor", "--kernel", "no such kernel"]).fails_as_usage();
+}
+
 /// The names that `run` lists.
 fn kernels() -> Vec<String> {
     let usage = langevin(&["run", "no such kernel", "--input", "a", "--output", "b"]).fails_as_usage();

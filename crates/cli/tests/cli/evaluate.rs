@@ -11,11 +11,18 @@ fn settings_are_compared_in_a_table_and_on_a_page() {
     let candidates = ["--candidate", "steps=2", "--candidate", "weights=e4m3,steps=2,cache=static:2"];
     let json = directory.path("record.json");
     let files = ["--html", text(&page), "--json", text(&json)];
-    let report = langevin(&[&["evaluate", "--each", "1"], &files[..], &candidates[..]].concat()).succeeds();
+    let report = langevin(
+        &[&["evaluate", "--each", "1", "--baseline", "steps=8"], &files[..], &candidates[..]].concat(),
+    )
+    .succeeds();
     let rows: Vec<&str> = report.lines().skip(2).collect();
-    assert_eq!(rows.len(), 3, "{report}");
+    assert_eq!(rows.len(), 4, "{report}");
+    assert!(rows[3].starts_with("10 digits are too few"), "{report}");
+    // The last one is found wrong before the first one runs.
+    let error = langevin(&["evaluate", "--candidate", "steps=8", "--candidate", "steps=0"]).fails();
+    assert!(error.starts_with("steps must be"), "{error}");
     assert!(
-        rows[0].starts_with("baseline") && rows[0].contains("same") && rows[0].contains("30 of 30"),
+        rows[0].starts_with("baseline, steps=8") && rows[0].contains("same") && rows[0].contains("8 of 8"),
         "{report}"
     );
     assert!(
@@ -33,7 +40,10 @@ fn settings_are_compared_in_a_table_and_on_a_page() {
     let record: serde_json::Value = serde_json::from_slice(&std::fs::read(json).unwrap()).unwrap();
     let names: Vec<_> =
         record["rows"].as_array().unwrap().iter().map(|row| row["settings"].as_str()).collect();
-    assert_eq!(names, [Some("baseline"), Some("steps=2"), Some("weights=e4m3,steps=2,cache=static:2")]);
+    assert_eq!(
+        names,
+        [Some("baseline, steps=8"), Some("steps=2"), Some("weights=e4m3,steps=2,cache=static:2")]
+    );
     assert!(
         record["rows"][0]["psnr_decibels"].is_null() && record["rows"][1]["psnr_decibels"].is_f64(),
         "{record}"

@@ -55,6 +55,43 @@ fn ceilings_say_what_bounds_a_step() {
     );
 }
 
+/// The policy of the documentation, for the model that it names; it is calibrated, and nothing runs for it, whatever the model.
+#[test]
+fn a_policy_is_planned_without_its_calibration() {
+    if !has_gpu() {
+        return;
+    }
+    let source = include_str!("../../../diffusion/src/precision.rs");
+    let (_, example) = source.split_once("/// ```toml\n").unwrap();
+    let lines = example.lines().map_while(|line| line.strip_prefix("///")).take_while(|line| *line != " ```");
+    let directory = Directory::new("plan-policy");
+    let policy = directory.path("policy.toml");
+    std::fs::write(&policy, lines.collect::<Vec<_>>().join("\n")).unwrap();
+    let report = langevin(&["plan", "--model", "dit-xl-2", "--precision", text(&policy)]).succeeds();
+    assert!(
+        report.contains("f32 weights but for the layers of ") && report.contains("norm_quantize"),
+        "{report}"
+    );
+    let refused = langevin(&["plan", "--precision", text(&policy), "--budget", "1KiB"]).fails();
+    assert!(refused.contains("no layer of the model is named `transformer_blocks.27.attn1.**`"), "{refused}");
+}
+
+/// A model that embeds the guidance scale takes one forward pass; one that attends to a text is calibrated for none of it.
+#[test]
+fn texts_and_distilled_guidance_are_planned() {
+    if !has_gpu() {
+        return;
+    }
+    let directory = Directory::new("plan-distilled");
+    let (model, policy) = (directory.path("distilled.json"), directory.path("policy.toml"));
+    std::fs::write(&model, include_str!("../../../diffusion/goldens/tiny_distilled.json")).unwrap();
+    let rule = "[[layer]]\nnames = \"**.ff.**\"\nweights = \"i8\"\nactivations = \"i8\"\ncalibrated = true\n";
+    std::fs::write(&policy, rule).unwrap();
+    let arguments = ["plan", "--model", text(&model), "--text-tokens", "3", "--precision", text(&policy)];
+    let report = langevin(&arguments).succeeds();
+    assert!(report.contains("1 forward passes of 1 samples"), "{report}");
+}
+
 /// A configuration alone is enough, at sizes of which no weights exist here: four times the tokens are four times the
 /// activations, and the weights stay.
 #[test]

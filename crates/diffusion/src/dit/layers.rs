@@ -1,16 +1,16 @@
 //! The layers of the network.
 
-use super::positions::positions;
+use super::positions::{positions, rotary_tables};
 use super::{CacheSlots, DitShape, Forward};
 use crate::caching::Caching;
 use crate::linear::Linear;
 use crate::precision::{Activations, MX_GROUP};
 use crate::program::{Program, Slot};
-use crate::weights::CrossWeights;
+use crate::weights::{BlockWeights, CrossWeights};
 use crate::{DiffusionError, DitConfig, DitWeights, Storage};
 use langevin::{
     Activation, ActivationDesc, AttentionDesc, Columns, Format, Granularity, Heads, MatmulDesc, Modulation,
-    Operand, PatchifyDesc, UnpatchifyDesc, View,
+    Operand, Pairing, PatchifyDesc, RotaryDesc, UnpatchifyDesc, View,
 };
 
 /// diffusers fixes this in `AdaLayerNormZero` and in the last norm.
@@ -21,6 +21,8 @@ pub(super) struct Builder<'a> {
     weights: &'a DitWeights,
     pub(super) config: &'a DitConfig,
     pub(super) shape: DitShape,
+    /// The cosines and sines of all tokens, where queries and keys are turned.
+    tables: Option<[Slot; 2]>,
     /// Keys and values of the text in every block, where they are the same in the whole run.
     kept_texts: Vec<Slot>,
     /// What layers multiply, where that is kept.
@@ -74,8 +76,9 @@ impl From<Slot> for Input {
 
 impl<'a> Builder<'a> {
     pub(super) fn new(weights: &'a DitWeights, shape: DitShape) -> Self {
-        let (program, config) = (Program::default(), weights.config());
-        Self { program, weights, config, shape, kept_texts: Vec::new(), seen: Vec::new() }
+        let (mut program, config) = (Program::default(), weights.config());
+        let tables = rotary_tables(config).map(|tables| tables.map(|table| program.constant(table)));
+        Self { program, weights, config, shape, tables, kept_texts: Vec::new(), seen: Vec::new() }
     }
 
     /// `x [batch, rows, inputs]` through a linear layer, its matrix in `format` unless a policy says otherwise.
@@ -234,8 +237,8 @@ impl<'a> Builder<'a> {
             repeat: batch / self.shape.samples.max(1),
         };
         self.program.node(desc, &[("x", state), ("out", patches)]);
-        let residual = Some(self.program.constant(positions(self.weights)));
-        let after = After { residual, residual_shared: true, ..After::default() };
+        let residual = positions(self.weights).map(|positions| self.program.constant(positions));
+        let after = After { residual, residual_shared: residual.is_some(), ..After::default() };
         self.linear(&self.weights.patch, (patches.into(), batch, config.tokens()), Format::F32, after)
     }
 
@@ -267,6 +270,7 @@ impl<'a> Builder<'a> {
         };
         let normed = self.norm_for(&layers.qkv, x, ADA_NORM_EPS, norm_of(0, 1))?;
         let qkv = self.linear(&layers.qkv, (normed, batch, tokens), format, After::default())?;
+        self.turn(layers, qkv);
         let stored = stored_before(&layers.attention_out);
         let attended = self.attention([qkv; 3], [3, 3], [0, 1, 2], tokens, stored);
         let attended = self.input_of(&layers.attention_out, attended)?;
@@ -311,6 +315,42 @@ impl<'a> Builder<'a> {
             self.attention([query, kv, kv], [1, 2], [0, 0, 1], self.shape.text_tokens, Format::F32);
         let add = After { residual: Some(x), ..After::default() };
         self.linear(&cross.out, (attended.into(), batch, tokens), format, add)
+    }
+
+    /// The norm and the positions of queries and keys, where the model has either: twice the heads of one tensor, in place.
+    fn turn(&mut self, block: &BlockWeights, qkv: Slot) {
+        let tables = self.tables;
+        if tables.is_none() && block.qk_norm.is_none() {
+            return;
+        }
+        let (config, seq) = (self.config, self.config.tokens());
+        let (heads, head_dim) = (2 * config.num_attention_heads, config.attention_head_dim);
+        let mut slots = vec![("out", qkv)];
+        if let Some(names) = &block.qk_norm {
+            slots.push(("weight", self.program.constant(self.weights.qk_norm(names))));
+        }
+        let (with_norm, with_tables) = (block.qk_norm.is_some(), tables.is_some());
+        if let Some([cos, sin]) = tables {
+            slots.extend([("cos", cos), ("sin", sin)]);
+        }
+        let view = Some(View::columns(seq, 3 * config.width(), 0, head_dim));
+        let desc = RotaryDesc {
+            batch: self.shape.batch(),
+            heads,
+            seq,
+            head_dim,
+            axes: if with_tables { vec![head_dim / 2; 2] } else { Vec::new() },
+            pairing: Pairing::Interleaved,
+            table_rows: if with_tables { seq } else { 0 },
+            norm: with_norm.then_some(config.qk_norm_eps),
+            weight: with_norm,
+            weight_rows: if with_norm { 2 } else { 1 },
+            x_view: view,
+            out_view: view,
+            in_place: true,
+            ..Default::default()
+        };
+        self.program.node(desc, &slots);
     }
 
     /// Attention of all heads. Queries stand in a packed `[batch, tokens, pack, heads, head_dim]` at some place of the pack,

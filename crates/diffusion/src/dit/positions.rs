@@ -2,32 +2,66 @@
 
 use crate::config::Positions;
 use crate::program::{Constant, Emit};
-use crate::{DitConfig, DitWeights};
-use langevin::reference::formats;
+use crate::{DiffusionError, DitConfig, DitWeights};
+use langevin::reference::{formats, rotary_table};
 use langevin::{Format, Overflow};
 use std::sync::Arc;
 
 /// Tokens whose embeddings are in the host's memory at once.
 const PIECE: usize = 256;
 
-/// What is added to the tokens, `[tokens, width]`; made when it is needed, since a plan may be for any size.
-pub(super) fn positions(weights: &DitWeights) -> Constant {
+/// What is added to the tokens, `[tokens, width]`, if anything is.
+pub(super) fn positions(weights: &DitWeights) -> Option<Constant> {
     let (weights, config) = (weights.clone(), weights.config());
     let shape = [config.tokens(), config.width()];
-    let fill = move |emit: &mut Emit<'_>| {
-        let encode = |values: &[f32]| formats::encode(Format::F32, values, Overflow::Saturate);
-        if weights.config().positions == Positions::Learned {
-            return emit(0, &encode(&weights.learned_positions()?));
+    match config.positions {
+        Positions::Rotary => None,
+        Positions::Learned => {
+            let fill = move |emit: &mut Emit<'_>| emit(0, &encode(&weights.learned_positions()?));
+            Some(Constant::new(Format::F32, &shape, Arc::new(fill)))
         }
-        for first in (0..shape[0]).step_by(PIECE) {
-            let last = shape[0].min(first + PIECE);
-            let piece: Vec<f32> =
-                (first..last).flat_map(|token| embedding(weights.config(), token)).collect();
-            emit(first * shape[1] * 4, &encode(&piece))?;
+        Positions::Sincos => {
+            let config = config.clone();
+            Some(by_token(shape, move |token| Ok(embedding(&config, token).collect())))
+        }
+    }
+}
+
+/// The cosines and sines `[tokens, head_dim / 2]` by which queries and keys are turned, if they are.
+pub(super) fn rotary_tables(config: &DitConfig) -> Option<[Constant; 2]> {
+    if config.positions != Positions::Rotary {
+        return None;
+    }
+    let shape = [config.tokens(), config.attention_head_dim / 2];
+    let table = |which: usize| {
+        let config = config.clone();
+        let row = move |token: usize| {
+            let place = [token / config.grid(), token % config.grid()].map(|place| place as f64);
+            let axes = [config.attention_head_dim / 2; 2];
+            Ok(rotary_table(&axes, config.rope_theta, &[place.to_vec()])?[which].to_f32())
+        };
+        by_token(shape, row)
+    };
+    Some([0, 1].map(table))
+}
+
+/// A table with a row for each token, made when it is needed, since a plan may be for any size.
+fn by_token(
+    [tokens, width]: [usize; 2],
+    row: impl Fn(usize) -> Result<Vec<f32>, DiffusionError> + Send + Sync + 'static,
+) -> Constant {
+    let fill = move |emit: &mut Emit<'_>| {
+        for first in (0..tokens).step_by(PIECE) {
+            let rows = (first..tokens.min(first + PIECE)).map(&row);
+            emit(first * width * 4, &encode(&rows.collect::<Result<Vec<_>, _>>()?.concat()))?;
         }
         Ok(())
     };
-    Constant::new(Format::F32, &shape, Arc::new(fill))
+    Constant::new(Format::F32, &[tokens, width], Arc::new(fill))
+}
+
+fn encode(values: &[f32]) -> Vec<u8> {
+    formats::encode(Format::F32, values, Overflow::Saturate)
 }
 
 /// Of a token, counted row by row. The first half of the channels holds the column, the second half the row; each half is the
@@ -57,7 +91,7 @@ mod tests {
             num_layers: 1,
             ..DitConfig::dit_s_2()
         };
-        let all = positions(&DitWeights::random(&config, 0).unwrap()).tensor().unwrap().to_f32();
+        let all = positions(&DitWeights::random(&config, 0).unwrap()).unwrap().tensor().unwrap().to_f32();
         let [one, hundredth] = [1f64, 0.01].map(|angle| [angle.sin() as f32, angle.cos() as f32]);
         let (zero, first) = ([0.0, 0.0, 1.0, 1.0], [one[0], hundredth[0], one[1], hundredth[1]]);
         assert_eq!(all.len(), 289 * 8);

@@ -42,6 +42,11 @@ const DISTILLED: Model = Model {
     weights: include_bytes!("../../goldens/tiny_distilled.safetensors"),
     text: 4,
 };
+const ROTARY: Model = Model {
+    json: include_str!("../../goldens/tiny_rotary.json"),
+    weights: include_bytes!("../../goldens/tiny_rotary.safetensors"),
+    text: 0,
+};
 const TEXT_TOKENS: usize = 3;
 
 fn case(golden: &'static str, sampler: &str) -> Case {
@@ -147,6 +152,14 @@ fn sampler_cases() -> Vec<Case> {
         case("dpmpp-2m, cosine", "dpmpp-2m").of(cosine, data),
         case("lms from pictures, cosine", "lms:4").of(cosine, velocity).starting_at(1),
     ]
+}
+
+/// Rotary positions, and queries and keys that are normalised; two predictions in one pass or in turn.
+#[test]
+fn turned_queries_and_keys_match_jax() {
+    let in_turn = Guidance::ClassifierFree { scale: 2.0, interval: [0.0, 1.0], passes: Passes::InTurn };
+    let by = || case("rotary", "euler").by(ROTARY);
+    runs_match_jax(vec![by(), by().guidance(in_turn)]);
 }
 
 #[test]

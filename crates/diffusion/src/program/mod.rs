@@ -179,11 +179,11 @@ impl Program {
                         let values: Vec<f32> =
                             value.iter().zip(&bound).map(|(&v, &b)| disturb(v, b) as f32).collect();
                         let format = if let Dtype::Number(format) = dtype { *format } else { Format::F32 };
-                        Tensor::from_f32(format, shape, &values)?
+                        Tensor::from_f32(format, value.shape(), &values)?
                     }
                 };
                 let got = tensor.shape().to_vec();
-                let tensor = tensor.reshape(shape).ok_or_else(|| slot_shape(name, shape, got))?;
+                let tensor = whole(tensor, memory.get(*slot)).ok_or_else(|| slot_shape(name, shape, got))?;
                 memory.set(*slot, tensor);
             }
         }
@@ -260,6 +260,15 @@ fn viewed_as(tensor: &Tensor, spec: &TensorSpec) -> Result<Tensor, DiffusionErro
         .get(..bytes)
         .ok_or_else(|| slot_shape(spec.name, &spec.shape, tensor.shape().to_vec()))?;
     Ok(Tensor::new(spec.dtype, &spec.shape, data.to_vec())?)
+}
+
+/// A result in the shape of its slot; where a strided view ends before the slot does, with what the slot held there.
+fn whole(result: Tensor, slot: &Tensor) -> Option<Tensor> {
+    let rest = slot.bytes().get(result.bytes().len()..)?;
+    if rest.is_empty() {
+        return result.reshape(slot.shape());
+    }
+    Tensor::new(slot.dtype(), slot.shape(), [result.bytes(), rest].concat()).ok()
 }
 
 fn slot_shape(name: &str, expected: &[usize], got: Vec<usize>) -> DiffusionError {

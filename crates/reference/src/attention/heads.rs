@@ -1,7 +1,7 @@
 //! How q, k, v and out are stored, and where their elements stand in memory.
 
 use crate::bound::Rounded;
-use crate::{DescError, Dtype, Expected, Format, Role, Tensors};
+use crate::{Cost, DescError, Dtype, Expected, Format, Role, TensorSpec, Tensors};
 use ndarray::{ArrayD, IxDyn};
 
 /// Where a tensor of heads stands in a larger buffer, in elements: element `d` of row `s` of head `h` of batch item `b`
@@ -88,6 +88,26 @@ impl Placed {
             let head = seq.saturating_mul(rows);
             View { offset: 0, batch: head.saturating_mul(heads), head, seq }
         })
+    }
+
+    /// What an operation costs that touches no more of the buffer than this.
+    pub(crate) fn counted(&self, cost: Cost, tensors: &[TensorSpec], name: &str) -> Cost {
+        match self.view {
+            Some(_) => cost.touching(tensors, name, self.elements()),
+            None => cost,
+        }
+    }
+
+    /// The same of an output of which nothing is read.
+    pub(crate) fn counted_out(&self, cost: Cost, tensors: &[TensorSpec], name: &str) -> Cost {
+        match self.view {
+            Some(_) => cost.writing(tensors, name, self.elements()),
+            None => cost,
+        }
+    }
+
+    fn elements(&self) -> f64 {
+        self.shape.iter().map(|&extent| extent as f64).product()
     }
 
     /// The shape of the buffer's tensor: flat with a view.

@@ -121,6 +121,7 @@ impl Random for RotaryDesc {
             },
             norm: draw.some(|draw| draw.number() as f32),
             weight: draw.flag(),
+            weight_rows: if draw.rarely(4) { draw.count() } else { 1 },
             x: draw.format(),
             x_view: view(draw),
             out: draw.float(),

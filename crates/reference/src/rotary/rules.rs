@@ -31,6 +31,13 @@ pub(super) fn check(desc: &RotaryDesc) -> Result<(), DescError> {
     if desc.weight && desc.norm.is_none() {
         return error("weight", "left out without a norm", desc.weight.to_string());
     }
+    if !desc.weight && desc.weight_rows != 1 {
+        return error("weight_rows", "1 without a weight", desc.weight_rows.to_string());
+    }
+    if desc.weight_rows == 0 || !desc.heads.is_multiple_of(desc.weight_rows) {
+        let rule = format!("a divisor of the {} heads", desc.heads);
+        return error("weight_rows", &rule, desc.weight_rows.to_string());
+    }
     if desc.in_place && (desc.x, desc.x_view) != (desc.out, desc.out_view) {
         let got = format!("{} at {:?} and {} at {:?}", desc.x, desc.x_view, desc.out, desc.out_view);
         return error("in_place", "left out where `x` and `out` are stored differently", got);

@@ -50,6 +50,20 @@ fn a_norm_comes_first() {
     assert_eq!(out, [1.5, 5.0]);
 }
 
+/// Of four heads the first two are multiplied by the first row of the weight.
+#[test]
+fn heads_share_rows_of_the_weight() {
+    let desc =
+        RotaryDesc { heads: 4, seq: 1, head_dim: 1, norm: Some(3.0), weight: true, ..Default::default() };
+    let desc = RotaryDesc { weight_rows: 2, ..desc };
+    let mut inputs = Tensors::new();
+    inputs.insert("x", f32s(&[1, 4, 1, 1], &[1.0, -1.0, 1.0, -1.0]));
+    inputs.insert("weight", f32s(&[2, 1], &[3.0, 5.0]));
+    // Mean square 1 and 3 make 4.
+    let out: Vec<f64> = desc.evaluate(&inputs).unwrap()[0].values().into_iter().collect();
+    assert_eq!(out, [1.5, -1.5, 2.5, -2.5]);
+}
+
 /// In place the same: what `out` held is turned.
 #[test]
 fn in_place_is_the_same() {

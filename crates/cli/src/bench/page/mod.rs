@@ -66,7 +66,10 @@ impl Record {
         let peaks: Vec<(&str, f64)> =
             peaks.into_iter().filter_map(|(name, rate)| Some((name, rate?))).collect();
         let rates = points.iter().map(|point| point.at[1]).chain(peaks.iter().map(|(_, rate)| *rate));
-        let x = Axis::logarithmic("operations per byte", points.iter().map(|point| point.at[0]))?;
+        // Wide enough for every corner, where a roof reaches the rate that its label names.
+        let corners = peaks.iter().map(|(_, rate)| rate / ceilings.copy_bytes);
+        let x =
+            Axis::logarithmic("operations per byte", points.iter().map(|point| point.at[0]).chain(corners))?;
         let y = Axis::logarithmic("operations per second", rates)?;
         let line = |(name, rate): &(&str, f64)| {
             let bandwidth = ceilings.copy_bytes;
