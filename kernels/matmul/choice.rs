@@ -79,7 +79,7 @@ const CHOICES: [Choice; 11] = [
         when: |desc, capabilities| is_row_by_columns(desc) && shuffles(capabilities),
     },
     Choice { variant: SHUFFLE, when: |desc, capabilities| !desc.a.transposed && shuffles(capabilities) },
-    Choice { variant: BROADCAST, when: |_, _| true },
+    Choice { variant: BROADCAST, when: |_, capabilities| !is_swiftshader(capabilities) },
     Choice { variant: VECTOR_SUBGROUP, when: |desc, _| has_few_rows(desc) && desc.b.transposed },
     Choice { variant: VECTOR, when: |desc, _| has_few_rows(desc) },
     Choice {
@@ -92,6 +92,11 @@ const CHOICES: [Choice; 11] = [
     Choice { variant: VECTOR_SUBGROUP, when: |desc, _| !desc.batch_invariant && desc.b.transposed },
     Choice { variant: VECTOR, when: |desc, _| !desc.batch_invariant },
 ];
+
+/// Its compiler does not come to an end with the registers of `broadcast`: not in 170 s, and 7 GB, of one shader.
+fn is_swiftshader(capabilities: &Capabilities) -> bool {
+    capabilities.adapter.contains("SwiftShader")
+}
 
 pub(super) fn variants(desc: &MatmulDesc, capabilities: &Capabilities) -> Vec<Variant> {
     let mut variants: Vec<Variant> = Vec::new();
@@ -381,6 +386,15 @@ mod tests {
         assert_eq!([slices_of(64, 4096, 4), slices_of(64, 600, 4), slices_of(64, 4096, 128)], [16, 2, 1]);
         let software = slices(&MatmulDesc { k: 4096, ..product(64, Format::F32) }, BROADCAST, 4);
         assert_eq!(software, 1);
+    }
+
+    #[test]
+    fn swiftshader_takes_what_it_compiles() {
+        let software = Capabilities { device_type: wgpu::DeviceType::Cpu, ..Capabilities::minimal() };
+        let swiftshader =
+            Capabilities { adapter: "SwiftShader Device (Subzero)".into(), ..software.clone() };
+        let first = |capabilities: &Capabilities| variants(&product(64, Format::F32), capabilities)[0];
+        assert_eq!([first(&software), first(&swiftshader)], [BROADCAST, TILED]);
     }
 
     #[test]
