@@ -129,6 +129,7 @@ fn unit_of(limit: &str) -> &'static str {
     match limit {
         "max_storage_buffer_binding_size" | "max_compute_workgroup_storage_size" => " bytes",
         "max_loop_iterations" => " iterations",
+        "max_compute_invocations_per_workgroup" => " invocations",
         _ => "",
     }
 }

@@ -4,7 +4,7 @@ use langevin::reference::{Op, Role, U_ACC, generate};
 use langevin::verify::{self, RunOptions, Tensor, Tensors, VerifyError};
 use langevin::{
     AttentionDesc, BindError, Capabilities, ConvDesc, Format, Gpu, Kernel, Matmul, MatmulBuffers, MatmulDesc,
-    NormDesc, Pick, PlanError, PlanOptions, Quantize, QuantizeBuffers, QuantizeDesc, Tier, choice,
+    NormDesc, Pick, PlanError, PlanOptions, Quantize, QuantizeBuffers, QuantizeDesc, Tier, choice, sources,
 };
 use langevin_testkit::gpu;
 use wgpu::BufferUsages;
@@ -186,6 +186,34 @@ fn loops_that_are_too_long_are_avoided_or_refused() {
         "matmul: a loop of matmul (vector) needs 61 iterations, but the device's `max_loop_iterations` is 60 iterations"
     );
     assert!(choice(&product(229), &capabilities, &Pick::Tier(Tier::Software)).is_err());
+}
+
+/// A variant whose workgroup the device cannot start gives way to one that fits, or the plan is refused.
+#[test]
+fn workgroups_that_are_too_large_are_avoided_or_refused() {
+    fn check<D: Kernel>(desc: &D) {
+        let with = |invocations| {
+            let mut capabilities = Capabilities::minimal();
+            capabilities.limits.max_compute_invocations_per_workgroup = invocations;
+            capabilities
+        };
+        let small = sources(desc, &with(64), &Pick::Best).unwrap();
+        assert!(small.iter().all(|stage| (1..=64).contains(&stage.invocations)), "{small:?}");
+    }
+    check(&MatmulDesc { m: 200, k: 64, n: 200, ..Default::default() });
+    check(&NormDesc { rows: 3, width: 999, ..Default::default() });
+    let mut none = Capabilities::minimal();
+    none.limits.max_compute_invocations_per_workgroup = 8;
+    let error =
+        choice(&MatmulDesc { m: 2, k: 8, n: 2, ..Default::default() }, &none, &Pick::Best).unwrap_err();
+    let error = error.to_string();
+    assert!(
+        error.starts_with("matmul: a workgroup of matmul (")
+            && error.ends_with(
+                " invocations, but the device's `max_compute_invocations_per_workgroup` is 8 invocations"
+            ),
+        "{error}"
+    );
 }
 
 /// Sums so long that an old llvmpipe would end their loops: right, or refused. All terms are 1, so every sum is exact.

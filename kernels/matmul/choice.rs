@@ -391,8 +391,7 @@ mod tests {
     #[test]
     fn swiftshader_takes_what_it_compiles() {
         let software = Capabilities { device_type: wgpu::DeviceType::Cpu, ..Capabilities::minimal() };
-        let swiftshader =
-            Capabilities { adapter: "SwiftShader Device (Subzero)".into(), ..software.clone() };
+        let swiftshader = Capabilities { adapter: "SwiftShader Device (Subzero)".into(), ..software.clone() };
         let first = |capabilities: &Capabilities| variants(&product(64, Format::F32), capabilities)[0];
         assert_eq!([first(&software), first(&swiftshader)], [BROADCAST, TILED]);
     }

@@ -68,8 +68,8 @@ impl Checkpoint {
     /// holds either under diffusers' name.
     ///
     /// # Errors
-    /// [`DiffusionError::File`] for a file that cannot be read, or an index that names one in another place, [`DiffusionError::Truncated`] for one that is no whole
-    /// safetensors file, [`DiffusionError::MissingTensor`] for a tensor that the index promises and its file lacks.
+    /// [`DiffusionError::File`] for a file that cannot be read, or an index that names one in another place,
+    /// [`DiffusionError::Truncated`] for one that is no whole safetensors file, [`DiffusionError::MissingTensor`] for a tensor that the index promises and its file lacks.
     pub fn open(path: &Path) -> Result<Self, DiffusionError> {
         if path.is_dir() {
             let found = FILE_NAMES.iter().map(|name| path.join(name)).find(|path| path.is_file());

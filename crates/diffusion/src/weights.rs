@@ -64,8 +64,8 @@ const POSITIONS: &str = "pos_embed.pos_embed";
 impl DitWeights {
     /// Checks a checkpoint with the tensor names of diffusers' `DiTTransformer2DModel`: F32, F16 or BF16, linear layers as
     /// `[out, in]`. What goes beyond that model has diffusers' names too: `attn2` (attention to a text), `attn1.norm_q` and
-    /// `attn1.norm_k`, `norm1.emb.guidance_embedder` and `pos_embed.pos_embed`. A learned variance (`out_channels` twice `in_channels`) is
-    /// accepted and left out.
+    /// `attn1.norm_k`, `norm1.emb.guidance_embedder` and `pos_embed.pos_embed`. A learned variance (`out_channels` twice
+    /// `in_channels`) is accepted and left out.
     ///
     /// # Errors
     /// [`DiffusionError`] names the first tensor that is missing, misshapen, of another type, or not of this model.

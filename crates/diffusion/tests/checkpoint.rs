@@ -106,6 +106,13 @@ fn every_damage_is_one_sentence() {
         directory.write("promised.json", text.replace("\"proj_out_1.bias\"", "\"proj_out_3.bias\""));
     let error = sentence(&promised);
     assert!(error.contains("tensor `proj_out_3.bias` is not in model-0000"), "{error}");
+    let elsewhere =
+        directory.write("elsewhere.json", text.replace("model-00002-of-00002", "../model-00002-of-00002"));
+    let error = sentence(&elsewhere);
+    assert!(
+        error.ends_with("it names `../model-00002-of-00002.safetensors`, which is not a file beside it"),
+        "{error}"
+    );
     let second = directory.0.join("model-00002-of-00002.safetensors");
     fs::copy(directory.0.join("model-00001-of-00002.safetensors"), &second).unwrap();
     assert!(sentence(&index).starts_with("two files have a tensor `"));

@@ -71,8 +71,9 @@ impl Default for Positions {
 ///
 /// With [`RotaryDesc::norm`] a row is first divided by `sqrt(mean(x^2) + norm)` over all of its `head_dim` elements and
 /// multiplied by the weight: the QK norm of many models. The heads are divided evenly among the rows of the weight: queries
-/// and keys that stand side by side are twice as many heads with two rows, and one call. `x` and `out` may be a [`View`] of a larger buffer, a third of a
-/// packed projection or a `[batch, seq, heads, dim]` layout in, the next rows of a cache out; or one buffer, in place.
+/// and keys that stand side by side are twice as many heads with two rows, and one call. `x` and `out` may be a [`View`] of a
+/// larger buffer, a third of a packed projection or a `[batch, seq, heads, dim]` layout in, the next rows of a cache out; or
+/// one buffer, in place.
 ///
 /// `x` is in any format (I8 counts as the integers it holds), arithmetic is f32, `out` is F32, F16 or BF16. NaN and
 /// infinity spoil the pair they stand in, with a norm the row. On a GPU a position outside the table turns by some row of
@@ -86,9 +87,9 @@ impl Default for Positions {
 /// # Errors
 /// [`DescError::Field`] for axes that are odd, empty, more than four or longer than a row together, a `head_dim` outside
 /// 1 to 256, a table with fewer rows than [`Positions::From`] needs, or none, a norm that is not a positive normal number,
-/// a weight without a norm, rows of it that do not divide the heads, an `out` of 8 bits, a view of it whose rows meet, or `in_place` where `x` is stored otherwise
-/// than `out`; [`DescError::TooLarge`] for more elements than u32 counts; [`DescError::Value`] for a position outside the
-/// table.
+/// a weight without a norm, rows of it that do not divide the heads, an `out` of 8 bits, a view of it whose rows meet, or
+/// `in_place` where `x` is stored otherwise than `out`; [`DescError::TooLarge`] for more elements than u32 counts;
+/// [`DescError::Value`] for a position outside the table.
 ///
 /// # Example
 /// ```

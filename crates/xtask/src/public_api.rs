@@ -17,10 +17,9 @@ const LIBRARIES: [&str; 5] =
 /// The form of rustdoc's JSON changes from version to version; this is the one that the package `public-api` reads.
 const READABLE: &str = "rustc 1.95.";
 
-/// Cargo's target folder, of which a test lies in `debug/deps`.
+/// Cargo's target folder: a test lies one folder deeper than the program.
 fn target_folder() -> PathBuf {
-    let this = std::env::current_exe().unwrap();
-    this.ancestors().nth(3).unwrap().to_path_buf()
+    crate::workspace::target_folder().unwrap().parent().unwrap().to_path_buf()
 }
 
 /// Rustdoc with its JSON, which is no stable option, and only rustdoc: the environment of the compiler stays as it is, so
