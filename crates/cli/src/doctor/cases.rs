@@ -353,7 +353,7 @@ fn activation() -> Vec<ActivationDesc> {
 fn merge() -> Vec<MergeDesc> {
     let case = |(x, _, out)| MergeDesc { parts: 3, rows: 5, dim: 35, x, out, lse: true };
     let mut cases: Vec<_> = formats().map(case).collect();
-    cases.extend([1, 0].map(|parts| MergeDesc { parts, ..cases[0].clone() }));
+    cases.extend([1, 0, 21].map(|parts| MergeDesc { parts, ..cases[0].clone() }));
     cases[1].lse = false;
     cases
 }
