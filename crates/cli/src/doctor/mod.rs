@@ -35,6 +35,9 @@ pub(crate) struct DoctorArgs {
     /// Only the K-th of N shares of the cases, for a driver that runs out of memory or time over all.
     #[arg(long, value_name = "K/N", conflicts_with_all = ["exhaustive", "keep", "export", "judge"], value_parser = share)]
     share: Option<[usize; 2]>,
+    /// Name each case before it runs, so that a driver that hangs or crashes says in which one.
+    #[arg(long, conflicts_with_all = ["exhaustive", "export", "judge"])]
+    verbose: bool,
     /// A few cases per variant, done in seconds on a GPU; this is the default.
     #[arg(long)]
     quick: bool,
@@ -94,6 +97,8 @@ struct Round {
     runner: Runner,
     report: Report,
     bar: ProgressBar,
+    /// Whether each case is named before it runs.
+    verbose: bool,
     /// Which of how many shares of the cases it runs, the first one being 0, and how many cases it met.
     share: [usize; 2],
     met: usize,
@@ -147,7 +152,7 @@ impl<D: Kernel> Group for Cases<D> {
                 if !round.takes() {
                     continue;
                 }
-                round.bar.set_message(format!("{} {}", D::NAME, variant.name));
+                round.announce(desc, variant);
                 round.case(desc, &inputs, variant, drawn)?;
                 round.bar.inc(1);
             }
@@ -168,6 +173,13 @@ impl Round {
         let [which, of] = self.share;
         self.met += 1;
         (self.met - 1) % of == which
+    }
+
+    fn announce<D: Kernel>(&self, desc: &D, variant: Variant) {
+        self.bar.set_message(format!("{} {}", D::NAME, variant.name));
+        if self.verbose {
+            self.bar.suspend(|| eprintln!("checking {} {} {desc:?}", D::NAME, variant.name));
+        }
     }
 
     /// Whether the case that is the `nth` of its variant is not for this runner.
@@ -231,7 +243,10 @@ pub(crate) fn run(args: &DoctorArgs) -> Result<(), CliError> {
         let (mut report, bar) = (Report::new(&capabilities), ProgressBar::hidden());
         exhaustive::check(&gpu, parts, &mut report);
         let runner = Runner::Here(Box::new(gpu));
-        return finish(args, &Round { capabilities, runner, report, bar, share: [0, 1], met: 0 });
+        return finish(
+            args,
+            &Round { capabilities, runner, report, bar, verbose: false, share: [0, 1], met: 0 },
+        );
     }
     let mut capabilities = gpu.capabilities().clone();
     let runner = match (&args.export, &args.judge) {
@@ -248,7 +263,7 @@ pub(crate) fn run(args: &DoctorArgs) -> Result<(), CliError> {
     let count: usize = groups.iter().map(|group| group.count(&capabilities)).sum();
     let share = args.share.unwrap_or([0, 1]);
     let (report, bar) = (Report::new(&capabilities), progress::bar((count / share[1]) as u64, "checking"));
-    let mut round = Round { capabilities, runner, report, bar, share, met: 0 };
+    let mut round = Round { capabilities, runner, report, bar, verbose: args.verbose, share, met: 0 };
     for group in &groups {
         match group.check(&mut round) {
             // Where no bar is drawn: what is done is said as it is done.
