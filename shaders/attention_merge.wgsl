@@ -26,7 +26,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
   // The rows of the last workgroup that are not there repeat the last one.
   let row = min(i / p.quads, p.rows_in_all - 1u);
   let quad = i % p.quads;
-  // A part whose sum is zero has seen no key; whatever else it holds does not count.
+  // A part whose sum is zero has seen no key, and one whose sum is negative counts as that alone; whatever else they hold does not.
   var largest = LEAST;
   for (var part = first; part < p.parts; part += PART_LANES) {
     let total = total_of_part(part, row);
@@ -47,7 +47,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
     let total = total_of_part(part, row);
     let weight = part_weight(total.largest, largest);
     let has_keys = total.sum > 0.0;
-    sum += select(0.0, total.sum * weight, has_keys);
+    sum += select(min(total.sum, 0.0), total.sum * weight, has_keys);
     mix += select(vec4<f32>(0.0), mix_of_part(part, row, quad) * weight, vec4<bool>(has_keys));
   }
   if (PART_LANES > 1u) {

@@ -107,6 +107,9 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
     if (found > 0u) { atomicAdd(&counts[slot / NEAR_BINS * SIGN + slot % NEAR_BINS + first], found); }
   }
   if (local == 0u) {
+    // An end of -0 is above every other as bits.
+    atomicAnd(&range[0], MAGNITUDE);
+    atomicAnd(&range[1], MAGNITUDE);
     atomicMax(&range[0], atomicLoad(&extremes[0]));
     atomicMax(&range[1], atomicLoad(&extremes[1]));
   }

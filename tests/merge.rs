@@ -92,6 +92,30 @@ fn parts_that_saw_nothing_contribute_nothing() {
     }
 }
 
+/// A logarithm that is no number must not vanish: neither among few parts nor among many.
+#[test]
+fn logarithms_that_are_no_numbers_spoil_their_row() {
+    let Some(gpu) = gpu() else { return };
+    for (parts, spoilt) in
+        [(1, f32::NAN), (3, f32::NAN), (3, f32::INFINITY), (19, f32::NAN), (19, f32::INFINITY)]
+    {
+        for out in OUTS {
+            let desc = MergeDesc { out, ..of(parts, 4, 5) };
+            let mut inputs = generate::inputs(&desc, 7);
+            let mut lse = inputs.get("part_lse").unwrap().to_f32();
+            lse[(parts - 1) * 4 + 2] = spoilt;
+            inputs.insert("part_lse", f32s(&[parts, 4], &lse));
+            conform_on(&gpu, &desc, &inputs);
+            let [out, lse] = run(&gpu, &desc, &inputs);
+            assert!(
+                out[10..15].iter().all(|value| value.is_nan()) && lse[2].is_nan(),
+                "{parts} {out:?} {lse:?}"
+            );
+            assert!(out[..10].iter().chain(&out[15..]).all(|value| value.is_finite()), "{parts} {out:?}");
+        }
+    }
+}
+
 /// Weights far apart, as far as f32 goes: what is left is the larger part, and nothing overflows on the way.
 #[test]
 fn logarithms_may_be_anything() {

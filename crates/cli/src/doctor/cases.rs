@@ -273,7 +273,8 @@ fn cast() -> Vec<CastDesc> {
 }
 
 fn histogram() -> Vec<HistogramDesc> {
-    FLOATS.into_iter().map(|x| HistogramDesc { shape: vec![3, 7, 35], x }).collect()
+    let shapes = [vec![3, 7, 35], vec![5, 9, 701], vec![70_003]];
+    FLOATS.into_iter().zip(shapes).map(|(x, shape)| HistogramDesc { shape, x }).collect()
 }
 
 /// Granularities finer than a row, or across rows.
@@ -399,7 +400,7 @@ fn combine() -> Vec<CombineDesc> {
 }
 
 fn change() -> Vec<ChangeDesc> {
-    [3, 4099].map(|elements| ChangeDesc { elements }).to_vec()
+    [3, 4099, 600_001].map(|elements| ChangeDesc { elements }).to_vec()
 }
 
 fn patchify() -> Vec<PatchifyDesc> {

@@ -17,7 +17,7 @@ use langevin::verify::{self, Comparison, Job, RunOptions, Tensors, VerifyError};
 use langevin::{Capabilities, Gpu, Kernel, PlanOptions, Tier, Variant};
 use report::Report;
 pub(crate) use report::finding;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Check every kernel on every tier of an adapter against the CPU reference.
 ///
@@ -29,11 +29,11 @@ pub(crate) struct DoctorArgs {
     #[command(flatten)]
     device: DeviceArgs,
     /// One kernel only.
-    #[arg(long, value_name = "NAME", conflicts_with_all = ["exhaustive", "keep", "export", "judge"],
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["exhaustive", "export", "judge"],
           value_parser = PossibleValuesParser::new(crate::run::names()))]
     kernel: Option<String>,
     /// Only the K-th of N shares of the cases, for a driver that runs out of memory or time over all.
-    #[arg(long, value_name = "K/N", conflicts_with_all = ["exhaustive", "keep", "export", "judge"], value_parser = share)]
+    #[arg(long, value_name = "K/N", conflicts_with_all = ["exhaustive", "export", "judge"], value_parser = share)]
     share: Option<[usize; 2]>,
     /// Name each case before it runs, so that a driver that hangs or crashes says in which one.
     #[arg(long, conflicts_with_all = ["exhaustive", "export", "judge"])]
@@ -56,7 +56,7 @@ pub(crate) struct DoctorArgs {
     /// Write the result, with the adapter's identity, as a page for a report.
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
-    /// Keep which variants failed, for the other commands' `--verdicts`.
+    /// Keep which variants failed, of those that were checked, for the other commands' `--verdicts`.
     #[arg(long, value_name = "FILE")]
     keep: Option<PathBuf>,
     /// Run nothing: write the first cases of every variant into a folder, with WGSL, bindings and bytes, for another
@@ -234,9 +234,11 @@ fn proves_nothing(outcome: &Result<Vec<Comparison>, VerifyError>) -> bool {
 }
 
 pub(crate) fn run(args: &DoctorArgs) -> Result<(), CliError> {
-    for path in [&args.json, &args.html, &args.keep].into_iter().flatten() {
-        output::check_writable(path)?;
-    }
+    let files = [("--json", &args.json), ("--html", &args.html), ("--keep", &args.keep)];
+    let files: Vec<(&str, &Path)> =
+        files.iter().filter_map(|(name, path)| Some((*name, path.as_deref()?))).collect();
+    output::check_distinct(&files)?;
+    files.iter().try_for_each(|(_, path)| output::check_writable(path))?;
     let gpu = args.device.open()?;
     if let Some(parts) = args.exhaustive {
         let capabilities = gpu.capabilities().clone();

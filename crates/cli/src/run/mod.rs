@@ -108,6 +108,7 @@ fn run_kernel<D: FromFile>(args: &RunArgs) -> Result<(), CliError> {
     let described = fields.describe(tensors)?;
     described.desc.validate()?;
     described.desc.check_inputs(&described.tensors)?;
+    output::check_distinct(&[("--input", args.input.as_path()), ("--output", &args.output)])?;
     output::check_writable(&args.output)?;
     if args.cpu || args.check {
         check_memory(&described.desc)?;
