@@ -253,7 +253,7 @@ pub(crate) fn run(args: &DoctorArgs) -> Result<(), CliError> {
     let mut capabilities = gpu.capabilities().clone();
     let runner = match (&args.export, &args.judge) {
         (Some(folder), _) => Runner::Export(Jobs::new(folder)?),
-        (_, Some(folder)) => Runner::Judge(Jobs::new(folder)?),
+        (_, Some(folder)) => Runner::Judge(Jobs::of(folder)),
         _ => Runner::Here(Box::new(gpu)),
     };
     if !matches!(runner, Runner::Here(_)) {
