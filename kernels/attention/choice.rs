@@ -323,7 +323,7 @@ mod tests {
             split_keys(desc, variant, Tile::of(desc, variant, &nvidia()), groups)
         };
         assert_eq!(split(&desc, TILED, 4), 64);
-        assert_eq!(split(&desc, TILED, 2000), 8192);
+        assert_eq!(split(&desc, TILED, 5000), 8192);
         assert_eq!(split(&desc, SHUFFLE, 4), 4096);
         let short = AttentionDesc { seq_kv: 700, ..desc.clone() };
         assert_eq!(split(&short, TILED, 4), 96);

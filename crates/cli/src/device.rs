@@ -1,6 +1,6 @@
 use crate::{CliError, output};
 use langevin::Gpu;
-use langevin::gpu::{Distrusted, OpenOptions};
+use langevin::gpu::OpenOptions;
 use langevin::verify::Verdicts;
 use std::path::{Path, PathBuf};
 
@@ -27,11 +27,6 @@ impl DeviceArgs {
             let distrusted = verdicts.distrusted(gpu.capabilities());
             if distrusted.is_empty() && verdicts != Verdicts::of(gpu.capabilities()) {
                 output::complain(&format!("{}: verdicts on another adapter or driver", path.display()));
-            }
-            for Distrusted { op, variant, finding } in &distrusted {
-                let is_kernel = crate::run::names().any(|name| name == op);
-                let what = if is_kernel { "is not taken" } else { "is of no kernel" };
-                output::complain(&format!("{}: {op} {variant} {what}: {finding}", path.display()));
             }
             gpu.distrust(distrusted);
         }

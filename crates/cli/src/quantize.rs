@@ -71,8 +71,7 @@ fn is_of_writing(error: &io::Error) -> bool {
 
 pub(crate) fn run(args: &QuantizeArgs) -> Result<(), CliError> {
     // The result may take the model's place.
-    let out = ("--out", args.out.as_path());
-    output::check_distinct(&[("the model", &args.model), ("--policy", &args.policy), out])?;
+    output::check_distinct(&[("--policy", args.policy.as_path()), ("--out", &args.out)])?;
     if let Some(json) = &args.json {
         for (name, path) in [("the model", &args.model), ("--policy", &args.policy), ("--out", &args.out)] {
             output::check_distinct(&[(name, path.as_path()), ("--json", json)])?;
