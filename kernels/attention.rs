@@ -21,8 +21,8 @@ use crate::{AttentionDesc, Capabilities, Plan};
 /// A row is a query of one of the heads that share a kv head, so that the queries of a group read its keys and values
 /// once. Keys that no row of a tile may see by its place are skipped, whole blocks at a time.
 ///
-/// Needs scratch ([`Plan::scratch_bytes`]) where few rows meet many keys: the keys are then split among workgroups and
-/// the parts added up in a second dispatch, always in the same order. Also with sequences, which are listed with their
+/// Needs scratch ([`Plan::scratch_bytes`]) where the rows alone do not fill the device: the keys are then split among workgroups
+/// and the parts added up in a second dispatch, always in the same order. Also with sequences, which are listed with their
 /// tiles first, and where the tensors are more than the eight storage buffers that WebGPU promises: the sinks and the
 /// scales are then joined there first.
 ///

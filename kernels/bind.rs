@@ -18,7 +18,10 @@ struct Dispatch {
 }
 
 impl Call {
-    /// Records the dispatches into the caller's pass. Allocates nothing and cannot fail.
+    /// Records the dispatches into the caller's pass, of the device that the plan was made on. Allocates nothing and cannot fail.
+    ///
+    /// A pass of another device is wgpu's to refuse: with a validation error, or with a panic where the devices belong to
+    /// different instances.
     pub fn record(&self, pass: &mut wgpu::ComputePass<'_>) {
         for Dispatch { pipeline, bind_group, workgroups: [x, y, z] } in &self.dispatches {
             pass.set_pipeline(pipeline);

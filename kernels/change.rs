@@ -7,7 +7,7 @@ use langevin_gpu::Access;
 ///
 /// | variant | tier | for |
 /// |---|---|---|
-/// | `strided` | portable | every adapter: sums of single invocations, then the sum of those |
+/// | `strided` | portable | every adapter: the shares of workgroups, then one workgroup's sum of those |
 pub type Change = Plan<ChangeDesc>;
 
 buffers! {
@@ -30,8 +30,8 @@ const STRIDED: Variant = Variant { name: "strided", tier: Tier::Portable, reason
 
 /// Invocations of a workgroup.
 const LANES: usize = 64;
-/// The most workgroups: their partial sums are added by one invocation.
-const MOST_GROUPS: usize = 64;
+/// The most workgroups, whose shares one adds up.
+const MOST_GROUPS: usize = 256;
 /// Groups of four numbers for each invocation before there is another workgroup.
 const QUADS: usize = 16;
 
@@ -47,22 +47,26 @@ impl Kernel for ChangeDesc {
     fn recipe(&self, variant: Variant, _: &Capabilities) -> Recipe {
         let groups = self.elements.div_ceil(4 * LANES * QUADS).clamp(1, MOST_GROUPS);
         let lanes = groups * LANES;
-        let partial = StageBuilder::new("change", self)
+        let sum = |builder: StageBuilder| {
+            let text = include_str!("../shaders/shared/sum_of_lanes.wgsl");
+            builder.constant("LANES", LANES as u32).part("sum_of_lanes", text).proven()
+        };
+        let shares = sum(StageBuilder::new("change", self))
             .size("elements", self.elements)
             .size("lanes", lanes)
             .reads("x")
             .reads("y")
             .words(SCRATCH, Access::ReadWrite)
             .part(variant.name, include_str!("../shaders/change_strided.wgsl"))
-            .loop_iterations(self.elements.div_ceil(4 * lanes))
+            .loop_iterations(self.elements.div_ceil(4 * lanes) + 6)
             .groups(groups as u64);
-        let total = StageBuilder::new("change, sum", self)
-            .size("lanes", lanes)
+        let total = sum(StageBuilder::new("change, sum", self))
+            .size("shares", groups)
             .words(SCRATCH, Access::Read)
             .words("out", Access::ReadWrite)
             .part("change_sum", include_str!("../shaders/change_sum.wgsl"))
-            .loop_iterations(lanes)
+            .loop_iterations(groups.div_ceil(LANES) + 6)
             .groups(1);
-        Recipe { stages: vec![partial, total], scratch_bytes: 8 * lanes as u64 }
+        Recipe { stages: vec![shares, total], scratch_bytes: 8 * groups as u64 }
     }
 }

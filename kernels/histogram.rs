@@ -1,5 +1,5 @@
 use crate::kernel::{Kernel, Variant, buffers, sealed};
-use crate::recipe::{Recipe, StageBuilder};
+use crate::recipe::{Recipe, StageBuilder, lanes};
 use crate::{Capabilities, HistogramDesc, Plan, Tier};
 use langevin_reference::Dtype;
 
@@ -26,10 +26,12 @@ const ATOMIC: Variant = Variant {
     reason: "every adapter adds u32 in memory, and sums do not depend on their order",
 };
 
-/// Invocations of a workgroup.
-const LANES: usize = 64;
-/// Enough workgroups for any GPU; each widens the range once.
+/// Enough workgroups for any GPU; each adds its [`NEAR_BINS`] to the buffer's.
 const MAX_GROUPS: usize = 1024;
+/// Counts in workgroup memory.
+const NEAR_BINS: usize = 3840;
+/// Units of an invocation short of which another workgroup is not worth its counts.
+const LEAST_UNITS: usize = 8;
 
 impl sealed::Sealed for HistogramDesc {}
 
@@ -40,11 +42,13 @@ impl Kernel for HistogramDesc {
         vec![ATOMIC]
     }
 
-    fn recipe(&self, _: Variant, _: &Capabilities) -> Recipe {
+    fn recipe(&self, _: Variant, capabilities: &Capabilities) -> Recipe {
+        let lanes = lanes(capabilities) as usize;
         let row_units = self.width().div_ceil(4);
         let units = self.rows() * row_units;
-        let group_units = units.div_ceil(MAX_GROUPS).next_multiple_of(LANES);
+        let group_units = units.div_ceil(MAX_GROUPS).max(LEAST_UNITS * lanes).next_multiple_of(lanes);
         let stage = StageBuilder::new("histogram", self)
+            .constant("LANES", lanes as u32)
             .size("width", self.width())
             .size("row_units", row_units)
             .size("units", units)
@@ -55,8 +59,8 @@ impl Kernel for HistogramDesc {
             .counts("range")
             .part("float_bits", include_str!("../shaders/shared/float_bits.wgsl"))
             .part("histogram", include_str!("../shaders/histogram.wgsl"))
-            .loop_iterations(group_units / LANES)
-            .groups(units.div_ceil(group_units.max(1)) as u64);
+            .loop_iterations(group_units / lanes + 2 * NEAR_BINS.div_ceil(lanes))
+            .groups(units.div_ceil(group_units) as u64);
         Recipe::single(stage)
     }
 }

@@ -1,5 +1,5 @@
 use crate::kernel::{Kernel, Variant, buffers, sealed};
-use crate::recipe::{Recipe, StageBuilder};
+use crate::recipe::{Recipe, Stage, StageBuilder};
 use crate::{Capabilities, MergeDesc, Plan, Tier};
 use langevin_gpu::Access;
 use langevin_reference::Dtype;
@@ -8,7 +8,7 @@ use langevin_reference::Dtype;
 ///
 /// | variant | tier | for |
 /// |---|---|---|
-/// | `quads` | portable | every adapter: an invocation has four columns of a row, and goes through its parts in order |
+/// | `quads` | portable | every adapter: an invocation has four columns of a row, and its parts, or every eighth of many |
 ///
 /// It is the second dispatch of an [`Attention`](crate::Attention) that splits its keys, over parts of the caller's.
 ///
@@ -45,6 +45,21 @@ buffers! {
 
 const QUADS: Variant = Variant { name: "quads", tier: Tier::Portable, reason: "runs everywhere" };
 
+/// Parts from which on invocations share those of a vector: an H200 waited for one part after the other.
+const MANY_PARTS: usize = 16;
+
+/// The stage that merges the parts of so many vectors of four columns, which `builder` says how to read.
+pub(crate) fn merged(builder: StageBuilder, parts: usize, vectors: usize) -> Stage {
+    let lanes = if parts < MANY_PARTS { 1 } else { 8 };
+    builder
+        .constant("PART_LANES", lanes as u32)
+        .size("parts", parts)
+        .part("attention_merge", include_str!("../shaders/attention_merge.wgsl"))
+        .loop_iterations(2 * parts.div_ceil(lanes) + 2 * lanes)
+        .proven()
+        .groups((vectors * lanes).div_ceil(64) as u64)
+}
+
 impl sealed::Sealed for MergeDesc {}
 
 impl Kernel for MergeDesc {
@@ -59,7 +74,6 @@ impl Kernel for MergeDesc {
         // Rows without columns still have logarithms.
         let quads = if self.lse { dim.div_ceil(4).max(1) } else { dim.div_ceil(4) };
         let stage = StageBuilder::new("merge", self)
-            .size("parts", parts)
             .size("rows_in_all", rows)
             .size("quads", quads)
             .size("dim", dim)
@@ -69,10 +83,7 @@ impl Kernel for MergeDesc {
             .words("part_lse", Access::Read)
             .writes("out")
             .writes_bits("lse")
-            .part("merge_pairs", include_str!("../shaders/shared/merge_pairs.wgsl"))
-            .part("attention_merge", include_str!("../shaders/attention_merge.wgsl"))
-            .loop_iterations(2 * parts)
-            .groups((rows * quads).div_ceil(64) as u64);
-        Recipe::single(stage)
+            .part("merge_pairs", include_str!("../shaders/shared/merge_pairs.wgsl"));
+        Recipe::single(merged(stage, parts, rows * quads))
     }
 }

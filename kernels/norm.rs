@@ -108,7 +108,12 @@ pub(crate) fn with_statistics(
         }
         _ => ("norm_tree", include_str!("../shaders/norm_tree.wgsl"), 1, 3 * each + 14),
     };
-    let builder = if tier == Tier::Software { builder } else { builder.constant("LANES", lanes) };
+    let builder = if tier == Tier::Software {
+        builder
+    } else {
+        let text = include_str!("../shaders/shared/sum_of_lanes.wgsl");
+        builder.constant("LANES", lanes).part("sum_of_lanes", text)
+    };
     builder
         .flag("CENTRED", desc.kind == NormKind::Layer)
         .size("all_rows", all_rows)

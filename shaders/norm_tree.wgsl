@@ -8,28 +8,9 @@ struct Params { width: u32, eps: f32, groups: u32 }
 fn load_x4(row: u32, column: u32) -> vec4<f32> { return vec4<f32>(1.0); }
 fn inside(column: u32, v: vec4<f32>) -> vec4<f32> { return v; }
 fn deliver(row: u32, start: u32, step: u32, mean: f32, correction: f32, inverse: f32) { }
+fn sum_of_lanes(local: u32, mine: vec2<f32>) -> vec2<f32> { return mine; }
 fn unfold(group: vec3<u32>, groups: vec3<u32>) -> u32 { return group.x; }
 // @stand-in end
-// At most 1 KiB.
-var<workgroup> partial_sums: array<vec2<f32>, LANES>;
-
-// The sum over the workgroup, the same bits in every lane and every run.
-fn sum_of_lanes(local: u32, mine: vec2<f32>) -> vec2<f32> {
-  // Publishes nothing: waits until the result of the sum before has been read.
-  workgroupBarrier();
-  partial_sums[local] = mine;
-  for (var lanes = LANES / 2u; lanes > 0u; lanes /= 2u) {
-    // Publishes the sums of the level below.
-    workgroupBarrier();
-    if (local < lanes) {
-      partial_sums[local] += partial_sums[local + lanes];
-    }
-  }
-  // Publishes the root.
-  workgroupBarrier();
-  return partial_sums[0];
-}
-
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
         @builtin(local_invocation_index) local: u32) {

@@ -24,7 +24,7 @@ fn shapes_and_formats() {
         for x in FORMATS {
             let desc = HistogramDesc { shape: shape.to_vec(), x };
             let values = generate::tensor(&mut random, x, shape);
-            conform_on(&gpu, &desc, &inputs(&desc, values, [0.5, [0.0, 7.0][i % 2]]));
+            conform_on(&gpu, &desc, &inputs(&desc, values, [0.5, [-0.0, 7.0][i % 2]]));
         }
     }
 }
@@ -39,25 +39,27 @@ fn all_halves() {
         let codes = Tensor::new(x, &desc.shape, every.repeat(3)).unwrap();
         conform_on(&gpu, &desc, &inputs(&desc, codes, [0.0; 2]));
     }
+    // Of a NaN with its lowest digit alone the upper half is infinity's.
+    let nan = [f32::from_bits(0x7f80_0001), f32::from_bits(0xffbf_ffff)];
     let special = [f32::MAX, f32::MIN, f32::MIN_POSITIVE, -1e-40, f32::NAN, f32::NEG_INFINITY, -0.0];
-    for value in special {
+    for value in special.into_iter().chain(nan) {
         let desc = HistogramDesc { shape: vec![9], x: Format::F32 };
         let x = Tensor::from_f32(Format::F32, &[9], &[value; 9]).unwrap();
         conform_on(&gpu, &desc, &inputs(&desc, x, [0.0; 2]));
     }
 }
 
-/// One number a million times: every addition is to one word.
+/// One number three million times: every addition is to one word, and workgroups have more than their least share.
 #[test]
 fn many_of_one_number() {
     let Some(gpu) = gpu() else { return };
-    let desc = HistogramDesc { shape: vec![1 << 20], x: Format::BF16 };
-    let x = Tensor::new(Format::BF16, &desc.shape, [0x80, 0x3f].repeat(1 << 20)).unwrap();
+    let desc = HistogramDesc { shape: vec![3 << 20], x: Format::BF16 };
+    let x = Tensor::new(Format::BF16, &desc.shape, [0x80, 0x3f].repeat(3 << 20)).unwrap();
     let inputs = inputs(&desc, x, [0.0; 2]);
     let outputs = verify::run(&gpu, &desc, &inputs, &RunOptions::default()).unwrap();
     let before = inputs.get("counts").unwrap().to_f64();
     let added = outputs.get("counts").unwrap().to_f64() - before;
-    assert_eq!((added[[0x3f80]], added.sum()), (1048576.0, 1048576.0));
+    assert_eq!((added[[0x3f80]], added.sum()), (3145728.0, 3145728.0));
 }
 
 #[test]

@@ -29,7 +29,7 @@ fn shapes() {
     let Some(gpu) = gpu() else { return };
     let rows = [1, 2, 3, 7, 63, 64, 65];
     for (i, dim) in [1, 2, 3, 4, 5, 31, 64, 67, 255, 256, 257].into_iter().enumerate() {
-        for parts in [1, 2, 3, 8, 13] {
+        for parts in [1, 2, 3, 8, 13, 16, 37] {
             let desc = of(parts, rows[(i + parts) % rows.len()], dim);
             conform(&gpu, &desc, i as u64);
             conform(&gpu, &MergeDesc { lse: false, ..desc }, i as u64);
@@ -68,25 +68,50 @@ fn empty_sizes_are_defined() {
 #[test]
 fn parts_that_saw_nothing_contribute_nothing() {
     let Some(gpu) = gpu() else { return };
-    for garbage in [f32::NAN, f32::INFINITY, f32::MAX, 0.0] {
+    // More parts than one invocation goes through, too.
+    for (garbage, count) in [(f32::NAN, 3), (f32::NAN, 19), (f32::INFINITY, 19), (f32::MAX, 3), (0.0, 3)] {
         for x in OUTS {
-            let desc = MergeDesc { x, ..of(3, 8, 5) };
+            let desc = MergeDesc { x, ..of(count, 8, 5) };
             let mut inputs = generate::inputs(&desc, 5);
             let (mut parts, mut lse) =
                 (inputs.get("parts").unwrap().to_f32(), inputs.get("part_lse").unwrap().to_f32());
             // The bits of a row's number say which parts have seen nothing.
-            for part in 0..3 {
-                for row in (0..8).filter(|row| row >> part & 1 == 1) {
+            for part in 0..count {
+                for row in (0..8).filter(|row| row >> (part % 3) & 1 == 1) {
                     lse[part * 8 + row] = NONE;
                     parts[(part * 8 + row) * 5..][..5].fill(garbage);
                 }
             }
-            inputs.insert("parts", Tensor::from_f32(x, &[3, 8, 5], &parts).unwrap());
-            inputs.insert("part_lse", f32s(&[3, 8], &lse));
+            inputs.insert("parts", Tensor::from_f32(x, &[count, 8, 5], &parts).unwrap());
+            inputs.insert("part_lse", f32s(&[count, 8], &lse));
             conform_on(&gpu, &desc, &inputs);
             let [out, lse] = run(&gpu, &desc, &inputs);
             assert!(out[35..].iter().all(|value| value.to_bits() == 0), "{garbage} {x}: {out:?}");
             assert_eq!((lse[7], lse[..7].contains(&NONE)), (NONE, false));
+        }
+    }
+}
+
+/// A logarithm that is no number must not vanish: neither among few parts nor among many.
+#[test]
+fn logarithms_that_are_no_numbers_spoil_their_row() {
+    let Some(gpu) = gpu() else { return };
+    for (parts, spoilt) in
+        [(1, f32::NAN), (3, f32::NAN), (3, f32::INFINITY), (19, f32::NAN), (19, f32::INFINITY)]
+    {
+        for out in OUTS {
+            let desc = MergeDesc { out, ..of(parts, 4, 5) };
+            let mut inputs = generate::inputs(&desc, 7);
+            let mut lse = inputs.get("part_lse").unwrap().to_f32();
+            lse[(parts - 1) * 4 + 2] = spoilt;
+            inputs.insert("part_lse", f32s(&[parts, 4], &lse));
+            conform_on(&gpu, &desc, &inputs);
+            let [out, lse] = run(&gpu, &desc, &inputs);
+            assert!(
+                out[10..15].iter().all(|value| value.is_nan()) && lse[2].is_nan(),
+                "{parts} {out:?} {lse:?}"
+            );
+            assert!(out[..10].iter().chain(&out[15..]).all(|value| value.is_finite()), "{parts} {out:?}");
         }
     }
 }
@@ -205,7 +230,7 @@ proptest! {
 
     #[test]
     fn any_merge_is_within_its_bound(
-        (parts, rows, dim) in (0usize..9, 1usize..70, 0usize..90),
+        (parts, rows, dim) in (0usize..40, 1usize..70, 0usize..90),
         formats in (0usize..6, 0usize..3),
         lse in any::<bool>(),
         spread in prop::sample::select(vec![1.0f32, 40.0, 1e4]),

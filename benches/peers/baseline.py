@@ -126,6 +126,7 @@ def run(args, library, device, settings, ways, synchronize):
     """Checks and times every way of every case; `ways(case, operands)` gives pairs of a name and a function, and a
     function that turns its result into a numpy array."""
     rows = []
+    record = {"schema": SCHEMA, "library": library, "device": device, "settings": settings, "rows": rows}
     for case in cases(args):
         operands = inputs(case)
         named, to_numpy = ways(case, operands)
@@ -150,8 +151,10 @@ def run(args, library, device, settings, ways, synchronize):
                     "relative_error": error,
                 }
             )
-    record = {"schema": SCHEMA, "library": library, "device": device, "settings": settings, "rows": rows}
-    if args.json:
-        args.json.write_text(json.dumps(record, indent=1) + "\n")
+            # After every one: compilers take minutes, and a run that is stopped leaves what it has.
+            if args.json:
+                part = args.json.with_name(args.json.name + ".part")
+                part.write_text(json.dumps(record, indent=1) + "\n")
+                part.replace(args.json)
     if not rows:
         raise SystemExit("nothing could be timed")

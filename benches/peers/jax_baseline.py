@@ -13,7 +13,8 @@ import baseline
 def attention(q, k, v):
     # JAX has the heads behind the sequence.
     q, k, v = (jnp.swapaxes(x, 1, 2) for x in (q, k, v))
-    return jnp.swapaxes(jax.nn.dot_product_attention(q, k, v), 1, 2)
+    with jax.default_matmul_precision("highest" if q.dtype == jnp.float32 else "default"):
+        return jnp.swapaxes(jax.nn.dot_product_attention(q, k, v), 1, 2)
 
 
 def conv2d(x, w):

@@ -3,6 +3,7 @@
 use super::choice::{self, Cooperative, Tile, is_by_token};
 use super::options::{with_flags, with_numbers, with_sizes, with_strides};
 use crate::kernel::Variant;
+use crate::merge::merged;
 use crate::recipe::{Load, Recipe, SCRATCH, Stage, StageBuilder};
 use crate::{AttentionDesc, Capabilities, View, wgpu};
 use langevin_gpu::Access;
@@ -151,12 +152,8 @@ impl<'a> Call<'a> {
         let builder =
             finish(self.small_tensors(builder.absent("mask").absent("bias"), &["sinks", "v_scale"]));
         let rows = self.desc.batch * self.desc.kv_heads * choice::rows(self.desc);
-        builder
-            .size("parts", self.splits)
-            .part("attention_splits", include_str!("../../shaders/shared/attention_splits.wgsl"))
-            .part("attention_merge", include_str!("../../shaders/attention_merge.wgsl"))
-            .loop_iterations(2 * self.splits)
-            .groups((rows * self.desc.v_dim.div_ceil(4)).div_ceil(64) as u64)
+        let text = include_str!("../../shaders/shared/attention_splits.wgsl");
+        merged(builder.part("attention_splits", text), self.splits, rows * self.desc.v_dim.div_ceil(4))
     }
 
     /// The flags and sizes that the parts of every dispatch may use, and where workgroups and rows lie.

@@ -3,6 +3,7 @@
 use super::geometry::Geometry;
 use super::product::Product;
 use crate::kernel::Variant;
+use crate::recipe::compiles_long_code;
 use crate::{Capabilities, ConvDesc, Tier, matmul};
 
 pub(super) const DEPTHWISE: Variant = Variant {
@@ -45,7 +46,10 @@ struct Choice {
 /// The order of preference; a variant's reason holds the measurement that put it there. The first line whose tier the
 /// device has and whose condition holds is taken.
 const CHOICES: [Choice; 7] = [
-    Choice { variant: DEPTHWISE, when: |desc, _| is_depthwise(desc) },
+    Choice {
+        variant: DEPTHWISE,
+        when: |desc, capabilities| is_depthwise(desc) && compiles_long_code(capabilities),
+    },
     Choice {
         variant: COOPERATIVE,
         when: |desc, capabilities| fills_tiles(desc, capabilities) && is_cooperative(desc, capabilities),
@@ -103,4 +107,25 @@ fn is_depthwise(desc: &ConvDesc) -> bool {
         .all(|axis| axis.stride == 1 && axis.dilation == 1 && axis.upsample == 1 && !axis.transposed);
     let small = height.kernel.max(width.kernel) <= MOST_TAPS && geometry.group_outputs <= MOST_OUTPUTS;
     plain && small && !geometry.channels_last() && geometry.group_channels == 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn swiftshader_takes_what_it_compiles() {
+        let desc = ConvDesc {
+            in_channels: 6,
+            out_channels: 6,
+            groups: 6,
+            spatial: vec![9, 13],
+            kernel: vec![3, 2],
+            ..Default::default()
+        };
+        let first = |adapter: &str| {
+            variants(&desc, &Capabilities { adapter: adapter.into(), ..Capabilities::minimal() })[0]
+        };
+        assert_eq!([first("llvmpipe"), first("SwiftShader Device (Subzero)")], [DEPTHWISE, DIRECT]);
+    }
 }

@@ -12,10 +12,15 @@ struct Total {
   sum: f32,
 }
 
-// A part is its own mean: as if of one key that has all its weight; minus infinity, by its bits, is a part without keys.
+// Less than any sum of parts is.
+const SPOILT = -1e30;
+
+// A part is its own mean: as if of one key that has all its weight; minus infinity, by its bits, is a part without keys, and NaN
+// or plus infinity spoils what it is merged with.
 fn total_of_part(part: u32, row: u32) -> Total {
   let bits = part_lse[part * p.rows_in_all + row];
-  return Total(bitcast<f32>(bits), select(1.0, 0.0, bits == 0xff800000u));
+  let finite = (bits & 0x7f800000u) != 0x7f800000u;
+  return Total(bitcast<f32>(bits), select(select(SPOILT, 0.0, bits == 0xff800000u), 1.0, finite));
 }
 
 fn mix_of_part(part: u32, row: u32, quad: u32) -> vec4<f32> {
@@ -29,12 +34,16 @@ fn part_weight(x: f32, largest: f32) -> f32 {
 
 fn finish_merged(row: u32, quad: u32, mix: vec4<f32>, total: Total) {
   let any = total.sum > 0.0;
+  let spoilt = total.sum < 0.0;
   let sum = select(1.0, total.sum, any);
+  // No constant: WGSL refuses those of NaN.
+  let nan = bitcast<f32>(0x7fc00000u | min(row, 1u));
   if (quad * 4u < p.dim) {
-    let mean = select(vec4<f32>(0.0), mix / sum, vec4<bool>(any));
+    let mean = select(select(vec4<f32>(0.0), mix / sum, vec4<bool>(any)), vec4<f32>(nan), vec4<bool>(spoilt));
     store4_out(row * p.out_pitch + quad * 4u, mean, min(4u, p.dim - quad * 4u));
   }
   if (quad == 0u) {
-    store_bits_lse(row, select(0xff800000u, bitcast<u32>(total.largest + log(sum)), any));
+    let lse = select(0xff800000u, bitcast<u32>(total.largest + log(sum)), any);
+    store_bits_lse(row, select(lse, 0x7fc00000u, spoilt));
   }
 }

@@ -1,4 +1,4 @@
-use crate::CliError;
+use crate::{CliError, output};
 use langevin::Gpu;
 use langevin::gpu::OpenOptions;
 use langevin::verify::Verdicts;
@@ -23,7 +23,12 @@ impl DeviceArgs {
         let adapter = self.adapter.clone().or_else(from_environment);
         let mut gpu = Gpu::open(&OpenOptions { adapter, minimal: false, cooperative: true })?;
         if let Some(path) = &self.verdicts {
-            gpu.distrust(verdicts(path)?.distrusted(gpu.capabilities()));
+            let verdicts = verdicts(path)?;
+            let distrusted = verdicts.distrusted(gpu.capabilities());
+            if distrusted.is_empty() && verdicts != Verdicts::of(gpu.capabilities()) {
+                output::complain(&format!("{}: verdicts on another adapter or driver", path.display()));
+            }
+            gpu.distrust(distrusted);
         }
         Ok(gpu)
     }

@@ -1,7 +1,7 @@
 //! The commands that stand in the documentation: found here, parsed by the program's own tests and run by those in `tests/cli`.
 //!
-//! A block of commands begins with ` ```sh `. Those of ` ```sh slow ` take too long to be run by a test, or need what the
-//! test's machine may lack: they are parsed only.
+//! A block of commands begins with ` ```sh `. Those of ` ```sh slow ` take too long for a test: the program's own are begun and
+//! stopped after some seconds, or run to their end with `LANGEVIN_DOCS=whole`; of others the program's tests say where they run.
 
 use std::path::{Path, PathBuf};
 

@@ -26,7 +26,7 @@ const FEATURES: [(Features, &str); 4] = [
 pub(crate) fn run(args: &InfoArgs) -> Result<(), CliError> {
     let adapters = adapters();
     if adapters.is_empty() {
-        return Err(GpuError::NoAdapter { wanted: None }.into());
+        return Err(GpuError::NoAdapter { wanted: None, found: Vec::new() }.into());
     }
     let options = OpenOptions { cooperative: true, ..Default::default() };
     for (position, adapter) in adapters.iter().enumerate() {

@@ -84,29 +84,45 @@ mod tests {
     use super::*;
     use documented::Page;
 
-    /// What a page may tell its reader to run besides the program.
-    fn is_known(words: &[&str]) -> bool {
-        match words {
-            // Its own parser judges it, in its tests.
-            ["cargo", "xtask", ..] => true,
+    /// Who runs a command of a page besides the program: a file that CI runs, or `BY_HAND`.
+    fn runs_in(words: &[&str]) -> Option<&'static str> {
+        Some(match words {
+            [".ci/run"] | ["cargo", "xtask", "setup" | "lint" | "test", ..] => ".ci/run",
+            ["cargo", "test", ..] | ["rustup", "component", ..] => ".ci/run",
+            ["cargo", "xtask", "demo", ..] => "crates/xtask/src/demo.rs",
+            ["cargo", "xtask", "bundle", ..] | ["./run-all.sh", ..] => "crates/xtask/src/bundle.rs",
+            ["cargo", "xtask", "record", ..] => "crates/cli/src/bench/published.rs",
+            ["cargo", "xtask", "doctor" | "mutate" | "validate", ..] => BY_HAND,
+            ["cargo", "run", rest @ ..] if rest.contains(&"--manifest-path") => BY_HAND,
             ["cargo", "run", rest @ ..] => {
-                let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-                let name = rest.iter().position(|&word| word == "--example").and_then(|at| rest.get(at + 1));
                 let of_diffusion = rest.windows(2).any(|pair| pair == ["--package", "langevin-diffusion"]);
-                let folder = root.join(if of_diffusion { "crates/diffusion/examples" } else { "examples" });
-                let is_file = |name: &&str| folder.join(name).with_extension("rs").is_file();
-                rest.contains(&"--manifest-path") || name.is_some_and(is_file)
+                let name =
+                    rest.iter().position(|&word| word == "--example").and_then(|at| rest.get(at + 1))?;
+                let folder = if of_diffusion { "crates/diffusion/" } else { "" };
+                root()
+                    .join(folder)
+                    .join("examples")
+                    .join(name)
+                    .with_extension("rs")
+                    .is_file()
+                    .then_some(())?;
+                if of_diffusion { "crates/diffusion/tests/examples.rs" } else { "tests/examples.rs" }
             }
-            ["cargo", "install", "--path", "crates/cli"] => true,
-            ["cargo", "add", "langevin", "--path", _] | ["cargo", "add", "pollster"] => true,
-            ["UPDATE_SNAPSHOTS=yes", "cargo", "test", "--package", "xtask", "public_api"] => true,
-            ["cargo", "test" | "bench" | "package", ..] => true,
+            ["cargo", "add", "langevin", "--path", _] | ["cargo", "add", "pollster"] => "tests/downstream.rs",
+            ["UPDATE_SNAPSHOTS=yes", "cargo", "test", "--package", "xtask", "public_api"] => {
+                "crates/xtask/src/public_api.rs"
+            }
+            ["cargo", "install", "--path", "crates/cli"] | ["cargo", "bench" | "package", ..] => BY_HAND,
             // Tools that are installed apart.
-            ["cargo", "deny" | "hack" | "semver-checks", ..] => true,
-            ["./run-all.sh", ..] | [".ci/run"] | ["cd", _] => true,
-            ["rustup", "component", ..] | ["python", ..] => true,
-            _ => false,
-        }
+            ["cargo", "deny" | "hack" | "semver-checks", ..] | ["python", ..] | ["cd", _] => BY_HAND,
+            _ => return None,
+        })
+    }
+
+    const BY_HAND: &str = "";
+
+    fn root() -> std::path::PathBuf {
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
     }
 
     #[test]
@@ -115,7 +131,9 @@ mod tests {
         for command in documented::pages().iter().flat_map(Page::commands) {
             let words: Vec<&str> = command.words.iter().map(String::as_str).collect();
             if words[0] != "langevin" {
-                assert!(is_known(&words), "{}: unknown: {words:?}", command.place);
+                let file = runs_in(&words);
+                let is_known = file.is_some_and(|file| root().join(file).exists());
+                assert!(is_known, "{}: {words:?} runs nowhere: {file:?}", command.place);
                 continue;
             }
             parsed += 1;

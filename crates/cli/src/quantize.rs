@@ -9,7 +9,7 @@ use langevin_diffusion::quantization::{
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fs::{self, File};
-use std::io::{BufReader, BufWriter, Write};
+use std::io::{self, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 const EXAMPLE: &str = "Example:
@@ -63,6 +63,12 @@ pub(crate) struct QuantizeArgs {
     device: DeviceArgs,
 }
 
+/// Whether only a file that is written can fail so.
+fn is_of_writing(error: &io::Error) -> bool {
+    use io::ErrorKind::{FileTooLarge, QuotaExceeded, ReadOnlyFilesystem, StorageFull, WriteZero};
+    matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge | ReadOnlyFilesystem | WriteZero)
+}
+
 pub(crate) fn run(args: &QuantizeArgs) -> Result<(), CliError> {
     // The result may take the model's place.
     output::check_distinct(&[("--policy", args.policy.as_path()), ("--out", &args.out)])?;
@@ -84,7 +90,12 @@ pub(crate) fn run(args: &QuantizeArgs) -> Result<(), CliError> {
         let mut writer = BufWriter::new(file);
         let reports = quantize_file(&gpu, &policy, &mut source, &mut writer, |done| bar.set_position(done));
         let flushed = |reports| writer.flush().map(|()| reports).map_err(QuantizationError::Io);
-        reports.and_then(flushed).map_err(wrong)
+        reports.and_then(flushed).map_err(|error| match error {
+            QuantizationError::Io(source) if is_of_writing(&source) => {
+                CliError::Write { path: args.out.clone(), source }
+            }
+            other => wrong(other),
+        })
     })?;
     bar.finish_and_clear();
     let unused = policy.unused(tensors.iter().map(|tensor| (tensor.name.as_str(), &tensor.shape[..])));

@@ -120,7 +120,7 @@ impl PipelinePlan {
     /// where they are calibrated - what attention leaves is quantized by itself, norms and matrices write codes - and nine with
     /// a scale for each token, which is known only when all of the token is. A norm of queries and keys, rotary positions or
     /// both add one. A text adds four: norm, query, attention and projection; its keys and values are made once, but at each
-    /// pass where guidance has its passes in turn. A GPU may cut the sums of small products, or the keys of few queries, among
+    /// pass where guidance has its passes in turn. A GPU may cut the sums of small products, or the keys of small attentions, among
     /// more workgroups than they have tiles: each that it cuts takes a dispatch more. So does each part of a product whose tensors are larger than the device binds at once.
     ///
     /// Beside the blocks an evaluation is seven: the modulations of all blocks as one product, two to tokens, three to the

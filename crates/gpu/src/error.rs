@@ -3,13 +3,12 @@
 #[non_exhaustive]
 pub enum GpuError {
     /// No adapter is there, or none matches.
-    #[error(
-        "no GPU adapter found{}; install a driver (on Debian or Ubuntu without a GPU: apt-get install mesa-vulkan-drivers)",
-        .wanted.as_ref().map_or(String::new(), |name| format!(" whose name contains \"{name}\""))
-    )]
+    #[error("{}", no_adapter(.wanted.as_deref(), .found))]
     NoAdapter {
         /// The part of a name that was asked for.
         wanted: Option<String>,
+        /// The names of the adapters that there are.
+        found: Vec<String>,
     },
     /// The adapter refused to open a device.
     #[error("adapter \"{adapter}\" opened no device: {message}")]
@@ -71,4 +70,33 @@ pub enum GpuError {
         /// The feature.
         feature: &'static str,
     },
+}
+
+/// What is missing, and what there is instead.
+fn no_adapter(wanted: Option<&str>, found: &[String]) -> String {
+    let wanted = wanted.map_or(String::new(), |name| format!(" whose name contains \"{name}\""));
+    let instead = match found {
+        [] => "install a driver (on Debian or Ubuntu without a GPU: apt-get install mesa-vulkan-drivers)"
+            .to_owned(),
+        names => format!("there is \"{}\"", names.join("\", \"")),
+    };
+    format!("no GPU adapter found{wanted}; {instead}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_adapter_is_told_with_those_that_are_there() {
+        let error = |wanted: Option<&str>, found: &[&str]| {
+            let found = found.iter().map(|&name| name.to_owned()).collect();
+            GpuError::NoAdapter { wanted: wanted.map(str::to_owned), found }.to_string()
+        };
+        assert!(error(None, &[]).starts_with("no GPU adapter found; install a driver"));
+        assert_eq!(
+            error(Some("x"), &["A", "B"]),
+            "no GPU adapter found whose name contains \"x\"; there is \"A\", \"B\""
+        );
+    }
 }

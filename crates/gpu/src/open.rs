@@ -45,11 +45,16 @@ impl Gpu {
     /// # Errors
     /// [`GpuError::NoAdapter`] and [`GpuError::Open`].
     pub fn open(options: &OpenOptions) -> Result<Self, GpuError> {
-        let no_adapter = || GpuError::NoAdapter { wanted: options.adapter.clone() };
         let wanted = options.adapter.as_deref().unwrap_or_default().to_lowercase();
-        let matches = |adapter: &wgpu::Adapter| adapter.get_info().name.to_lowercase().contains(&wanted);
-        let adapter = adapters().into_iter().find(matches).ok_or_else(no_adapter)?;
-        Self::open_adapter(&adapter, options)
+        let name = |adapter: &wgpu::Adapter| adapter.get_info().name;
+        let adapters = adapters();
+        match adapters.iter().find(|adapter| name(adapter).to_lowercase().contains(&wanted)) {
+            Some(adapter) => Self::open_adapter(adapter, options),
+            None => {
+                let found = adapters.iter().map(name).collect();
+                Err(GpuError::NoAdapter { wanted: options.adapter.clone(), found })
+            }
+        }
     }
 
     /// Opens this adapter; `options.adapter` is not looked at.

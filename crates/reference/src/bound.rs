@@ -50,6 +50,17 @@ impl Rounded {
         if magnitude > f64::from(f32::MAX) { Self::NOTHING } else { Self { value, error } }
     }
 
+    /// A sum of `terms` results of one operation each, of which the magnitudes sum to `magnitude`, in an order in which no term
+    /// passes more than `additions` additions: `gamma(additions + 1) * magnitude`.
+    pub fn sum(value: f64, magnitude: f64, terms: usize, additions: usize) -> Self {
+        let flushed = Self::dot(value, magnitude, terms);
+        let Self { error, .. } = Self::dot(value, magnitude, additions.min(terms));
+        let smaller = 2.0 * (additions.min(terms) as f64 + 1.0) * TINY;
+        // Every operation may flush what it gives.
+        let error = error - smaller + 2.0 * (terms as f64 + 1.0) * TINY;
+        if terms == 0 || flushed.value.is_nan() { flushed } else { Self { value, error } }
+    }
+
     /// One more f32 operation whose exact result on exact operands is `value`, on operands that already carry `error`.
     fn computed(value: f64, error: f64) -> Self {
         let error = error + U_ACC * (value.abs() + error) + TINY;

@@ -15,8 +15,8 @@ use ndarray::{ArrayView1, arr1};
 /// Sums are f32, in an order that depends on the number of elements alone. NaN or infinity in an input spoils the sums it
 /// takes part in.
 ///
-/// Error bound of a sum of n terms: `gamma(n + 1)` times the sum, with `u = 2^-23`. Where a sum leaves the range of f32
-/// nothing is promised.
+/// Error bound of a sum of n terms, of which none passes more than d = min(n, 64 + n / 65536) additions: `gamma(d + 1)` times the sum,
+/// with `u = 2^-23`, and `2 (n + 1) 2^-126` for subnormals that were flushed. Where a sum leaves the range of f32 nothing is promised.
 ///
 /// # Errors
 /// [`DescError::TooLarge`] for more elements than u32 counts.
@@ -45,6 +45,13 @@ pub struct ChangeDesc {
     pub elements: usize,
 }
 
+impl ChangeDesc {
+    /// Additions that a term passes at most: an order that many invocations share.
+    fn additions(elements: usize) -> usize {
+        elements.min(64 + elements / 65536)
+    }
+}
+
 impl Op for ChangeDesc {
     const NAME: &'static str = "change";
 
@@ -68,8 +75,8 @@ impl Op for ChangeDesc {
         let value = |name: &str| inputs.values(name).unwrap_or_default().into_iter().collect::<Vec<f64>>();
         let (x, y) = (value("x"), value("y"));
         let sums = change(ArrayView1::from(&x), ArrayView1::from(&y));
-        // The subtraction stands where a dot product has its multiplication.
-        let sums = sums.map(|sum| Rounded::dot(sum, sum, self.elements));
+        let additions = Self::additions(self.elements);
+        let sums = sums.map(|sum| Rounded::sum(sum, sum, self.elements, additions));
         let [value, error] = [sums.map(|sum| sum.value), sums.map(|sum| sum.error)];
         vec![Expected::bounded("out", arr1(&value).into_dyn(), arr1(&error).into_dyn())]
     }

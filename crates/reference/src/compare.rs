@@ -55,6 +55,9 @@ impl fmt::Display for Comparison {
             return write!(f, ", {mismatch}");
         }
         write!(f, ", {} of {} out of bounds", self.failures, self.elements)?;
+        if self.unbounded > 0 {
+            write!(f, ", {} without a bound", self.unbounded)?;
+        }
         if let Some(Worst { index, got, expected, bound, ratio }) = &self.worst {
             write!(
                 f,

@@ -17,7 +17,8 @@ use crate::{Cost, DescError, Dtype, Expected, Format, Op, Role, Tensor, TensorSp
 /// theirs, and every NaN as `7fc0` or `ffc0`, by its sign.
 ///
 /// `range` becomes the largest number and the least one negated, 0 being among the numbers, of the finite ones that are no
-/// f32 subnormals: what [`scale::range`](crate::formats::scale::range) gives of them all.
+/// f32 subnormals: what [`scale::range`](crate::formats::scale::range) gives of them all. An end of -0 counts as 0, and becomes it
+/// where there is a number.
 ///
 /// Both are read and written, so that batches add up on the device: start from zeros. Counts wrap beyond 2^31.
 ///
@@ -117,6 +118,9 @@ impl Op for HistogramDesc {
             *count = u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
         }
         let mut range = values("range");
+        if self.rows() * self.width() > 0 {
+            range.iter_mut().for_each(|end| *end = end.abs());
+        }
         for value in values("x") {
             let count = &mut counts[Self::bin(value)];
             *count = count.wrapping_add(1);
@@ -157,6 +161,12 @@ mod tests {
             [(0x3f80, 1.0), (0xbf80, 1.0), (0, 1.0), (1, 1.0), (0x8000, 1.0), (0x7fc0, 1.0), (0xff80, 1.0)];
         assert!(expected.iter().all(|&(bin, count)| counts[bin] == count));
         assert_eq!((counts.iter().sum::<f64>(), range), (8.0, vec![300.0, 1.0]));
+    }
+
+    #[test]
+    fn an_end_of_minus_zero_is_zero() {
+        let (_, range) = seen(&[1.0, 3.0], &[0; HistogramDesc::BINS], [-0.0; 2]);
+        assert_eq!(range.iter().map(|end| end.to_bits()).collect::<Vec<_>>(), [3f64.to_bits(), 0]);
     }
 
     #[test]

@@ -28,7 +28,7 @@ use rayon::prelude::*;
 ///
 /// A part whose `part_lse` is minus infinity saw no key; what its rows hold, NaN included, does not reach the output.
 /// A row that no part has seen, or without parts, gives zeros and an `lse` of minus infinity. One part is returned as it
-/// is, up to the bound. NaN and plus infinity in a logarithm spoil the row, in a part that was seen their column of the
+/// is, up to the bound. NaN or plus infinity in a logarithm makes the row and its `lse` NaN; in a part that was seen they spoil their column of the
 /// row, as may parts that sum to more than half of the largest f32. Parts are in any format (I8 counts as the integers it holds), arithmetic is f32, and an F16 or BF16 output
 /// overflows to infinity.
 ///
@@ -148,7 +148,8 @@ impl MergeDesc {
             return Row { out: vec![Rounded::exact(0.0); dim], lse: Rounded::exact(f64::NEG_INFINITY) };
         }
         if logits.iter().any(|(_, lse)| !lse.value.is_finite()) {
-            return Row { out: vec![Rounded::NOTHING; dim], lse: Rounded::NOTHING };
+            let nan = Rounded::exact(f64::NAN);
+            return Row { out: vec![nan; dim], lse: nan };
         }
         let softmax = Softmax::new(&logits, None, parts);
         let mix = softmax.mix(|part| (&x[(part * rows + row) * dim..][..dim], 1.0), dim);

@@ -64,8 +64,9 @@ pub(crate) enum Action {
     Bundle {
         out: Option<PathBuf>,
     },
-    /// Used by `test` itself: Cargo's runner while the suites run on Mesa 26.
-    UnderMesa26 {
+    /// Used by `test` itself: Cargo's runner for a driver.
+    Under {
+        driver: OsString,
         program: Vec<OsString>,
     },
 }
@@ -112,7 +113,10 @@ pub(crate) fn parse(words: impl Iterator<Item = OsString>) -> Result<Action, Fai
         Some("demo") => parse_out(words, "demo").map(|out| Action::Demo(DemoOptions { out })),
         Some("bundle") => parse_out(words, "bundle").map(|out| Action::Bundle { out }),
         Some("record") => parse_record(words),
-        Some("under-mesa26") => Ok(Action::UnderMesa26 { program: words.collect() }),
+        Some("under") => {
+            let driver = words.next().unwrap_or_default();
+            Ok(Action::Under { driver, program: words.collect() })
+        }
         _ => Err(Failure::new(format!(
             "no such command: {}; expected demo, test, doctor, mutate, validate, bundle, record, lint or setup",
             command.to_string_lossy()

@@ -69,6 +69,6 @@ fn perform(action: Action) -> Result<(), Failure> {
         Action::Bundle { out } => bundle::run(out.as_deref()),
         Action::Record { file } => record::run(&file),
         Action::Records { write } => record::publish(write),
-        Action::UnderMesa26 { program } => test::run_program_under_mesa26(&program),
+        Action::Under { driver, program } => test::run_program_under(&driver, &program),
     }
 }

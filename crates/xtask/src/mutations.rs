@@ -33,6 +33,7 @@ const CONV: &[&str] = &["--workspace", "--test", "conv"];
 const HEAT: &[&str] = &["--workspace", "--test", "heat"];
 const LAPLACIAN: &[&str] = &["--workspace", "--test", "laplacian"];
 const REFERENCE: &[&str] = &["--package", "langevin-reference", "--lib"];
+const HISTOGRAM: &[&str] = &["--workspace", "--test", "histogram"];
 const MATMUL: &[&str] = &["--workspace", "--test", "matmul"];
 const MERGE: &[&str] = &["--workspace", "--test", "merge"];
 const NORM: &[&str] = &["--workspace", "--test", "norm"];
@@ -257,10 +258,24 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     ),
     mutation(
         "the tree of the sums is read before it is done",
-        "shaders/norm_tree.wgsl",
+        "shaders/shared/sum_of_lanes.wgsl",
         "    // Publishes the sums of the level below.\n    workgroupBarrier();\n",
         "",
         (NORM, "shapes"),
+    ),
+    mutation(
+        "numbers near the largest are counted without their sign",
+        "shaders/histogram.wgsl",
+        "near_counts[sign * NEAR_BINS + magnitude - first]",
+        "near_counts[magnitude - first]",
+        (HISTOGRAM, "all_halves"),
+    ),
+    mutation(
+        "of many parts only those of the first invocation count",
+        "shaders/attention_merge.wgsl",
+        "lane = local + QUAD_LANES; lane < LANES;",
+        "lane = local + LANES; lane < LANES;",
+        (MERGE, "shapes"),
     ),
     mutation(
         "the last four codes of a row are left out",

@@ -5,7 +5,7 @@
 //! These are tests of the program's own: for one beside it Cargo would build the program again, in place of the one that runs
 //! the tests.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use crate::workspace::root;
@@ -34,13 +34,18 @@ fn rustdoc() -> PathBuf {
     script
 }
 
-/// A line for each item, impl and field that a user can name.
-fn public_api(package: &str, rustdoc: &Path) -> String {
+/// Documents all libraries as JSON, with the features that the workspace turns on, all of them, so that what `cargo doc` and `cargo
+/// clippy` of the workspace have built is used.
+fn document() {
     let mut command = Command::new(env!("CARGO"));
-    command.args(["rustdoc", "--quiet", "--lib", "--all-features", "--package", package]);
-    command.args(["--", "-Z", "unstable-options", "--output-format", "json", "--cap-lints", "allow"]);
-    let status = command.env("RUSTDOC", rustdoc).current_dir(root()).status().unwrap();
-    assert!(status.success(), "rustdoc of {package}");
+    command.args(["doc", "--quiet", "--workspace", "--no-deps", "--lib"]);
+    command.env("RUSTDOCFLAGS", "-Z unstable-options --output-format json --cap-lints allow");
+    let status = command.env("RUSTDOC", rustdoc()).current_dir(root()).status().unwrap();
+    assert!(status.success(), "cargo doc");
+}
+
+/// A line for each item, impl and field that a user can name.
+fn public_api(package: &str) -> String {
     let json = target_folder().join("doc").join(package.replace('-', "_")).with_extension("json");
     public_api::Builder::from_rustdoc_json(json)
         .omit_blanket_impls(true)
@@ -59,11 +64,12 @@ fn the_public_api_is_the_one_on_record() {
         println!("skipped: this reads the JSON of {READABLE}x, and there is {}", version.trim());
         return;
     }
-    let (rustdoc, update) = (rustdoc(), std::env::var_os("UPDATE_SNAPSHOTS").is_some());
+    document();
+    let update = std::env::var_os("UPDATE_SNAPSHOTS").is_some();
     let mut differences = String::new();
     for package in LIBRARIES {
         let file = root().join("docs/api").join(format!("{package}.txt"));
-        let now = public_api(package, &rustdoc);
+        let now = public_api(package);
         if update {
             std::fs::write(&file, &now).unwrap();
             continue;

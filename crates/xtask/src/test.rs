@@ -1,6 +1,6 @@
 //! `cargo xtask test`: the whole workspace's tests on the drivers asked for.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -10,8 +10,20 @@ use crate::driver::Driver;
 use crate::process::{Failure, file_failure, run as run_command};
 use crate::workspace::{Adapter, cargo, host_triple, langevin, show_adapter, target_folder};
 
-/// Packages whose tests use no GPU: one driver is enough for them. Any other package runs on every driver.
+/// Packages whose tests use no GPU: they run on `stock`, or on whatever is there, only.
 const CPU_PACKAGES: [&str; 3] = ["langevin-formats", "langevin-reference", "xtask"];
+
+/// Test programs for which one of the drivers that run side by side is enough: package, how the program's name begins, driver.
+/// Suites that judge generated pictures take minutes on the faster driver.
+const ON_ONE_DRIVER: [(&str, &str, &str); 4] = [
+    ("langevin-cli", "", "stock"),
+    ("langevin-diffusion", "caching-", "mesa26"),
+    ("langevin-diffusion", "digits-", "mesa26"),
+    ("langevin-diffusion", "precision-", "mesa26"),
+];
+
+/// Set while the suites run on several drivers side by side.
+const SIDE_BY_SIDE: &str = "LANGEVIN_SIDE_BY_SIDE";
 
 /// Random cases of each property with `--quick`.
 const QUICK_CASES: &str = "16";
@@ -103,6 +115,7 @@ fn scope(driver: &Driver, options: &TestOptions) -> &'static str {
     match options {
         _ if !options.cargo_args.is_empty() => "as chosen",
         _ if driver.needs_runner() => "GPU suites",
+        _ if options.driver == DriverChoice::All => "all suites but pictures, examples",
         _ if options.quick => "all suites, quick",
         _ => "all suites, examples",
     }
@@ -139,6 +152,10 @@ fn test_command(driver: &Driver, options: &TestOptions) -> Result<Command, Failu
         command.env("PROPTEST_CASES", QUICK_CASES);
     }
     prepare(&mut command, driver)?;
+    if options.driver == DriverChoice::All {
+        command.env(SIDE_BY_SIDE, "1");
+        run_under(&mut command, driver)?;
+    }
     Ok(command)
 }
 
@@ -146,14 +163,15 @@ fn test_command(driver: &Driver, options: &TestOptions) -> Result<Command, Failu
 pub(crate) fn prepare(command: &mut Command, driver: &Driver) -> Result<(), Failure> {
     command.env("REQUIRE_GPU", "1");
     driver.select(command);
-    if driver.needs_runner() {
-        // The runner is this program, which knows what to skip. It is no part of Cargo's fingerprints: nothing is
-        // built again.
-        let this =
-            std::env::current_exe().map_err(|error| Failure::new(format!("where xtask runs: {error}")))?;
-        let variable = format!("CARGO_TARGET_{}_RUNNER", host_triple()?.replace('-', "_").to_uppercase());
-        command.env(variable, format!("{} under-mesa26", this.display()));
-    }
+    if driver.needs_runner() { run_under(command, driver) } else { Ok(()) }
+}
+
+/// Makes Cargo start the test programs by this one, which knows what to pass over. It is no part of Cargo's fingerprints:
+/// nothing is built again.
+fn run_under(command: &mut Command, driver: &Driver) -> Result<(), Failure> {
+    let this = std::env::current_exe().map_err(|error| Failure::new(format!("where xtask runs: {error}")))?;
+    let variable = format!("CARGO_TARGET_{}_RUNNER", host_triple()?.replace('-', "_").to_uppercase());
+    command.env(variable, format!("{} under {}", this.display(), driver.name));
     Ok(())
 }
 
@@ -168,19 +186,35 @@ fn split_at_dashes(words: &[OsString]) -> (&[OsString], &[OsString]) {
     words.split_at(words.iter().position(|word| word == "--").unwrap_or(words.len()))
 }
 
-/// What Cargo calls as its runner: starts a test program on Mesa 26, or passes over one that uses no GPU.
-pub(crate) fn run_program_under_mesa26(words: &[OsString]) -> Result<(), Failure> {
-    let (program, arguments) = words
-        .split_first()
-        .ok_or_else(|| Failure::new("`under-mesa26` is Cargo's runner and needs a program"))?;
+/// What Cargo calls as its runner: starts a test program on a driver, or passes over one that need not run on it.
+pub(crate) fn run_program_under(driver: &OsStr, words: &[OsString]) -> Result<(), Failure> {
+    let driver = match driver.to_str() {
+        Some("stock") => Driver::stock()?,
+        Some("mesa26") => Driver::mesa26()?,
+        _ => return Err(Failure::new(format!("`under` is Cargo's runner: no driver {}", driver.display()))),
+    };
+    let (program, arguments) =
+        words.split_first().ok_or_else(|| Failure::new("`under` is Cargo's runner and needs a program"))?;
     let package = std::env::var("CARGO_PKG_NAME").unwrap_or_default();
-    if CPU_PACKAGES.contains(&package.as_str()) {
-        println!("skipped on this driver: {package} uses no GPU");
+    let side_by_side = std::env::var_os(SIDE_BY_SIDE).is_some();
+    if let Some(reason) = passed_over(driver.name, &package, Path::new(program), side_by_side) {
+        println!("skipped on this driver: {reason}");
         return Ok(());
     }
-    let mut command = Driver::mesa26()?.command(program.as_ref());
+    let mut command = driver.command(program.as_ref());
     command.args(arguments);
     replace_this_process(&mut command)
+}
+
+/// Why a test program need not run on this driver.
+fn passed_over(driver: &str, package: &str, program: &Path, side_by_side: bool) -> Option<String> {
+    if CPU_PACKAGES.contains(&package) {
+        return (driver != "stock").then(|| format!("{package} uses no GPU"));
+    }
+    let name = program.file_stem()?.to_str()?;
+    let is_it = |(of, begins, _): &&(&str, &str, &str)| *of == package && name.starts_with(begins);
+    let (.., enough) = ON_ONE_DRIVER.iter().find(is_it).filter(|_| side_by_side)?;
+    (*enough != driver).then(|| format!("{package} {name} runs on {enough} beside it"))
 }
 
 /// Signals and the exit code then are the program's own.
@@ -238,6 +272,34 @@ mod tests {
         assert_eq!(target_args(&driver, &options), ["--tests"]);
         options.cargo_args = words("--test matmul");
         assert_eq!(target_args(&driver, &options), [""; 0]);
+    }
+
+    #[test]
+    fn one_driver_is_enough_for_some_programs() {
+        let passed = |driver, package, name, side_by_side| {
+            passed_over(driver, package, Path::new(name), side_by_side).is_some()
+        };
+        // Beside another driver it leaves the pictures to that; alone it runs everything.
+        assert!(passed("stock", "langevin-diffusion", "deps/digits-0123", true));
+        assert!(!passed("stock", "langevin-diffusion", "deps/digits-0123", false));
+        for (package, name) in [
+            ("langevin-diffusion", "heat-0"),
+            ("langevin", "digits-0"),
+            ("langevin-cli", "cli-0"),
+            ("xtask", "x-0"),
+        ] {
+            assert!(!passed("stock", package, name, true), "{package} {name}");
+        }
+        assert!(
+            passed("mesa26", "langevin-cli", "cli-0", true)
+                && !passed("mesa26", "langevin-cli", "cli-0", false)
+        );
+        assert!(!passed("mesa26", "langevin-diffusion", "digits-0", true));
+        // Every name is that of a test program.
+        for (package, begins, _) in ON_ONE_DRIVER.iter().filter(|(_, begins, _)| !begins.is_empty()) {
+            let file = format!("crates/{}/tests/{}.rs", &package[9..], begins.trim_end_matches('-'));
+            assert!(crate::workspace::root().join(&file).is_file(), "{file}");
+        }
     }
 
     #[test]

@@ -105,6 +105,32 @@ impl Record {
         if schema != SCHEMA {
             return Err(CliError::RecordSchema { path: path_of(), expected: SCHEMA, got: schema });
         }
-        serde_json::from_slice(&bytes).map_err(no_record)
+        let record: Self = serde_json::from_slice(&bytes).map_err(no_record)?;
+        match record.impossible() {
+            Some(what) => Err(no_record(serde::de::Error::custom(what))),
+            None => Ok(record),
+        }
+    }
+
+    /// A number that no clock gives.
+    fn impossible(&self) -> Option<String> {
+        let rates = self.ceilings.iter().flat_map(|ceilings| {
+            let Ceilings { copy_bytes, buffer_copy_bytes, f32_flops, f16_flops, cooperative_flops, .. } =
+                ceilings;
+            let [copy, buffer_copy, f32] = [copy_bytes, buffer_copy_bytes, f32_flops].map(|rate| Some(*rate));
+            [copy, buffer_copy, f32, *f16_flops, *cooperative_flops].into_iter().flatten()
+        });
+        let timings = || self.rows.iter().filter_map(|row| row.timing.as_ref());
+        let rates = rates.chain(timings().map(|timing| timing.rate));
+        let seconds = timings()
+            .flat_map(|timing| [&timing.gpu_seconds, &timing.wall_seconds])
+            .flat_map(|spread| [spread.lower_quartile, spread.median, spread.upper_quartile]);
+        let outside = |name: &str, range: std::ops::RangeInclusive<f64>, value: f64| {
+            let text = format!("{name} must be from {:e} to {:e}, got {value:e}", range.start(), range.end());
+            (!range.contains(&value)).then_some(text)
+        };
+        let rate = |value| outside("a rate", 1.0..=1e21, value);
+        let time = |value| outside("a time in seconds", 1e-12..=1e9, value);
+        rates.into_iter().find_map(rate).or_else(|| seconds.into_iter().find_map(time))
     }
 }

@@ -273,7 +273,8 @@ fn cast() -> Vec<CastDesc> {
 }
 
 fn histogram() -> Vec<HistogramDesc> {
-    FLOATS.into_iter().map(|x| HistogramDesc { shape: vec![3, 7, 35], x }).collect()
+    let shapes = [vec![3, 7, 35], vec![5, 9, 701], vec![70_003]];
+    FLOATS.into_iter().zip(shapes).map(|(x, shape)| HistogramDesc { shape, x }).collect()
 }
 
 /// Granularities finer than a row, or across rows.
@@ -353,7 +354,7 @@ fn activation() -> Vec<ActivationDesc> {
 fn merge() -> Vec<MergeDesc> {
     let case = |(x, _, out)| MergeDesc { parts: 3, rows: 5, dim: 35, x, out, lse: true };
     let mut cases: Vec<_> = formats().map(case).collect();
-    cases.extend([1, 0].map(|parts| MergeDesc { parts, ..cases[0].clone() }));
+    cases.extend([1, 0, 21].map(|parts| MergeDesc { parts, ..cases[0].clone() }));
     cases[1].lse = false;
     cases
 }
@@ -399,7 +400,7 @@ fn combine() -> Vec<CombineDesc> {
 }
 
 fn change() -> Vec<ChangeDesc> {
-    [3, 4099].map(|elements| ChangeDesc { elements }).to_vec()
+    [3, 4099, 600_001].map(|elements| ChangeDesc { elements }).to_vec()
 }
 
 fn patchify() -> Vec<PatchifyDesc> {

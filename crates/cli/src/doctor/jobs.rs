@@ -48,7 +48,12 @@ impl Jobs {
     pub(super) fn new(folder: &Path) -> Result<Self, CliError> {
         std::fs::create_dir_all(folder)
             .map_err(|source| CliError::Write { path: folder.to_owned(), source })?;
-        Ok(Self { folder: folder.to_owned(), entries: Vec::new() })
+        Ok(Self::of(folder))
+    }
+
+    /// Those that a folder has already.
+    pub(super) fn of(folder: &Path) -> Self {
+        Self { folder: folder.to_owned(), entries: Vec::new() }
     }
 
     fn file(&self, number: usize, extension: &str) -> PathBuf {

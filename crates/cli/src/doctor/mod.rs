@@ -17,7 +17,7 @@ use langevin::verify::{self, Comparison, Job, RunOptions, Tensors, VerifyError};
 use langevin::{Capabilities, Gpu, Kernel, PlanOptions, Tier, Variant};
 use report::Report;
 pub(crate) use report::finding;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Check every kernel on every tier of an adapter against the CPU reference.
 ///
@@ -29,12 +29,15 @@ pub(crate) struct DoctorArgs {
     #[command(flatten)]
     device: DeviceArgs,
     /// One kernel only.
-    #[arg(long, value_name = "NAME", conflicts_with_all = ["exhaustive", "keep", "export", "judge"],
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["exhaustive", "export", "judge"],
           value_parser = PossibleValuesParser::new(crate::run::names()))]
     kernel: Option<String>,
     /// Only the K-th of N shares of the cases, for a driver that runs out of memory or time over all.
-    #[arg(long, value_name = "K/N", conflicts_with_all = ["exhaustive", "keep", "export", "judge"], value_parser = share)]
+    #[arg(long, value_name = "K/N", conflicts_with_all = ["exhaustive", "export", "judge"], value_parser = share)]
     share: Option<[usize; 2]>,
+    /// Name each case before it runs, so that a driver that hangs or crashes says in which one.
+    #[arg(long, conflicts_with_all = ["exhaustive", "export", "judge"])]
+    verbose: bool,
     /// A few cases per variant, done in seconds on a GPU; this is the default.
     #[arg(long)]
     quick: bool,
@@ -53,7 +56,7 @@ pub(crate) struct DoctorArgs {
     /// Write the result, with the adapter's identity, as a page for a report.
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
-    /// Keep which variants failed, for the other commands' `--verdicts`.
+    /// Keep which variants failed, of those that were checked, for the other commands' `--verdicts`.
     #[arg(long, value_name = "FILE")]
     keep: Option<PathBuf>,
     /// Run nothing: write the first cases of every variant into a folder, with WGSL, bindings and bytes, for another
@@ -94,6 +97,8 @@ struct Round {
     runner: Runner,
     report: Report,
     bar: ProgressBar,
+    /// Whether each case is named before it runs.
+    verbose: bool,
     /// Which of how many shares of the cases it runs, the first one being 0, and how many cases it met.
     share: [usize; 2],
     met: usize,
@@ -147,7 +152,7 @@ impl<D: Kernel> Group for Cases<D> {
                 if !round.takes() {
                     continue;
                 }
-                round.bar.set_message(format!("{} {}", D::NAME, variant.name));
+                round.announce(desc, variant);
                 round.case(desc, &inputs, variant, drawn)?;
                 round.bar.inc(1);
             }
@@ -168,6 +173,13 @@ impl Round {
         let [which, of] = self.share;
         self.met += 1;
         (self.met - 1) % of == which
+    }
+
+    fn announce<D: Kernel>(&self, desc: &D, variant: Variant) {
+        self.bar.set_message(format!("{} {}", D::NAME, variant.name));
+        if self.verbose {
+            self.bar.suspend(|| eprintln!("checking {} {} {desc:?}", D::NAME, variant.name));
+        }
     }
 
     /// Whether the case that is the `nth` of its variant is not for this runner.
@@ -222,21 +234,26 @@ fn proves_nothing(outcome: &Result<Vec<Comparison>, VerifyError>) -> bool {
 }
 
 pub(crate) fn run(args: &DoctorArgs) -> Result<(), CliError> {
-    for path in [&args.json, &args.html, &args.keep].into_iter().flatten() {
-        output::check_writable(path)?;
-    }
+    let files = [("--json", &args.json), ("--html", &args.html), ("--keep", &args.keep)];
+    let files: Vec<(&str, &Path)> =
+        files.iter().filter_map(|(name, path)| Some((*name, path.as_deref()?))).collect();
+    output::check_distinct(&files)?;
+    files.iter().try_for_each(|(_, path)| output::check_writable(path))?;
     let gpu = args.device.open()?;
     if let Some(parts) = args.exhaustive {
         let capabilities = gpu.capabilities().clone();
         let (mut report, bar) = (Report::new(&capabilities), ProgressBar::hidden());
         exhaustive::check(&gpu, parts, &mut report);
         let runner = Runner::Here(Box::new(gpu));
-        return finish(args, &Round { capabilities, runner, report, bar, share: [0, 1], met: 0 });
+        return finish(
+            args,
+            &Round { capabilities, runner, report, bar, verbose: false, share: [0, 1], met: 0 },
+        );
     }
     let mut capabilities = gpu.capabilities().clone();
     let runner = match (&args.export, &args.judge) {
         (Some(folder), _) => Runner::Export(Jobs::new(folder)?),
-        (_, Some(folder)) => Runner::Judge(Jobs::new(folder)?),
+        (_, Some(folder)) => Runner::Judge(Jobs::of(folder)),
         _ => Runner::Here(Box::new(gpu)),
     };
     if !matches!(runner, Runner::Here(_)) {
@@ -248,7 +265,7 @@ pub(crate) fn run(args: &DoctorArgs) -> Result<(), CliError> {
     let count: usize = groups.iter().map(|group| group.count(&capabilities)).sum();
     let share = args.share.unwrap_or([0, 1]);
     let (report, bar) = (Report::new(&capabilities), progress::bar((count / share[1]) as u64, "checking"));
-    let mut round = Round { capabilities, runner, report, bar, share, met: 0 };
+    let mut round = Round { capabilities, runner, report, bar, verbose: args.verbose, share, met: 0 };
     for group in &groups {
         match group.check(&mut round) {
             // Where no bar is drawn: what is done is said as it is done.

@@ -152,6 +152,7 @@ pub(crate) fn run(args: &HeatArgs) -> Result<(), CliError> {
 
 fn spread(args: &HeatArgs, photo: &Path, out: &Path) -> Result<(), CliError> {
     let picture = Picture::read(photo)?;
+    output::check_distinct(&[("the picture", photo), ("--out", out)])?;
     output::check_writable(out)?;
     let run = Run::plan(args, picture.spatial(), picture.channels())?;
     let before = picture.field()?;

@@ -18,7 +18,7 @@ use crate::{CliError, output};
 use clap::builder::PossibleValuesParser;
 use langevin::reference::TensorSpec;
 use langevin::verify::{self, Comparison, Expected, RunOptions, Tensor, Tensors, compare};
-use langevin::{DescError, Format, Gpu, Kernel, Pick, PlanOptions, Tier};
+use langevin::{DescError, Format, Gpu, Kernel, Pick, PlanOptions, Tier, Variant};
 use serde::de::DeserializeOwned;
 use std::path::PathBuf;
 
@@ -108,6 +108,7 @@ fn run_kernel<D: FromFile>(args: &RunArgs) -> Result<(), CliError> {
     let described = fields.describe(tensors)?;
     described.desc.validate()?;
     described.desc.check_inputs(&described.tensors)?;
+    output::check_distinct(&[("--input", args.input.as_path()), ("--output", &args.output)])?;
     output::check_writable(&args.output)?;
     if args.cpu || args.check {
         check_memory(&described.desc)?;
@@ -161,6 +162,11 @@ fn run_on_gpu<D: Kernel>(gpu: &Gpu, described: &Described<D>, pick: Pick) -> Res
         langevin::choice(&described.desc, gpu.capabilities(), &pick).map_err(verify::VerifyError::from)?;
     let adapter = &gpu.capabilities().adapter;
     output::print(&format!("{} by `{}` (tier {}) on {adapter}\n", D::NAME, variant.name, variant.tier))?;
+    for Variant { name, .. } in described.desc.variants(gpu.capabilities()) {
+        if let Some(distrusted) = gpu.capabilities().distrusts(D::NAME, name) {
+            output::print(&format!("`{name}` was avoided: {}\n", distrusted.finding))?;
+        }
+    }
     Ok(outputs)
 }
 

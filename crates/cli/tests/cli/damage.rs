@@ -94,3 +94,44 @@ fn pictures() {
     let arguments = ["heat", text(&path), "--time", "0.5", "--out", text(&out)];
     every_damage(&directory, "in.png", &file, "out.png", &arguments);
 }
+
+/// Well-formed numbers that no clock gives.
+#[test]
+fn records_of_impossible_numbers_are_refused() {
+    let directory = Directory::new("impossible");
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../benches/records");
+    let record = fs::read_to_string(root.join("h200-580.159.04-2026-11-27.json")).unwrap();
+    let path = directory.path("record.json");
+    for (pointer, value) in [("/ceilings/copy_bytes", 0.0), ("/rows/0/timing/gpu_seconds/median", -1e-3)] {
+        let mut json: serde_json::Value = serde_json::from_str(&record).unwrap();
+        *json.pointer_mut(pointer).unwrap() = value.into();
+        fs::write(&path, json.to_string()).unwrap();
+        for command in [&["bench", "--from"][..], &["plan", "--ceilings"]] {
+            let error = langevin(&[command, &[text(&path)]].concat()).fails();
+            assert!(error.contains("must be from"), "{error}");
+        }
+    }
+}
+
+/// What a program reads is not what it overwrites.
+#[test]
+fn an_input_is_no_output() {
+    let directory = Directory::new("overwrite");
+    let path = directory.path("in.safetensors");
+    save(&path, &[("a", f32s(&[1, 1], &[2.0])), ("b", f32s(&[1, 1], &[3.0]))]);
+    let before = fs::read(&path).unwrap();
+    let same = text(&path);
+    for arguments in [
+        &["run", "matmul", "--input", same, "--output", same][..],
+        &["heat", same, "--time", "1", "--out", same],
+    ] {
+        let error = langevin(arguments).fails();
+        assert!(error.contains("must be two files") || error.contains("PNG"), "{error}");
+        assert_eq!(fs::read(&path).unwrap(), before);
+    }
+    if has_gpu() {
+        let report = directory.path("report");
+        let error = langevin(&["doctor", "--json", text(&report), "--html", text(&report)]).fails();
+        assert!(error.contains("must be two files"), "{error}");
+    }
+}

@@ -3,8 +3,10 @@
 use crate::documented::{Page, pages};
 use crate::files::{Directory, f32s, save};
 use crate::process::{command, finished, has_gpu};
+use std::collections::HashSet;
 use std::path::Path;
-use std::time::Instant;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
 
 /// The files that a reader has: those of the repository, those that the page shows, and tensors.
 fn prepare(directory: &Directory, page: &Page) {
@@ -44,4 +46,71 @@ fn commands_of_the_documentation_run() {
         }
     }
     assert!(run > 15, "{run}");
+}
+
+/// What a slow command gets before it is stopped, unless `LANGEVIN_DOCS=whole` asks for all of it.
+const BEGINNING: Duration = Duration::from_secs(6);
+
+/// Runs a slow command to its end, or for the beginning of it: then `None`. It must not fail either way.
+fn begin(words: &[&str], directory: &Directory) -> Option<i32> {
+    let whole = std::env::var("LANGEVIN_DOCS").is_ok_and(|value| value == "whole");
+    let file = |name: &str| std::fs::File::create(directory.path(name)).unwrap();
+    let mut command = command(words);
+    command
+        .current_dir(directory.path(""))
+        .stdin(Stdio::null())
+        .stdout(file("stdout"))
+        .stderr(file("stderr"));
+    let mut child = command.spawn().unwrap();
+    let started = Instant::now();
+    loop {
+        match child.try_wait().unwrap() {
+            Some(status) => return Some(status.code().unwrap_or(-1)),
+            None if whole || started.elapsed() < BEGINNING => std::thread::sleep(Duration::from_millis(50)),
+            None => {
+                child.kill().unwrap();
+                child.wait().unwrap();
+                return None;
+            }
+        }
+    }
+}
+
+/// The slow commands of a page, in their order; how many there were.
+fn begin_page(page: &Page) -> usize {
+    let directory = Directory::new("documented-slow");
+    prepare(&directory, page);
+    let ours = page.commands().into_iter().filter(|step| step.slow && step.words[0] == "langevin");
+    let (mut begun, mut missing) = (0, HashSet::new());
+    for step in ours {
+        let words: Vec<&str> = step.words.iter().skip(1).map(String::as_str).collect();
+        let files = || step.words.iter().filter(|word| word.contains('.') && !word.starts_with('-'));
+        // It reads what a command would have written that was stopped.
+        if files().any(|file| missing.contains(file)) {
+            continue;
+        }
+        let code = begin(&words, &directory);
+        let read = |name: &str| std::fs::read_to_string(directory.path(name)).unwrap();
+        let (stdout, stderr) = (read("stdout"), read("stderr"));
+        assert!(matches!(code, None | Some(0)), "{}: {words:?}: {code:?}\n{stdout}\n{stderr}", step.place);
+        assert!(!stderr.contains("panicked"), "{}: {stderr}", step.place);
+        if code.is_none() {
+            missing.extend(files().cloned());
+        }
+        begun += 1;
+    }
+    begun
+}
+
+#[test]
+fn slow_commands_of_the_documentation_begin() {
+    if !has_gpu() {
+        return;
+    }
+    let pages = pages();
+    let begun: usize = std::thread::scope(|scope| {
+        let running: Vec<_> = pages.iter().map(|page| scope.spawn(move || begin_page(page))).collect();
+        running.into_iter().map(|page| page.join().unwrap()).sum()
+    });
+    assert!(begun > 15, "{begun}");
 }
