@@ -43,22 +43,18 @@ impl Rounded {
     /// Each term passes one multiplication and at most `terms` additions: `gamma(terms + 1) * magnitude`
     /// (Higham, Accuracy and Stability of Numerical Algorithms, section 3.1).
     pub fn dot(value: f64, magnitude: f64, terms: usize) -> Self {
-        let n = terms as f64 + 1.0;
-        let gamma = if n * U_ACC < 0.5 { n * U_ACC / (1.0 - n * U_ACC) } else { f64::INFINITY };
-        let error = if terms == 0 { 0.0 } else { gamma * magnitude + 2.0 * n * TINY };
-        // Partial sums may be as large as the magnitudes together.
-        if magnitude > f64::from(f32::MAX) { Self::NOTHING } else { Self { value, error } }
+        Self::sum(value, magnitude, terms, terms)
     }
 
     /// A sum of `terms` results of one operation each, of which the magnitudes sum to `magnitude`, in an order in which no term
-    /// passes more than `additions` additions: `gamma(additions + 1) * magnitude`.
+    /// passes more than `additions` additions: `gamma(additions + 1) * magnitude`, and what every operation may flush.
     pub fn sum(value: f64, magnitude: f64, terms: usize, additions: usize) -> Self {
-        let flushed = Self::dot(value, magnitude, terms);
-        let Self { error, .. } = Self::dot(value, magnitude, additions.min(terms));
-        let smaller = 2.0 * (additions.min(terms) as f64 + 1.0) * TINY;
-        // Every operation may flush what it gives.
-        let error = error - smaller + 2.0 * (terms as f64 + 1.0) * TINY;
-        if terms == 0 || flushed.value.is_nan() { flushed } else { Self { value, error } }
+        let n = additions.min(terms) as f64 + 1.0;
+        let gamma = if n * U_ACC < 0.5 { n * U_ACC / (1.0 - n * U_ACC) } else { f64::INFINITY };
+        let flushed = 2.0 * (terms as f64 + 1.0) * TINY;
+        let error = if terms == 0 { 0.0 } else { gamma * magnitude + flushed };
+        // Partial sums may be as large as the magnitudes together.
+        if magnitude > f64::from(f32::MAX) { Self::NOTHING } else { Self { value, error } }
     }
 
     /// One more f32 operation whose exact result on exact operands is `value`, on operands that already carry `error`.

@@ -28,8 +28,8 @@ use rayon::prelude::*;
 ///
 /// A part whose `part_lse` is minus infinity saw no key; what its rows hold, NaN included, does not reach the output.
 /// A row that no part has seen, or without parts, gives zeros and an `lse` of minus infinity. One part is returned as it
-/// is, up to the bound. NaN or plus infinity in a logarithm makes the row and its `lse` NaN; in a part that was seen they spoil their column of the
-/// row, as may parts that sum to more than half of the largest f32. Parts are in any format (I8 counts as the integers it holds), arithmetic is f32, and an F16 or BF16 output
+/// is, up to the bound. NaN or plus infinity in a logarithm makes the row and its `lse` NaN; in a part that was seen they
+/// spoil their column of the row, as may parts that sum to more than half of the largest f32. Parts are in any format (I8 counts as the integers it holds), arithmetic is f32, and an F16 or BF16 output
 /// overflows to infinity.
 ///
 /// Error bound, per element: that of an attention with the logits `part_lse`, known exactly, and the values `parts`: the
